@@ -1,0 +1,237 @@
+"""The vocabulary of a search: study, goal, proposal, trial. All of it frozen.
+
+A study says what to train, on what data, over which search space, towards which metric.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictInt,
+    StrictStr,
+    model_validator,
+)
+
+from models.data.source import AnySource
+from models.space import Number, Params, Space
+
+Direction = Literal["minimize", "maximize"]
+Count = Annotated[StrictInt, Field(ge=1)]
+Seconds = Annotated[Number, Field(gt=0)]
+
+
+class Stop(BaseModel):
+    """When a search ends; the first rule that is met decides."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    trials: Count | None = Field(None, description="After this many trials.")
+    seconds: Seconds | None = Field(
+        None, description="No new trial starts after this many seconds of wall time."
+    )
+    target: Number | None = Field(None, description="As soon as the metric is this good.")
+    patience: Count | None = Field(
+        None, description="After this many trials in a row without a new best."
+    )
+    failures: Count = Field(
+        10, description="Give up after this many failed trials in a row: something is broken."
+    )
+
+
+class StrategyChoice(BaseModel):
+    """Which strategy searches, with its own settings beside its name."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    name: StrictStr = Field(description="The strategy: a file of tasks/strategies.")
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Everything given beside the name."""
+        return dict(self.model_extra or {})
+
+
+def _named(given: object) -> object:
+    return {"name": given} if isinstance(given, str) else given
+
+
+class Study(BaseModel):
+    """What to train, on what data, over which space, towards which metric, and how long."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Annotated[StrictStr, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)] = (
+        Field(description="Names the experiment in MLflow: letters, digits, dot, dash, underscore.")
+    )
+    learner: StrictStr = Field(
+        description="What is trained: a built-in learner (mlp, cnn), `file.py:Class`, "
+        "`package.module:Class`, or a function `file.py:f` with f(hyperparameters, report)."
+    )
+    data: AnySource | None = Field(
+        None, description="What it is trained on; a function brings its own."
+    )
+    space: Space = Field(description="The hyperparameters to search, each a distribution.")
+    metric: StrictStr = Field(description="The metric to improve, for example val_accuracy.")
+    direction: Direction | None = Field(
+        None, description="Whether less or more of the metric is better; learners know theirs."
+    )
+    epochs: Count | None = Field(None, description="Passes over the training data, per trial.")
+    steps: Count | None = Field(None, description="Optimiser steps per trial, instead of epochs.")
+    evaluate_every: Count | None = Field(
+        None, description="With steps: steps between two validations (default: a twentieth)."
+    )
+    seed: Annotated[StrictInt, Field(ge=0)] = Field(
+        0, description="Fixes proposals, initial weights, batch order and dropout."
+    )
+    strategy: Annotated[
+        StrategyChoice,
+        BeforeValidator(_named, json_schema_input_type=StrategyChoice | str),
+    ] = Field(default=StrategyChoice(name="random"), description="How the space is searched.")
+    width: Count | None = Field(
+        None, description="Trials in flight at once (default: one for each core)."
+    )
+    threads: Count = Field(1, description="Threads of torch and BLAS for each trial.")
+    trial_seconds: Seconds | None = Field(
+        None, description="A trial that takes longer is stopped and counts as failed."
+    )
+    stop: Stop = Field(default=Stop(), description="When the search ends.")
+
+    @model_validator(mode="after")
+    def _length_is_given_once(self) -> Study:
+        if self.epochs is not None and self.steps is not None:
+            raise ValueError(
+                f"give epochs or steps, not both, got epochs={self.epochs} and "
+                f"steps={self.steps}; drop one"
+            )
+        if self.evaluate_every is not None and self.steps is None:
+            raise ValueError(
+                f"evaluate_every goes with steps, got evaluate_every={self.evaluate_every} "
+                "without steps; drop it or give steps"
+            )
+        return self
+
+    @property
+    def rounds(self) -> int:
+        """How often one whole trial is validated: its epochs, or its steps in portions.
+
+        Zero where neither is given: a function decides for itself.
+        """
+        if self.steps is not None:
+            return math.ceil(self.steps / self.steps_per_round)
+        return self.epochs or 0
+
+    @property
+    def steps_per_round(self) -> int:
+        """Optimiser steps between two validations of a study that counts steps."""
+        return self.evaluate_every or math.ceil((self.steps or 0) / 20)
+
+    @property
+    def unit(self) -> str:
+        """What `rounds` counts, as a word."""
+        return "epoch" if self.steps is None else f"{self.steps_per_round} steps"
+
+
+@dataclass(frozen=True)
+class Goal:
+    """Turns the metric that people see into a score, where lower is better, and back."""
+
+    metric: str
+    direction: Direction
+
+    def score(self, metrics: Mapping[str, float]) -> float:
+        """The score of these metrics, lower is better.
+
+        Raises:
+            KeyError: the metric was not reported.
+        """
+        value = metrics[self.metric]
+        return -value if self.direction == "maximize" else value
+
+    def value(self, score: float) -> float:
+        """The metric as people see it."""
+        return -score if self.direction == "maximize" else score
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A trial asked for.
+
+    Args:
+        number: Unique within its search, from 0.
+        params: The hyperparameters: plain values, the active dimensions only.
+        parent: Number of the trial whose weights to continue from; None starts anew.
+        member: The member of a population that this is a segment of; None outside of one.
+        until: Trains up to this round (epoch); None trains the study's whole length.
+    """
+
+    number: int
+    params: Params
+    parent: int | None = None
+    member: int | None = None
+    until: int | None = None
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What came of a proposal.
+
+    Args:
+        proposal: What was asked for.
+        score: Lower is better; None if it failed.
+        reason: Why it failed; None if it did not.
+        seconds: Wall time.
+        metrics: As reported last.
+        rounds: Rounds (epochs) trained in this trial.
+        checkpoint: Path of the trained state; None where there is none.
+        ended: When it ended, seconds since the search began.
+    """
+
+    proposal: Proposal
+    score: float | None = None
+    reason: str | None = None
+    seconds: float = 0.0
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    rounds: int = 0
+    checkpoint: str | None = None
+    ended: float = 0.0
+
+    @property
+    def number(self) -> int:
+        """The proposal's number."""
+        return self.proposal.number
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether it has a score that can be compared."""
+        return self.score is not None and math.isfinite(self.score)
+
+
+def best(trials: Iterable[Trial]) -> Trial | None:
+    """The trial with the lowest score, the earliest of equals; None if none succeeded."""
+    candidates = [trial for trial in trials if trial.succeeded]
+    return min(candidates, key=lambda trial: (trial.score, trial.number), default=None)
+
+
+def free_numbers(
+    history: Iterable[Trial], pending: Iterable[Proposal], count: int
+) -> list[int]:
+    """The `count` smallest trial numbers that are not taken.
+
+    A search that was killed leaves holes; what was half-done is asked for again.
+    """
+    taken = {trial.number for trial in history} | {proposal.number for proposal in pending}
+    found: list[int] = []
+    number = 0
+    while len(found) < count:
+        if number not in taken:
+            found.append(number)
+        number += 1
+    return found
