@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import functools
 import math
+import re
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
@@ -17,6 +19,7 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -32,13 +35,34 @@ from pydantic.dataclasses import dataclass
 if TYPE_CHECKING:
     from numpy.random import Generator
 
+
+def _is_finite(value: object) -> bool:
+    """Whether `value` is no number, or one that a float can hold."""
+    try:
+        return not isinstance(value, int | float) or math.isfinite(value)
+    except OverflowError:  # an integer beyond 1.8e308
+        return False
+
+
+def _finite(value: int | float) -> int | float:
+    if not _is_finite(value):
+        raise ValueError(f"must be a finite number, got {value!r:.40}; give one below 1e308")
+    return value
+
+
 Value = StrictBool | StrictInt | StrictFloat | StrictStr
 Params = Mapping[str, bool | int | float | str]
-Number = Annotated[StrictInt | StrictFloat, Field(allow_inf_nan=False)]
+Number = Annotated[StrictInt | StrictFloat, AfterValidator(_finite)]
 Condition = dict[str, Value | list[Value]]
 
-# Quantile functions of unbounded distributions are infinite at 0 and 1.
+# Quantile functions of unbounded distributions are infinite at 0 and 1. Those of scipy's discrete
+# distributions search step by step, so their tails are cut earlier.
 SMALLEST = 2.0**-40
+SMALLEST_DISCRETE = 2.0**-20
+# Whole numbers beyond this cannot be told apart as floats.
+LARGEST = 2**53
+# The furthest that a truncated Gaussian's range may be from its mean: erfc(37 / sqrt 2) > 0.
+MOST_STDS = 37
 # A dimension with more distinct values than this is treated as continuous.
 MOST_LEVELS = 10_000
 
@@ -89,6 +113,8 @@ class Dimension(ABC):
 
         A bounded dimension includes both of its ends; an unordered choice is taken whole.
         """
+        if resolution < 1:
+            raise ValueError(f"a grid needs a resolution of at least 1, got {resolution}; raise it")
         if self.levels is not None and (not self.is_ordered or len(self.levels) <= resolution):
             return list(self.levels)
         if resolution == 1:
@@ -97,7 +123,12 @@ class Dimension(ABC):
             units = [i / (resolution - 1) for i in range(resolution)]
         else:
             units = [(i + 0.5) / resolution for i in range(resolution)]
-        return list(dict.fromkeys(self.from_unit(unit) for unit in units))
+        values: list[Any] = []
+        for unit in units:
+            value = self.from_unit(unit)
+            if not (values and same(values[-1], value)):
+                values.append(value)
+        return values
 
     def support(self) -> str:
         """The values in a few words, for people."""
@@ -112,19 +143,55 @@ class Real(Dimension, ABC):
         """Whether `value` is a finite number inside the bounds."""
         if isinstance(value, bool) or not isinstance(value, int | float):
             return False
-        return self.from_unit(0.0) <= value <= self.from_unit(1.0)
+        return self._holds(value)
+
+    @abstractmethod
+    def _holds(self, value: float) -> bool:
+        """Whether a number is finite and inside the bounds."""
 
 
 def _check_range(kind: str, low: float, high: float) -> None:
     if low >= high:
         raise ValueError(
-            f"{kind} needs low < high, got low={low:g}, high={high:g}; "
+            f"{kind} needs low < high, got low={low}, high={high}; "
             + ("swap them" if low > high else "give a single value to fix it")
         )
 
 
+class Ranged(Real, ABC):
+    """Real numbers from `low` to `high`, both included."""
+
+    if TYPE_CHECKING:  # each class below declares them in the order people give its fields
+        low: int | float
+        high: int | float
+
+    def _holds(self, value: float) -> bool:
+        return self.low <= value <= self.high
+
+    def _clipped(self, value: float) -> float:
+        return float(min(max(value, self.low), self.high))
+
+    def from_unit(self, unit: float) -> float:
+        """The quantile; exactly low and high at the ends, whatever the rounding between."""
+        if not 0 < unit < 1:
+            return float(self.low if unit <= 0 else self.high)
+        return self._clipped(self._quantile(unit))
+
+    def to_unit(self, value: float) -> float:
+        """The share of the distribution below `value`."""
+        return float(min(max(self._share(self._clipped(value)), 0.0), 1.0))
+
+    @abstractmethod
+    def _quantile(self, unit: float) -> float:
+        """`from_unit` strictly inside the interval."""
+
+    @abstractmethod
+    def _share(self, value: float) -> float:
+        """`to_unit` of a value inside the bounds."""
+
+
 @strict_dataclass
-class Uniform(Real):
+class Uniform(Ranged):
     """Every value between `low` and `high` is equally likely."""
 
     low: Number
@@ -133,18 +200,21 @@ class Uniform(Real):
 
     def __post_init__(self) -> None:
         _check_range("uniform", self.low, self.high)
+        if not _is_finite(float(self.high) - float(self.low)):
+            raise ValueError(
+                "uniform needs a range below 1.8e308, "
+                f"got low={self.low}, high={self.high}; narrow it"
+            )
 
-    def from_unit(self, unit: float) -> float:
-        """Linear interpolation from low to high."""
-        return float(min(max(self.low + unit * (self.high - self.low), self.low), self.high))
+    def _quantile(self, unit: float) -> float:
+        return self.low + unit * (self.high - self.low)
 
-    def to_unit(self, value: float) -> float:
-        """The share of the range below `value`."""
-        return min(max((value - self.low) / (self.high - self.low), 0.0), 1.0)
+    def _share(self, value: float) -> float:
+        return (value - self.low) / (self.high - self.low)
 
 
 @strict_dataclass
-class LogUniform(Real):
+class LogUniform(Ranged):
     """Every order of magnitude between `low` and `high` is equally likely."""
 
     low: Number
@@ -154,22 +224,28 @@ class LogUniform(Real):
     def __post_init__(self) -> None:
         if self.low <= 0:
             raise ValueError(
-                f"a log scale needs low > 0, got low={self.low:g}; raise low or use uniform"
+                f"a log scale needs low > 0, got low={self.low}; raise low or use uniform"
             )
         _check_range("log-uniform", self.low, self.high)
+        if not self._span > 0:
+            raise ValueError(
+                "log-uniform needs low and high whose logarithms differ, "
+                f"got low={self.low}, high={self.high}; widen the range or use uniform"
+            )
 
-    def from_unit(self, unit: float) -> float:
-        """Linear interpolation of the logarithms."""
-        value = math.exp(math.log(self.low) + unit * math.log(self.high / self.low))
-        return float(min(max(value, self.low), self.high))
+    @property
+    def _span(self) -> float:
+        return math.log(self.high) - math.log(self.low)
 
-    def to_unit(self, value: float) -> float:
-        """The share of the logarithmic range below `value`."""
-        return min(max(math.log(value / self.low) / math.log(self.high / self.low), 0.0), 1.0)
+    def _quantile(self, unit: float) -> float:
+        return math.exp(math.log(self.low) + unit * self._span)
+
+    def _share(self, value: float) -> float:
+        return (math.log(value) - math.log(self.low)) / self._span
 
 
-def _inside(unit: float) -> float:
-    return min(max(unit, SMALLEST), 1 - SMALLEST)
+def _inside(unit: float, smallest: float = SMALLEST) -> float:
+    return float(min(max(unit, smallest), 1 - smallest))
 
 
 @strict_dataclass
@@ -180,10 +256,21 @@ class Normal(Real):
     std: Annotated[Number, Field(gt=0)]
     distribution: Literal["normal"] = Field(default="normal", kw_only=True)
 
+    def __post_init__(self) -> None:
+        low, high = self.from_unit(0.0), self.from_unit(1.0)
+        if not (_is_finite(low) and _is_finite(high) and low < high):
+            raise ValueError(
+                "normal needs numbers that floats can hold and tell apart, "
+                f"got mean={self.mean}, std={self.std}; bring them closer together"
+            )
+
     @property
     def bounded(self) -> bool:
         """Never: the tails are infinite."""
         return False
+
+    def _holds(self, value: float) -> bool:
+        return _is_finite(value)
 
     def from_unit(self, unit: float) -> float:
         """Quantile of the Gaussian."""
@@ -191,7 +278,16 @@ class Normal(Real):
 
     def to_unit(self, value: float) -> float:
         """Distribution function of the Gaussian."""
-        return NormalDist(self.mean, self.std).cdf(value)
+        return _below((float(value) - self.mean) / self.std)
+
+    def support(self) -> str:
+        """Centre and width, for people."""
+        return f"about {self.mean:.4g}, std {self.std:.4g}"
+
+
+def _below(deviation: float) -> float:
+    """The standard Gaussian's distribution function, exact in the lower tail too."""
+    return math.erfc(-deviation / math.sqrt(2)) / 2
 
 
 @strict_dataclass
@@ -205,51 +301,43 @@ class LogNormal(Real):
     factor: Annotated[Number, Field(gt=1)]
     distribution: Literal["log-normal"] = Field(default="log-normal", kw_only=True)
 
+    def __post_init__(self) -> None:
+        try:
+            fits = 0 < self.from_unit(0.0) < self.from_unit(1.0) < math.inf
+        except (OverflowError, ValueError):  # ValueError: the logarithm of factor rounds to 0
+            fits = False
+        if not fits:
+            raise ValueError(
+                "log-normal needs numbers that floats can hold and tell apart, "
+                f"got median={self.median}, factor={self.factor}; choose a factor such as 2"
+            )
+
     @property
     def bounded(self) -> bool:
         """Never: the upper tail is infinite."""
         return False
 
-    def _logarithm(self) -> NormalDist:
-        return NormalDist(math.log(self.median), math.log(self.factor))
+    def _holds(self, value: float) -> bool:
+        return value > 0 and _is_finite(value)
 
     def from_unit(self, unit: float) -> float:
         """Quantile: the exponential of the Gaussian's."""
-        return math.exp(self._logarithm().inv_cdf(_inside(unit)))
+        logarithm = NormalDist(math.log(self.median), math.log(self.factor))
+        return math.exp(logarithm.inv_cdf(_inside(unit)))
 
     def to_unit(self, value: float) -> float:
         """Distribution function of the logarithm."""
-        return self._logarithm().cdf(math.log(value))
+        if value <= 0:
+            return 0.0
+        return _below((math.log(value) - math.log(self.median)) / math.log(self.factor))
 
-
-@functools.lru_cache(maxsize=256)
-def _frozen(name: str, args: tuple[tuple[str, float], ...]) -> Any:
-    from scipy import stats  # takes most of a second, and few studies need it
-
-    family = getattr(stats, name, None)
-    if not isinstance(family, stats.rv_continuous | stats.rv_discrete):
-        raise ValueError(
-            f"scipy.stats has no distribution named {name!r}; "
-            "see its reference for the names, for example beta, gamma, poisson"
-        )
-    known = [shape.strip() for shape in (family.shapes or "").split(",") if shape.strip()]
-    known += ["loc"] + (["scale"] if isinstance(family, stats.rv_continuous) else [])
-    given = dict(args)
-    wrong = sorted(set(given) - set(known))
-    missing = [shape for shape in known if shape not in ("loc", "scale") and shape not in given]
-    if wrong or missing:
-        got = f"unknown {', '.join(wrong)}" if wrong else f"missing {', '.join(missing)}"
-        raise ValueError(f"scipy.stats.{name} takes {', '.join(known)}; {got}; correct args")
-    frozen = family(**given)
-    if not math.isfinite(float(frozen.ppf(0.5))):
-        raise ValueError(
-            f"scipy.stats.{name} is undefined for {given}; give values inside its domain"
-        )
-    return frozen
+    def support(self) -> str:
+        """Centre and spread, for people."""
+        return f"about {self.median:.4g}, within a factor {self.factor:.4g}"
 
 
 @strict_dataclass
-class TruncatedNormal(Real):
+class TruncatedNormal(Ranged):
     """Gaussian cut off at `low` and `high`; `mean` may lie outside of them."""
 
     mean: Number
@@ -260,23 +348,81 @@ class TruncatedNormal(Real):
 
     def __post_init__(self) -> None:
         _check_range("truncated-normal", self.low, self.high)
+        given = f"mean={self.mean}, std={self.std}, low={self.low}, high={self.high}"
+        if max(self.low - self.mean, self.mean - self.high) > MOST_STDS * self.std:
+            raise ValueError(
+                f"truncated-normal needs a range within {MOST_STDS} std of its mean, got {given}; "
+                "raise std or use uniform"
+            )
+        if not self._shares[0] < self._shares[1]:
+            raise ValueError(
+                f"truncated-normal needs a range that is wide beside its std, got {given}; "
+                "lower std or use uniform"
+            )
 
-    def _frozen(self) -> Any:
-        args = {
-            "a": (self.low - self.mean) / self.std,
-            "b": (self.high - self.mean) / self.std,
-            "loc": self.mean,
-            "scale": self.std,
-        }
-        return _frozen("truncnorm", tuple(args.items()))
+    @property
+    def _side(self) -> int:
+        """-1 where the range lies in the upper tail, which is then mirrored: floats are finer
+        near 0 than near 1."""
+        return -1 if self.low > self.mean else 1
 
-    def from_unit(self, unit: float) -> float:
-        """Quantile, never outside the bounds."""
-        return min(max(float(self._frozen().ppf(unit)), float(self.low)), float(self.high))
+    @property
+    def _shares(self) -> tuple[float, float]:
+        """How much of the whole (mirrored) Gaussian lies below the range's start and its end."""
+        low, high = sorted((self._deviation(self.low), self._deviation(self.high)))
+        return _below(low), _below(high)
 
-    def to_unit(self, value: float) -> float:
-        """Distribution function."""
-        return float(self._frozen().cdf(value))
+    def _deviation(self, value: float) -> float:
+        return self._side * (value - self.mean) / self.std
+
+    def _quantile(self, unit: float) -> float:
+        start, end = self._shares
+        share = start + (unit if self._side > 0 else 1 - unit) * (end - start)
+        share = min(max(share, sys.float_info.min), 1 - 2.0**-53)
+        return self.mean + self._side * self.std * NormalDist().inv_cdf(share)
+
+    def _share(self, value: float) -> float:
+        start, end = self._shares
+        share = (_below(self._deviation(value)) - start) / (end - start)
+        return share if self._side > 0 else 1 - share
+
+
+@functools.lru_cache(maxsize=256)
+def _frozen(name: str, args: tuple[tuple[str, float], ...]) -> Any:
+    from scipy import stats  # takes most of a second, and few studies need it
+
+    family = getattr(stats, name, None)
+    if not isinstance(family, stats.rv_continuous | stats.rv_discrete):
+        raise ValueError(
+            f"name must be a distribution of scipy.stats, got {name!r}; "
+            "see its reference for the names, for example beta, gamma, poisson"
+        )
+    known = [shape.strip() for shape in (family.shapes or "").split(",") if shape.strip()]
+    known += ["loc"] + (["scale"] if isinstance(family, stats.rv_continuous) else [])
+    given = dict(args)
+    wrong = sorted(set(given) - set(known))
+    missing = [shape for shape in known if shape not in ("loc", "scale") and shape not in given]
+    if wrong or missing:
+        got = ", ".join(f"{key}={value}" for key, value in args) or "none"
+        way_out = f"drop {', '.join(wrong)}" if wrong else f"add {', '.join(missing)}"
+        raise ValueError(f"scipy.stats.{name} takes args {', '.join(known)}, got {got}; {way_out}")
+    frozen = family(**given)
+    discrete = isinstance(family, stats.rv_discrete)
+    if not math.isfinite(float(frozen.ppf(0.5))):
+        raise ValueError(
+            f"scipy.stats.{name} needs args inside its domain, got {given}; see its reference"
+        )
+    if discrete and given.get("loc", 0) % 1:
+        raise ValueError(
+            f"scipy.stats.{name} is discrete and needs a whole loc, got loc={given['loc']}; "
+            "round it"
+        )
+    if discrete and not math.isfinite(float(frozen.var())):
+        raise ValueError(
+            f"scipy.stats.{name} must be of finite variance to be searched, got {given}; "
+            "give it lighter tails"
+        )
+    return frozen
 
 
 @strict_dataclass
@@ -298,18 +444,21 @@ class Scipy(Dimension):
         """Whether its values are integers."""
         return hasattr(self._frozen().dist, "pmf")
 
-    @property
+    @functools.cached_property
+    def _ends(self) -> tuple[float, float]:
+        low, high = self._frozen().support()
+        return float(low), float(high)
+
+    @functools.cached_property
     def bounded(self) -> bool:
         """Whether both ends are finite and may be tried."""
-        frozen = self._frozen()
-        ends = frozen.support()
-        if not all(math.isfinite(end) for end in ends):
+        if not all(math.isfinite(end) for end in self._ends):
             return False
-        return self.discrete or all(math.isfinite(frozen.pdf(end)) for end in ends)
+        return self.discrete or all(math.isfinite(self._frozen().pdf(end)) for end in self._ends)
 
     @property
     def levels(self) -> tuple[int, ...] | None:
-        """The integers of a discrete distribution with few values."""
+        """The integers of a discrete distribution with few values, less its furthest tails."""
         if not self.discrete:
             return None
         first, last = self.from_unit(0.0), self.from_unit(1.0)
@@ -317,22 +466,26 @@ class Scipy(Dimension):
 
     def from_unit(self, unit: float) -> Any:
         """Quantile: an int where the distribution is discrete, else a float."""
-        value = float(self._frozen().ppf(_inside(unit)))
-        return round(value) if self.discrete else value
+        if self.discrete:
+            return round(float(self._frozen().ppf(_inside(unit, SMALLEST_DISCRETE))))
+        if self.bounded and not 0 < unit < 1:
+            return self._ends[0] if unit <= 0 else self._ends[1]
+        value = float(self._frozen().ppf(unit if self.bounded else _inside(unit)))
+        return min(max(value, self._ends[0]), self._ends[1])
 
     def to_unit(self, value: float) -> float:
         """Distribution function; the middle of the step where it is discrete."""
         frozen = self._frozen()
-        if self.discrete:
-            return float(frozen.cdf(value) - frozen.pmf(value) / 2)
-        return float(frozen.cdf(value))
+        share = float(frozen.cdf(value))
+        return max(share - float(frozen.pmf(value)) / 2, 0.0) if self.discrete else share
 
     def contains(self, value: object) -> bool:
-        """Whether `value` lies in the support."""
+        """Whether `value` is finite and lies in the support."""
         if isinstance(value, bool) or not isinstance(value, int | float):
             return False
-        low, high = self._frozen().support()
-        return bool(low <= value <= high) and (not self.discrete or isinstance(value, int))
+        if not _is_finite(value) or (self.discrete and not isinstance(value, int)):
+            return False
+        return self._ends[0] <= value <= self._ends[1]
 
 
 @strict_dataclass
@@ -349,6 +502,11 @@ class Integer(Dimension):
     distribution: Literal["integer"] = Field(default="integer", kw_only=True)
 
     def __post_init__(self) -> None:
+        if max(abs(self.low), abs(self.high)) > LARGEST:
+            raise ValueError(
+                f"integer needs bounds of at most 2**53 in size, got low={self.low!r:.40}, "
+                f"high={self.high!r:.40}; narrow the range"
+            )
         if self.log and self.low <= 0:
             raise ValueError(
                 f"a log scale needs low > 0, got low={self.low}; raise low or drop log"
@@ -387,11 +545,12 @@ class Integer(Dimension):
 
     def to_unit(self, value: float) -> float:
         """The middle of the integer's share of the unit interval."""
+        value = min(max(value, self.low), self.high)
         if self.log:
             start, end = math.log(self.low - 0.5), math.log(self.high + 0.5)
             middle = (math.log(value - 0.5) + math.log(value + 0.5)) / 2
-            return min(max((middle - start) / (end - start), 0.0), 1.0)
-        return min(max(((value - self.low) / self.step + 0.5) / self._count, 0.0), 1.0)
+            return float(min(max((middle - start) / (end - start), 0.0), 1.0))
+        return float(((value - self.low) / self.step + 0.5) / self._count)
 
     def contains(self, value: object) -> bool:
         """Whether `value` is one of the integers."""
@@ -417,12 +576,17 @@ class Choice(Dimension):
         for i, value in enumerate(self.values):
             if any(same(value, other) for other in self.values[:i]):
                 raise ValueError(f"a choice needs distinct values, got {value!r} twice; drop one")
-            if isinstance(value, float) and not math.isfinite(value):
-                raise ValueError(f"a choice needs finite numbers, got {value!r}; drop it")
+            if not _is_finite(value):
+                raise ValueError(f"a choice needs finite numbers, got {value!r:.40}; drop it")
         if self.weights is not None and len(self.weights) != len(self.values):
             raise ValueError(
                 f"a choice needs one weight per value, got {len(self.weights)} weights "
                 f"for {len(self.values)} values; add or drop weights"
+            )
+        if any(self.from_unit(self.to_unit(value)) is not value for value in self.values):
+            raise ValueError(
+                f"a choice needs weights of comparable size, got {self.weights}; "
+                "drop the values that are all but impossible"
             )
 
     @property
@@ -437,7 +601,9 @@ class Choice(Dimension):
 
     @functools.cached_property
     def _edges(self) -> list[float]:
-        weights = self.weights or [1.0] * len(self.values)
+        weights = [1.0] * len(self.values)
+        if self.weights:  # divided first, for their sum must not overflow
+            weights = [weight / max(self.weights) for weight in self.weights]
         total = math.fsum(weights)
         return [math.fsum(weights[:i]) / total for i in range(len(weights))] + [1.0]
 
@@ -450,7 +616,9 @@ class Choice(Dimension):
 
     def to_unit(self, value: Any) -> float:
         """The middle of the value's share of the unit interval."""
-        index = next(i for i, known in enumerate(self.values) if same(known, value))
+        index = next((i for i, known in enumerate(self.values) if same(known, value)), None)
+        if index is None:
+            raise ValueError(f"must be one of {self.support()}, got {value!r}; correct it")
         return (self._edges[index] + self._edges[index + 1]) / 2
 
     def contains(self, value: object) -> bool:
@@ -468,6 +636,10 @@ class Fixed(Dimension):
 
     value: Value
     distribution: Literal["fixed"] = Field(default="fixed", kw_only=True)
+
+    def __post_init__(self) -> None:
+        if not _is_finite(self.value):
+            raise ValueError(f"must be a finite number, got {self.value!r:.40}; give another")
 
     @property
     def levels(self) -> tuple[Any, ...]:
@@ -538,6 +710,11 @@ class Space(RootModel[dict[str, AnyDimension]]):
     @model_validator(mode="after")
     def _conditions_make_sense(self) -> Space:
         for name, dimension in self.items():
+            if not re.fullmatch(r"[\w.-]+", name):  # MLflow takes few others
+                raise ValueError(
+                    "a hyperparameter's name must be letters, digits, '_', '-' and '.', "
+                    f"got {name!r}; rename it"
+                )
             for parent, wanted in (dimension.when or {}).items():
                 self._check_condition(name, parent, wanted)
         try:
@@ -552,7 +729,7 @@ class Space(RootModel[dict[str, AnyDimension]]):
     def _check_condition(self, name: str, parent: str, wanted: Any) -> None:
         if parent not in self.root:
             raise ValueError(
-                f"{name}: when names {parent!r}, which is not a dimension; "
+                f"{name}: when must name another dimension, got {parent!r}; "
                 f"the space has: {', '.join(self.root)}"
             )
         values = wanted if isinstance(wanted, list) else [wanted]
@@ -566,7 +743,7 @@ class Space(RootModel[dict[str, AnyDimension]]):
     @functools.cached_property
     def order(self) -> tuple[str, ...]:
         """Names such that every dimension follows those its condition looks at."""
-        graph = {name: set(dimension.when or {}) for name, dimension in self.root.items()}
+        graph = {name: list(dimension.when or {}) for name, dimension in self.root.items()}
         return tuple(TopologicalSorter(graph).static_order())
 
     def __len__(self) -> int:
@@ -604,11 +781,13 @@ class Space(RootModel[dict[str, AnyDimension]]):
 
     def to_units(self, params: Params) -> dict[str, float]:
         """Where each hyperparameter of a configuration lies in its unit interval."""
-        return {name: self.root[name].to_unit(value) for name, value in params.items()}
+        return {name: self[name].to_unit(value) for name, value in params.items()}
 
     def sample(self, rng: Generator) -> dict[str, Any]:
         """One configuration drawn from the distributions; uses one number per dimension."""
-        return self.from_units(dict(zip(self.root, rng.random(len(self.root)).tolist(), strict=True)))
+        return self.from_units(
+            dict(zip(self.root, rng.random(len(self.root)).tolist(), strict=True))
+        )
 
     def contains(self, params: Params) -> bool:
         """Whether exactly the active dimensions are there, each with a value of its own."""

@@ -26,6 +26,7 @@ from models.space import Number, Params, Space
 Direction = Literal["minimize", "maximize"]
 Count = Annotated[StrictInt, Field(ge=1)]
 Seconds = Annotated[Number, Field(gt=0)]
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 
 
 class Stop(BaseModel):
@@ -68,8 +69,8 @@ class Study(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: Annotated[StrictStr, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)] = (
-        Field(description="Names the experiment in MLflow: letters, digits, dot, dash, underscore.")
+    name: Annotated[StrictStr, Field(pattern=NAME, max_length=100)] = Field(
+        description="Names the experiment in MLflow: letters, digits, dot, dash, underscore."
     )
     learner: StrictStr = Field(
         description="What is trained: a built-in learner (mlp, cnn), `file.py:Class`, "
@@ -88,7 +89,7 @@ class Study(BaseModel):
     evaluate_every: Count | None = Field(
         None, description="With steps: steps between two validations (default: a twentieth)."
     )
-    seed: Annotated[StrictInt, Field(ge=0)] = Field(
+    seed: Annotated[StrictInt, Field(ge=0, lt=2**32)] = Field(
         0, description="Fixes proposals, initial weights, batch order and dropout."
     )
     strategy: Annotated[
@@ -108,12 +109,12 @@ class Study(BaseModel):
     def _length_is_given_once(self) -> Study:
         if self.epochs is not None and self.steps is not None:
             raise ValueError(
-                f"give epochs or steps, not both, got epochs={self.epochs} and "
+                f"epochs: give epochs or steps, not both, got epochs={self.epochs} and "
                 f"steps={self.steps}; drop one"
             )
         if self.evaluate_every is not None and self.steps is None:
             raise ValueError(
-                f"evaluate_every goes with steps, got evaluate_every={self.evaluate_every} "
+                f"evaluate_every: goes with steps, got evaluate_every={self.evaluate_every} "
                 "without steps; drop it or give steps"
             )
         return self
@@ -220,9 +221,7 @@ def best(trials: Iterable[Trial]) -> Trial | None:
     return min(candidates, key=lambda trial: (trial.score, trial.number), default=None)
 
 
-def free_numbers(
-    history: Iterable[Trial], pending: Iterable[Proposal], count: int
-) -> list[int]:
+def free_numbers(history: Iterable[Trial], pending: Iterable[Proposal], count: int) -> list[int]:
     """The `count` smallest trial numbers that are not taken.
 
     A search that was killed leaves holes; what was half-done is asked for again.

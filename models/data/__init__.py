@@ -1,0 +1,1 @@
+"""Datasets as arrays, and where they come from."""

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, StrictStr
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    StrictStr,
+    model_validator,
+)
 
 from models.space import Number
 
@@ -22,6 +31,25 @@ class Source(BaseModel):
     split_seed: Annotated[StrictInt, Field(ge=0)] = Field(
         0, description="Which rows go where; the study's own seed does not change it."
     )
+
+    @property
+    def test_share(self) -> float:
+        """Share of the rows set aside for the test; 0 where test rows are published apart."""
+        return self.test
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Paths of the files it reads."""
+        return ()
+
+    @model_validator(mode="after")
+    def _leaves_rows_to_train_on(self) -> Source:
+        if self.validation + self.test_share >= 1:
+            raise ValueError(
+                f"validation and test must leave rows to train on, got validation="
+                f"{self.validation:g} and test={self.test_share:g}; let them sum to less than 1"
+            )
+        return self
 
 
 class Builtin(Source):
@@ -45,6 +73,11 @@ class Csv(Source):
         None, description="Classification or regression; guessed from the target if absent."
     )
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Path of the file."""
+        return (self.path,)
+
 
 class Parquet(Source):
     """A Parquet file with one row per example."""
@@ -55,6 +88,11 @@ class Parquet(Source):
     task: TaskKind | None = Field(
         None, description="Classification or regression; guessed from the target if absent."
     )
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Path of the file."""
+        return (self.path,)
 
 
 class Idx(Source):
@@ -67,6 +105,26 @@ class Idx(Source):
         None, description="Published test images, used instead of a share of `images`."
     )
     test_labels: StrictStr | None = Field(None, description="The labels of `test_images`.")
+
+    @property
+    def test_share(self) -> float:
+        """Share of `images` set aside for the test; 0 where test images are given."""
+        return self.test if self.test_images is None else 0.0
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Paths of all files given."""
+        given = (self.images, self.labels, self.test_images, self.test_labels)
+        return tuple(path for path in given if path is not None)
+
+    @model_validator(mode="after")
+    def _test_files_come_in_pairs(self) -> Idx:
+        if (self.test_images is None) != (self.test_labels is None):
+            raise ValueError(
+                f"test_images and test_labels go together, got test_images={self.test_images!r} "
+                f"and test_labels={self.test_labels!r}; give both or neither"
+            )
+        return self
 
 
 def _named(given: object) -> object:

@@ -1,0 +1,106 @@
+"""The learners that come with nettuner, one file each, and those of users, found by reference."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import pkgutil
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from models.learner import Learner
+
+Report = Callable[..., None]
+Function = Callable[[Mapping[str, Any], Report], Any]
+
+
+def names() -> list[str]:
+    """The built-in learners: the files beside this one."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+
+
+@functools.lru_cache
+def find(reference: str) -> type[Learner] | Function:
+    """The learner or function that a study names.
+
+    Args:
+        reference: A built-in's name, `path/to/file.py:Name` or `package.module:Name`.
+
+    Raises:
+        ValueError: nothing of that name is there, or it is neither a learner nor a function.
+    """
+    place, _, name = reference.rpartition(":")
+    if not place:
+        return _builtin(reference)
+    try:
+        module = _from_file(Path(place)) if place.endswith(".py") else _from_path(place)
+    except Exception as error:
+        raise ValueError(
+            f"{place} could not be imported: {type(error).__name__}: {error}; "
+            "it must import on its own, as with python -c"
+        ) from error
+    found = getattr(module, name, None)
+    if found is None:
+        raise ValueError(
+            f"{place} has no {name!r}; it defines: {', '.join(_candidates(module)) or 'nothing'}"
+        )
+    if inspect.isclass(found) and issubclass(found, Learner):
+        return found
+    if callable(found) and not inspect.isclass(found):
+        return found  # type: ignore[no-any-return]
+    raise ValueError(
+        f"{reference} must be a subclass of models.learner.Learner or a function "
+        f"f(hyperparameters, report), got {found!r}; derive it from Supervised"
+    )
+
+
+def _builtin(name: str) -> type[Learner]:
+    if name not in names():
+        raise ValueError(
+            f"no learner named {name!r}; built in: {', '.join(names())}; "
+            "your own: path/to/file.py:Class"
+        )
+    module = importlib.import_module(f"models.learners.{name}")
+    return next(value for key, value in vars(module).items() if key.lower() == name)
+
+
+def _from_file(path: Path) -> ModuleType:
+    """Import a file as Python would run it: files beside it can be imported too."""
+    path = path.resolve()
+    if not path.is_file():
+        raise FileNotFoundError(f"no file {path}")
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))
+    unique = f"{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    spec = importlib.util.spec_from_file_location(unique, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[unique] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[unique]
+        raise
+    return module
+
+
+def _from_path(module: str) -> ModuleType:
+    """Import a module by its dotted name, also from the working directory."""
+    if str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))
+    return importlib.import_module(module)
+
+
+def _candidates(module: ModuleType) -> list[str]:
+    return [
+        name
+        for name, value in vars(module).items()
+        if callable(value) and getattr(value, "__module__", None) == module.__name__
+    ]

@@ -4,22 +4,60 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Sequence
-from typing import ClassVar, Protocol
+from collections.abc import Collection, Sequence
+from typing import Annotated, ClassVar, Protocol, Self, TypeVar
+
+from pydantic import BaseModel, Field, StrictInt, ValidationError
+from pydantic_core import InitErrorDetails
 
 from models.space import Space
 from models.study import Proposal, Study, Trial
+
+Model = TypeVar("Model", bound=BaseModel)
+Seed = Annotated[
+    StrictInt, Field(ge=0, description="The study's own seed; a study gives it at its top.")
+]
 
 
 class Strategy(Protocol):
     """Proposes trials from the history alone: same arguments, same answer.
 
     A strategy is a frozen pydantic model whose fields are the settings a study may give beside
-    the strategy's name. Randomness derives from (seed, trial number).
+    the strategy's name, and what `for_study` fills in. Randomness derives from (seed, trial
+    number).
     """
 
     adaptive: ClassVar[bool]
     """Whether later proposals depend on earlier results."""
+
+    one_by_one: ClassVar[bool]
+    """Whether proposals get better by asking as late as possible, for as few as possible."""
+
+    counts_members: ClassVar[bool]
+    """Whether a study's budget of trials counts the members of a population."""
+
+    @classmethod
+    def for_study(cls, study: Study, structural: Collection[str] = ()) -> Self:
+        """The strategy with a study's seed and settings.
+
+        Args:
+            study: Whose strategy this is.
+            structural: Hyperparameters that fix tensor shapes or code paths; a strategy that
+                continues from trained weights leaves these alone.
+
+        Raises:
+            ValidationError: a setting is unknown or has an impossible value.
+            ValueError: settings and study do not fit together.
+        """
+        ...
+
+    def size(self, space: Space) -> int | None:
+        """How many trials it proposes in all; None if it never ends or cannot tell.
+
+        Raises:
+            ValueError: the settings do not fit this space.
+        """
+        ...
 
     def propose(
         self, space: Space, history: Sequence[Trial], pending: Sequence[Proposal], count: int
@@ -37,18 +75,55 @@ def names() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(__path__))
 
 
-def find(name: str) -> type[Strategy]:
-    """The class of the strategy in file `name`.py; `random` is short for `random_search`.
+def full_name(name: str) -> str:
+    """The file a strategy lives in; `random` is short for `random_search`.
 
     Raises:
         ValueError: there is no such file.
     """
     for known in (name, f"{name}_search"):
         if known in names():
-            module = importlib.import_module(f"tasks.strategies.{known}")
-            wanted = known.replace("_", "")
-            cls: type[Strategy] = next(
-                value for key, value in vars(module).items() if key.lower() == wanted
-            )
-            return cls
+            return known
     raise ValueError(f"no strategy named {name!r}; tasks/strategies has: {', '.join(names())}")
+
+
+def find(name: str) -> type[Strategy]:
+    """The class of the strategy in the file of this name.
+
+    Raises:
+        ValueError: there is no such file.
+    """
+    file = full_name(name)
+    module = importlib.import_module(f"tasks.strategies.{file}")
+    wanted = file.replace("_", "")
+    cls: type[Strategy] = next(
+        value for key, value in vars(module).items() if key.lower() == wanted
+    )
+    return cls
+
+
+def load(study: Study, structural: Collection[str] = ()) -> Strategy:
+    """The strategy that a study names, with its settings.
+
+    Raises:
+        ValidationError: a setting is unknown or has an impossible value.
+        ValueError: there is no such strategy, or settings and study do not fit together.
+    """
+    return find(study.strategy.name).for_study(study, structural)
+
+
+def configured(cls: type[Model], study: Study, **filled: object) -> Model:
+    """A strategy from the settings of a study, and from what only the study itself decides.
+
+    Raises:
+        ValidationError: a setting is unknown, impossible, or one that is filled in.
+    """
+    given = study.strategy.settings
+    taken = [
+        InitErrorDetails(type="extra_forbidden", loc=(name,), input=given[name])
+        for name in given
+        if name in filled
+    ]
+    if taken:
+        raise ValidationError.from_exception_data(cls.__name__, taken)
+    return cls.model_validate({**given, **filled})

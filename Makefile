@@ -1,0 +1,41 @@
+# make demo   install into .venv and tune a network with all four strategies
+# make test   install into .venv and run the tests
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO_HOME := .nettuner/demo
+
+.PHONY: demo test lint bench constraints schema clean
+
+$(VENV)/installed: pyproject.toml deploy/constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint deploy/constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: $(VENV)/installed
+	NETTUNER_HOME=$(DEMO_HOME) $(BIN)/nettuner search deploy/studies/digits.yaml \
+		--strategy grid --strategy random --strategy bayesian --strategy population
+	NETTUNER_HOME=$(DEMO_HOME) $(BIN)/nettuner compare digits --plot comparison.png
+	@echo "look at every run: NETTUNER_HOME=$(DEMO_HOME) $(BIN)/nettuner ui"
+
+test: $(VENV)/installed
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+schema: $(VENV)/installed
+	$(BIN)/nettuner schema --output deploy/studies/study.schema.json
+
+# The tested set: what a fresh environment gets from the ranges in pyproject.toml, by version alone.
+constraints:
+	rm -rf .venv-constraints
+	$(PYTHON) -m venv .venv-constraints
+	.venv-constraints/bin/pip install --quiet --disable-pip-version-check $(TORCH) '.[dev]'
+	.venv-constraints/bin/pip freeze --exclude nettuner | sed -E 's/\+cpu$$//' | grep -v '@' > deploy/constraints.txt
+	rm -rf .venv-constraints
+
+clean:
+	rm -rf $(VENV) .nettuner build dist comparison.png

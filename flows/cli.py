@@ -1,0 +1,242 @@
+"""The command `nettuner`. What takes long to import is imported where it is used."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from flows.search import SearchResult
+    from models.study import Study
+    from tasks.plan import Plan
+    from tasks.recall import PastSearch
+
+app = typer.Typer(
+    name="nettuner",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    help="Tune the hyperparameters of neural networks: a *study* (a YAML file) says what to "
+    "train, on what data, over which space, towards which metric.\n\n"
+    "Start: `nettuner check study.yaml`, then `nettuner search study.yaml`, then "
+    "`nettuner trials study.yaml`, `nettuner compare study.yaml` and `nettuner ui`.\n\n"
+    "Everything is kept in ~/.nettuner, or where NETTUNER_HOME, MLFLOW_TRACKING_URI and "
+    "PREFECT_API_URL say.",
+)
+
+StudyFile = Annotated[Path, typer.Argument(help="The study, a YAML file.", show_default=False)]
+StudyName = Annotated[
+    str, typer.Argument(help="The study's file, or its name.", show_default=False)
+]
+
+
+def main() -> None:
+    """Run the command; whatever goes wrong is one line."""
+    app()
+
+
+def fail(message: str, status: int) -> NoReturn:
+    """Say what is wrong on standard error, a line for each fault, and leave."""
+    for line in message.splitlines():
+        print(f"error: {line}", file=sys.stderr)
+    raise typer.Exit(status)
+
+
+def plan_of(path: Path, strategy: str | None = None) -> Plan:
+    """A study from its file, with all that follows from it; leaves with status 2 if it is bad."""
+    from models.study_file import StudyError, load
+    from tasks.plan import make_plan, using
+
+    try:
+        study = load(path)
+        if strategy is not None:
+            study = using(study, strategy)
+        return make_plan(study, path.name)
+    except (StudyError, ValueError) as error:
+        fail(str(error), 2)
+
+
+@app.command()
+def check(study: StudyFile) -> None:
+    """Say what is wrong with a study, or show its space and size; trains nothing.
+
+    Leaves with status 2 and one line for each fault if the study is bad.
+    """
+    from flows.show import show_plan
+
+    show_plan(plan_of(study))
+
+
+@app.command()
+def search(
+    study: StudyFile,
+    strategy: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Search with this strategy instead of the study's: grid, random, bayesian, "
+            "population. May be given several times; they run one after another.",
+            show_default=False,
+        ),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the search that was interrupted.")
+    ] = False,
+    width: Annotated[
+        int | None, typer.Option(min=1, help="Trials in flight at once.", show_default=False)
+    ] = None,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Show the logs of Prefect and MLflow.")
+    ] = False,
+) -> None:
+    """Search a study's space and keep every trial.
+
+    Prefect runs the trials, MLflow records them; `nettuner ui` shows both. Ctrl-C ends the search
+    cleanly, and `--resume` goes on where it stopped.
+    """
+    from flows.quiet import keep_quiet
+    from flows.show import show_result
+
+    plans = [plan_of(study, name) for name in strategy or [None]]
+    keep_quiet(verbose)
+    print(f"{study}: starting Prefect and MLflow …", file=sys.stderr)
+    for plan in plans:
+        chosen = plan.study.model_copy(update={"width": width} if width else {})
+        show_result(_run(chosen, plan.strategy_name, resume, study), plan)
+
+
+def _run(study: Study, strategy: str, resume: bool, path: Path) -> SearchResult:
+    import signal
+
+    from flows.search import SearchFailedError, flow_of
+
+    def stop(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        return flow_of(strategy)(study, resume=resume)
+    except KeyboardInterrupt:
+        again = f"nettuner search {path} --strategy {strategy} --resume"
+        print(f"interrupted; what was finished is kept. Go on with: {again}", file=sys.stderr)
+        raise typer.Exit(130) from None
+    except SearchFailedError as error:
+        fail(str(error), 1)
+    except ValueError as error:
+        fail(str(error), 2)
+
+
+def past_searches(study: str) -> list[PastSearch]:
+    """What is recorded of a study, named or given by its file."""
+    from flows.quiet import keep_quiet
+    from models.study_file import StudyError, load
+
+    keep_quiet(verbose=False)
+    from tasks import recall, track
+
+    try:
+        name = load(Path(study)).name if study.endswith((".yaml", ".yml")) else study
+        return recall.searches(track.client(), name)
+    except (StudyError, ValueError) as error:
+        fail(str(error), 2)
+
+
+@app.command()
+def trials(
+    study: StudyName,
+    strategy: Annotated[
+        str | None, typer.Option(help="Only this strategy's.", show_default=False)
+    ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="All searches of the study, not the latest alone.")
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write a file instead: .csv, .parquet or .json by its ending.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Show the trials of a study's latest search as a table, the best first."""
+    import pandas as pd
+
+    from flows.show import show_table, write_table
+    from tasks import report, strategies
+
+    found = past_searches(study)
+    try:
+        wanted = strategies.full_name(strategy) if strategy else None
+    except ValueError as error:
+        fail(str(error), 2)
+    chosen = [s for s in found if wanted in (None, s.strategy)]
+    if not chosen:
+        known = ", ".join(sorted({s.strategy for s in found}))
+        fail(f"{study} has no {wanted} search; it has: {known}", 2)
+    tables = [report.trials_table(s) for s in (chosen if every else chosen[-1:])]
+    table = pd.concat(tables, ignore_index=True)
+    if output is None:
+        show_table(table)
+        return
+    try:
+        write_table(table, output)
+    except ValueError as error:
+        fail(str(error), 2)
+
+
+@app.command()
+def compare(
+    study: StudyName,
+    plot: Annotated[Path, typer.Option(help="Where the picture goes.")] = Path("comparison.png"),
+) -> None:
+    """Compare a study's strategies: a table, and a picture of best so far against effort."""
+    from flows.show import show_table
+    from tasks import report
+
+    found = report.latest_of_each_strategy(past_searches(study))
+    if not found:
+        fail(f"{study}: no search of it has a successful trial; search it first", 2)
+    show_table(report.comparison(found))
+    report.plot(found, plot, Path(study).stem)
+    print(f"\npicture: {plot}")
+
+
+@app.command()
+def ui(
+    mlflow_port: Annotated[int, typer.Option(help="Port of MLflow's pages.")] = 5000,
+    prefect_port: Annotated[int, typer.Option(help="Port of Prefect's pages.")] = 4200,
+    browser: Annotated[bool, typer.Option(help="Open them in the browser.")] = True,
+) -> None:
+    """Show what was recorded: runs in MLflow, DAGs in Prefect. Ctrl-C ends it."""
+    from flows.pages import serve_pages
+
+    try:
+        serve_pages(mlflow_port, prefect_port, browser)
+    except (OSError, RuntimeError) as error:
+        fail(str(error), 1)
+
+
+@app.command()
+def schema(
+    output: Annotated[
+        Path | None, typer.Option(help="File to write; default: print it.", show_default=False)
+    ] = None,
+) -> None:
+    """Write the JSON schema of a study, with which editors complete and check one."""
+    import json
+
+    from tasks.schema import study_schema
+
+    text = json.dumps(study_schema(), indent=2) + "\n"
+    if output is None:
+        print(text, end="")
+    else:
+        output.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,20 @@
+"""The population based search as a flow: members train side by side, the weak continue from the strong."""
+
+from __future__ import annotations
+
+from prefect import flow
+
+from flows.search import SearchResult, search
+from models.study import Study
+from tasks.plan import using
+
+
+@flow(name="population-training", flow_run_name="{study.name}-population-training")
+def population_training(study: Study, resume: bool = False) -> SearchResult:
+    """Search a study's space: members train side by side, the weak continue from the strong.
+
+    Args:
+        study: What to train, on what data, over which space, towards which metric.
+        resume: Go on with the latest such search of this study that was interrupted.
+    """
+    return search(using(study, "population"), resume)

@@ -1,0 +1,26 @@
+"""Prefect and MLflow set up for one machine, their chatter kept out of the way."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+
+from tasks.home import configure_prefect, tracking_uri
+
+
+def keep_quiet(verbose: bool) -> None:
+    """Point both at the home, before either is imported; unless verbose, silence their consoles.
+
+    Prefect's logs still reach its server, where its pages show them.
+    """
+    configure_prefect()
+    os.environ.setdefault("MLFLOW_TRACKING_URI", tracking_uri())
+    if verbose:
+        return
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    for name in ("alembic", "mlflow", "torch.export"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore")

@@ -1,0 +1,345 @@
+"""The engine that every strategy's flow runs on: propose, train side by side, repeat."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import queue
+import shutil
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from prefect import allow_failure, flow
+from prefect.artifacts import create_markdown_artifact
+from prefect.context import FlowRunContext
+from prefect.futures import PrefectFuture
+from prefect.utilities.annotations import quote
+
+from models.study import Proposal, Study, Trial, best
+from tasks import recall, report, track
+from tasks.examine import examine_winner
+from tasks.home import home, prefect_ui
+from tasks.plan import Plan, make_plan, using
+from tasks.progress import Progress
+from tasks.propose import propose
+from tasks.train import Bench, FailedTrialError, train
+from tasks.worker_pool import InterruptedSearchError, WorkerPool
+
+# A strategy whose proposals do not get better by waiting is asked for so many at once.
+BATCH = 256
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """What a search found.
+
+    Args:
+        name: Of the search.
+        run_id: Of its parent run in MLflow.
+        url: Where people see it.
+        trials: In the order in which they ended.
+        best: The best trial; None if none succeeded.
+        test: The best trial's metrics on the test rows.
+        ended: Why the search ended, in words.
+    """
+
+    name: str
+    run_id: str
+    url: str
+    trials: list[Trial]
+    best: Trial | None
+    test: dict[str, float]
+    ended: str
+
+
+class SearchFailedError(RuntimeError):
+    """The search ended without a result."""
+
+
+def search(study: Study, resume: bool = False) -> SearchResult:
+    """Search the study's space with its strategy; runs inside a Prefect flow.
+
+    Args:
+        study: What to search.
+        resume: Go on with the latest search of this study and strategy that did not end.
+
+    Raises:
+        StudyError: the study makes no sense; nothing was trained.
+        ValueError: nothing can be resumed.
+        SearchFailedError: no trial succeeded, or too many in a row failed.
+        KeyboardInterrupt: stopped by hand; what was finished is kept.
+    """
+    plan = make_plan(study)
+    client = track.client()
+    context = FlowRunContext.get()
+    flow_run = context.flow_run if context else None
+    node = f"{prefect_ui()}/runs/flow-run/{flow_run.id}" if flow_run else None
+    facts = track.Facts(
+        strategy=plan.strategy_name,
+        settings=study.strategy.settings,
+        digest=plan.digest,
+        fingerprint=plan.fingerprint,
+        data_name=plan.data_name,
+        structural=plan.structural,
+        prefect_run=node,
+    )
+    if resume:
+        record, history, spent = recall.resume(client, study.name, plan.goal, facts)
+    else:
+        record, history, spent = track.start_search(client, study, plan.goal, facts), [], 0.0
+    folder = home() / "checkpoints" / record.run_id
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with WorkerPool(plan.width, study.threads) as pool:
+            bench = Bench(study, plan.goal, pool, record, folder, spent)
+            result = Engine(bench, plan, history).run()
+    except (KeyboardInterrupt, InterruptedSearchError):
+        record.finish("KILLED", _note(record, "interrupted"), {}, {}, reason="interrupted")
+        raise
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        record.finish("FAILED", _note(record, reason), {}, {}, reason=reason)
+        raise
+    shutil.rmtree(folder, ignore_errors=True)
+    return result
+
+
+class Engine:
+    """Keeps `width` trials in flight until the strategy or a stop rule ends the search."""
+
+    def __init__(self, bench: Bench, plan: Plan, history: list[Trial]) -> None:
+        self.bench = bench
+        self.study = bench.study
+        self.plan = plan
+        self.history = history
+        self.best = best(history)
+        self.running: dict[int, Proposal] = {}
+        self.waiting: deque[Proposal] = deque()
+        self.started = {unit(trial.proposal) for trial in history}
+        self.ended: str | None = None
+        self.ended_futures: queue.SimpleQueue[int] = queue.SimpleQueue()
+        # The nodes of the DAG, for its edges.
+        self.trained: dict[int, PrefectFuture[Trial]] = {}
+        self.asked: list[PrefectFuture[list[Proposal]]] = []
+        self.origin: dict[int, PrefectFuture[list[Proposal]]] = {}
+        self.unseen: list[PrefectFuture[Trial]] = []
+
+    def run(self) -> SearchResult:
+        """Search until the end, then examine the winner.
+
+        Raises:
+            SearchFailedError: no trial succeeded, or too many in a row failed.
+        """
+        with Progress(self.plan, self.bench.record.name) as progress:
+            try:
+                self.ended = self.reason_to_stop()
+                self.fill()
+                while self.running:
+                    progress.show(self.history, self.best, len(self.running))
+                    self.settle(self.ended_futures.get())
+                    self.ended = self.ended or self.reason_to_stop()
+                    self.fill()
+            except BaseException:
+                self.abandon()
+                raise
+            progress.show(self.history, self.best, 0)
+        return self.conclude()
+
+    def fill(self) -> None:
+        """Start trials while there are free places and no reason to stop."""
+        while self.ended is None and len(self.running) < self.plan.width:
+            if not self.waiting and not self.ask():
+                return
+            self.start(self.waiting.popleft())
+
+    def ask(self) -> bool:
+        """Ask the strategy for more; False if it has nothing now.
+
+        The node follows the trials it learns from: those that ended since the last one, and,
+        through that last one, all earlier ones.
+        """
+        strategy = self.plan.strategy
+        left = (self.study.stop.trials or BATCH * 10_000) - len(self.started)
+        free = self.plan.width - len(self.running)
+        count = min(free, left) if strategy.one_by_one else BATCH
+        if count <= 0:
+            self.ended = f"{self.study.stop.trials} trials are done (stop.trials)"
+            return False
+        learned: list[Any] = [allow_failure(future) for future in self.unseen]
+        future = propose.submit(
+            quote(strategy),
+            quote(self.study.space),
+            quote(list(self.history)),
+            quote(list(self.running.values())),
+            count,
+            len(self.asked),
+            wait_for=[*self.asked[-1:], *(learned if strategy.adaptive else [])],
+        )
+        proposals = future.result()
+        if not proposals and self.running:
+            return False  # a strategy may wait for what is in flight
+        self.asked.append(future)
+        self.unseen = []
+        for proposal in proposals:
+            known = unit(proposal) in self.started
+            if known or left > 0:
+                left -= not known
+                self.started.add(unit(proposal))
+                self.origin[proposal.number] = future
+                self.waiting.append(proposal)
+        if not proposals:
+            self.ended = "the strategy has nothing left to propose"
+        elif not self.waiting:
+            self.ended = f"{self.study.stop.trials} trials are done (stop.trials)"
+        return bool(self.waiting)
+
+    def start(self, proposal: Proposal) -> None:
+        """Train a proposal; its node follows its proposal's, and its parent's trial."""
+        parent = next((t for t in self.history if t.number == proposal.parent), None)
+        edges: list[Any] = [self.origin[proposal.number]]
+        if parent and parent.number in self.trained:
+            edges.append(self.trained[parent.number])
+        future = train.submit(
+            quote(self.bench),
+            quote(proposal),
+            quote(parent),
+            node_name(proposal),
+            wait_for=edges,
+        )
+        self.running[proposal.number] = proposal
+        self.trained[proposal.number] = future
+        future.add_done_callback(lambda _: self.ended_futures.put(proposal.number))
+
+    def settle(self, number: int) -> None:
+        """Take a trial that ended into the history; a failed node is a failed trial."""
+        future = self.trained[number]
+        outcome: Any = future.result(raise_on_failure=False)
+        if isinstance(outcome, FailedTrialError):
+            outcome = outcome.trial
+        elif isinstance(outcome, BaseException):
+            raise outcome
+        trial: Trial = outcome
+        del self.running[number]
+        self.unseen.append(future)
+        self.history.append(trial)
+        if trial.succeeded and best([trial, *([self.best] if self.best else [])]) is trial:
+            self.best = trial
+            self.bench.record.improved(trial, len(self.history))
+        self.forget_checkpoints()
+
+    def forget_checkpoints(self) -> None:
+        """Delete the states that nothing can need any more."""
+        keep = {self.best.checkpoint if self.best else None}
+        latest = {t.proposal.member: t for t in self.history if t.proposal.member is not None}
+        keep |= {trial.checkpoint for trial in latest.values()}
+        parents = {p.parent for p in (*self.waiting, *self.running.values())}
+        keep |= {trial.checkpoint for trial in self.history if trial.number in parents}
+        for path in self.bench.folder.glob("*.safetensors"):
+            number = int(path.stem.removeprefix("trial-"))
+            if str(path) not in keep and number not in self.running:
+                path.unlink(missing_ok=True)
+
+    def reason_to_stop(self) -> str | None:
+        """The first stop rule that is met, in words; None while none is.
+
+        Raises:
+            SearchFailedError: too many trials in a row failed.
+        """
+        stop = self.study.stop
+        failed_in_a_row = _since(self.history, lambda trial: trial.succeeded)
+        if failed_in_a_row >= stop.failures:
+            raise SearchFailedError(
+                f"{failed_in_a_row} trials in a row failed (stop.failures), the last one because "
+                f"{self.history[-1].reason}; see `nettuner trials {self.study.name}`"
+            )
+        if stop.seconds is not None and self.bench.elapsed() >= stop.seconds:
+            return f"{stop.seconds:g} s have passed (stop.seconds)"
+        if self.best is None or self.best.score is None:
+            return None
+        goal = self.bench.goal
+        if stop.target is not None and self.best.score <= goal.score({goal.metric: stop.target}):
+            return f"{goal.metric} reached {stop.target:g} (stop.target)"
+        without_gain = _since(self.history, lambda trial: trial is self.best)
+        if stop.patience is not None and without_gain >= stop.patience:
+            return f"{stop.patience} trials brought no new best (stop.patience)"
+        return None
+
+    def abandon(self) -> None:
+        """Stop what runs now; each trial in flight closes its own run with the reason."""
+        self.bench.pool.stop()
+        for number in list(self.running):
+            self.trained[number].wait(timeout=20)
+
+    def conclude(self) -> SearchResult:
+        """Measure the winner on the test rows, log its model, close the record."""
+        record, winner = self.bench.record, self.best
+        if winner is None:
+            reason = self.history[-1].reason if self.history else "nothing was proposed"
+            raise SearchFailedError(
+                f"none of {len(self.history)} trials succeeded, the last one because {reason}; "
+                f"see `nettuner trials {self.study.name}`"
+            )
+        before = [self.trained[winner.number]] if winner.number in self.trained else []
+        test: dict[str, float] = examine_winner.submit(
+            quote(self.bench), quote(winner), wait_for=before
+        ).result()
+        ended = self.ended or "the strategy has nothing left to propose"
+        result = SearchResult(
+            record.name, record.run_id, record.url, self.history, winner, test, ended
+        )
+        text = report.search_as_markdown(self.study, self.bench.goal, result.trials, test, ended)
+        record.finish("FINISHED", text, test, winner.proposal.params)
+        create_markdown_artifact(
+            f"[{record.name} in MLflow]({record.url})\n\n{text}",
+            key="search-result",
+            description=f"{self.study.name}: {record.name}",
+        )
+        return result
+
+
+def unit(proposal: Proposal) -> tuple[str, int]:
+    """What counts as one trial of the budget: a network trained from its beginning."""
+    if proposal.member is None:
+        return ("trial", proposal.number)
+    return ("member", proposal.member)
+
+
+def node_name(proposal: Proposal) -> str:
+    """Of a training task in the DAG."""
+    if proposal.member is None:
+        return f"trial-{proposal.number}"
+    return f"member-{proposal.member}-until-{proposal.until}"
+
+
+def _since(history: list[Trial], event: Any) -> int:
+    """How many trials ended after the latest for which `event` holds."""
+    count = 0
+    for trial in reversed(history):
+        if event(trial):
+            break
+        count += 1
+    return count
+
+
+def _note(record: track.SearchRecord, reason: str) -> str:
+    return f"{record.facts.strategy} search, ended early: {reason}"
+
+
+def flow_of(strategy: str) -> Callable[..., SearchResult]:
+    """The flow of a strategy: the file of this folder that starts with its name.
+
+    A strategy that has none yet runs on the engine as it is.
+    """
+    for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
+        if module.name.startswith(strategy):
+            found = getattr(importlib.import_module(f"flows.{module.name}"), module.name)
+            return cast("Callable[..., SearchResult]", found)
+
+    @flow(name=strategy.replace("_", "-"), flow_run_name="{study.name}-" + strategy)
+    def any_search(study: Study, resume: bool = False) -> SearchResult:
+        return search(using(study, strategy), resume)
+
+    return any_search

@@ -1,0 +1,221 @@
+"""Whether a study's learner, data, space and metric fit together, before anything is trained."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from models import learners
+from models.data.load import load
+from models.learner import Hyperparameter, Learner
+from models.space import Dimension, Space
+from models.study import Direction, Goal, Study
+from models.training import facts, seeded
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What is known of a study once its learner and data are.
+
+    Args:
+        goal: The metric and its direction.
+        structural: Hyperparameters that fix tensor shapes or code paths.
+        fingerprint: Of the data; empty where a function brings its own.
+        data_name: For people.
+    """
+
+    goal: Goal
+    structural: frozenset[str]
+    fingerprint: str
+    data_name: str
+
+
+class MisfitError(ValueError):
+    """Parts of a study that do not fit: one (key, message) for each fault."""
+
+    def __init__(self, faults: list[tuple[str, str]]) -> None:
+        super().__init__("\n".join(f"{key}: {message}" for key, message in faults))
+        self.faults = faults
+
+
+def fit_together(study: Study) -> Fitted:
+    """Load learner and data and hold the study against them; trains nothing.
+
+    Raises:
+        MisfitError: what does not fit, all of it at once where that is possible.
+    """
+    try:
+        found = learners.find(study.learner)
+    except ValueError as error:
+        raise MisfitError([("learner", str(error))]) from None
+    if isinstance(found, type):
+        return _fit_learner(study, found)
+    return _fit_function(study)
+
+
+def _fit_function(study: Study) -> Fitted:
+    faults = []
+    if study.data is not None:
+        faults.append(
+            ("data", f"a function brings its own data, got {study.data.source}; drop data")
+        )
+    if study.rounds:
+        given = "epochs" if study.epochs else "steps"
+        faults.append(
+            (given, f"a function trains as long as it likes, got {study.rounds}; drop {given}")
+        )
+    if study.direction is None:
+        faults.append(
+            (
+                "direction",
+                f"a function's metric needs one, got none for {study.metric!r}; "
+                "give minimize or maximize",
+            )
+        )
+    if faults or study.direction is None:
+        raise MisfitError(faults)
+    return Fitted(Goal(study.metric, study.direction), frozenset(), "", "")
+
+
+def _fit_learner(study: Study, found: type[Learner]) -> Fitted:
+    if study.data is None:
+        raise MisfitError([("data", f"{study.learner} needs data, got none; for example digits")])
+    if not study.rounds:
+        raise MisfitError(
+            [("epochs", f"{study.learner} needs a length, got none; give epochs or steps")]
+        )
+    try:
+        dataset = load(study.data)
+    except (ValueError, OSError) as error:
+        raise MisfitError([("data", str(error))]) from None
+    learner = found(facts(dataset))
+    faults = list(_space_faults(study, found.hyperparameters()))
+    goal, wrong = _goal(study, learner)
+    faults += wrong
+    if not faults:
+        faults += _build_faults(study.space, learner)
+    if faults:
+        raise MisfitError(faults)
+    name = getattr(study.data, "name", None) or getattr(
+        study.data, "path", getattr(study.data, "images", "")
+    )
+    return Fitted(goal, found.structural(), dataset.fingerprint, str(name))
+
+
+def _goal(study: Study, learner: Learner) -> tuple[Goal, list[tuple[str, str]]]:
+    known = {f"val_{name}": direction for name, direction in learner.metrics.items()}
+    if study.metric not in known:
+        likely = f"val_{study.metric}"
+        hint = f"did you mean {likely}? " if likely in known else ""
+        message = (
+            f"{study.learner} reports no {study.metric!r}; {hint}it reports: {', '.join(known)}"
+        )
+        return Goal(study.metric, "minimize"), [("metric", message)]
+    direction: Direction = known[study.metric]
+    if study.direction not in (None, direction):
+        message = f"{study.metric} is there to {direction}, got {study.direction}; drop direction"
+        return Goal(study.metric, direction), [("direction", message)]
+    return Goal(study.metric, direction), []
+
+
+def _space_faults(
+    study: Study, known: Mapping[str, Hyperparameter]
+) -> Iterator[tuple[str, str]]:
+    for name, dimension in study.space.items():
+        key = f"space.{name}"
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            takes = ", ".join(sorted(known))
+            yield key, f"{study.learner} takes no {name!r}; {hint}it takes: {takes}"
+        else:
+            wrong = _wrong_value(dimension, known[name])
+            if wrong:
+                yield key, wrong
+    for name, hyperparameter in known.items():
+        if hyperparameter.default is None and name not in study.space:
+            yield "space", f"{study.learner} must be given {name!r}, got none; add it to the space"
+
+
+def _wrong_value(dimension: Dimension, wanted: Hyperparameter) -> str | None:
+    """The first extreme of a dimension that the learner cannot take, in words."""
+    values = dimension.levels or (dimension.from_unit(0.0), dimension.from_unit(1.0))
+    for value in values:
+        if wanted.choices and value not in wanted.choices:
+            return f"must be one of {', '.join(map(str, wanted.choices))}, got {value!r}; drop it"
+        if not _is_a(wanted.kind, value):
+            return (
+                f"must be {_in_words(wanted.kind)}, got {value!r} ({type(value).__name__}); "
+                f"use {_suitable(wanted.kind)}"
+            )
+        if isinstance(value, int | float) and not wanted.low <= value <= wanted.high:
+            if math.isinf(wanted.high):
+                rule = f"at least {wanted.low:g}"
+            else:
+                rule = f"between {wanted.low:g} and {wanted.high:g}"
+            return f"must be {rule}, got values up to {value:g}; narrow the range"
+    return None
+
+
+def _is_a(kind: type, value: object) -> bool:
+    if kind is object or kind not in (int, float, str, bool):
+        return True
+    if kind is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return type(value) is kind
+
+
+def _in_words(kind: type) -> str:
+    words = {int: "a whole number", float: "a number", str: "a word", bool: "true or false"}
+    return words[kind]
+
+
+def _suitable(kind: type) -> str:
+    uses = {
+        int: "distribution: integer",
+        float: "distribution: uniform or log-uniform",
+        str: "a choice of words",
+        bool: "a choice of true and false",
+    }
+    return uses[kind]
+
+
+def _build_faults(space: Space, learner: Learner) -> list[tuple[str, str]]:
+    """Build the networks at both ends and the middle of the space, and pass two rows through."""
+    for unit in (0.0, 0.5, 1.0):
+        params = space.from_units(dict.fromkeys(space.names(), unit))
+        try:
+            _try_out(learner, params)
+        except Exception as error:
+            first = str(error).splitlines()[0] if str(error) else type(error).__name__
+            shown = ", ".join(f"{name}={value}" for name, value in params.items())
+            return [("space", f"the networks cannot be built with {shown}: {first}")]
+    return []
+
+
+def _try_out(learner: Learner, params: Mapping[str, Any]) -> None:
+    data = learner.data
+    inputs = torch.zeros(2, *data.shape)
+    classes = data.task == "classification"
+    targets = torch.zeros(2, dtype=torch.int64 if classes else torch.float32)
+    with seeded(0):
+        networks = learner.networks(params)
+        for name in networks:
+            loss = learner.loss(name, networks, (inputs, targets), learner.now(params))
+            if loss.numel() != 1:
+                raise ValueError(
+                    f"the loss of {name} must be one number, got shape {tuple(loss.shape)}"
+                )
+        with torch.no_grad():
+            for network in networks.values():
+                network.eval()
+            reported = learner.evaluate(networks, inputs, targets)
+    if set(reported) != set(learner.metrics):
+        raise ValueError(
+            f"evaluate must return {', '.join(learner.metrics)}, got {', '.join(reported)}"
+        )

@@ -1,0 +1,74 @@
+"""The state of a training on disk and back: safetensors, written atomically, never pickle."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+
+def save(
+    path: Path, networks: Mapping[str, nn.Module], optimisers: Mapping[str, Optimizer], rounds: int
+) -> None:
+    """Write weights, buffers and optimiser moments after `rounds` rounds of training.
+
+    The hyperparameters are not part of it: they belong to the moment, not to the state.
+    """
+    tensors: dict[str, Tensor] = {}
+    for name, network in networks.items():
+        for key, tensor in network.state_dict().items():
+            tensors[f"network/{name}/{key}"] = tensor
+    for name, optimiser in optimisers.items():
+        for index, moments in optimiser.state_dict()["state"].items():
+            for key, moment in moments.items():
+                if moment is not None:
+                    tensors[f"optimiser/{name}/{index}/{key}"] = torch.as_tensor(moment)
+    # Clones, because safetensors refuses tensors that share memory (tied weights do).
+    copies = {key: tensor.detach().cpu().contiguous().clone() for key, tensor in tensors.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    save_file(copies, partial, metadata={"rounds": str(rounds)})
+    partial.replace(path)
+
+
+def load(
+    path: Path, networks: Mapping[str, nn.Module], optimisers: Mapping[str, Optimizer]
+) -> int:
+    """Put a saved state into networks and optimisers of the same structure.
+
+    Returns:
+        The rounds that were trained when it was saved.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is damaged, or belongs to networks of another structure.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"no checkpoint {path}; it was deleted or belongs elsewhere")
+    try:
+        with safe_open(path, framework="pt") as file:
+            rounds = int(file.metadata()["rounds"])
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        for name, network in networks.items():
+            network.load_state_dict(_below(tensors, f"network/{name}/"))
+    except (SafetensorError, RuntimeError) as error:
+        first = str(error).splitlines()[0]
+        raise ValueError(f"checkpoint {path} does not fit: {first}; train anew") from error
+    for name, optimiser in optimisers.items():
+        state: dict[int, dict[str, Tensor]] = {}
+        for key, tensor in _below(tensors, f"optimiser/{name}/").items():
+            index, _, moment = key.partition("/")
+            state.setdefault(int(index), {})[moment] = tensor
+        groups = optimiser.state_dict()["param_groups"]
+        optimiser.load_state_dict({"state": state, "param_groups": groups})
+    return rounds
+
+
+def _below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {key[len(prefix) :]: t for key, t in tensors.items() if key.startswith(prefix)}

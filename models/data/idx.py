@@ -1,0 +1,92 @@
+"""The IDX format of MNIST: a magic number, dimensions, then values, all big-endian.
+
+Source: http://yann.lecun.com/exdb/mnist/ (section "The IDX file format").
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.data.contents import read
+from models.data.dataset import Dataset
+from models.data.images import Labelled, image_dataset
+from models.data.source import Idx
+
+TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+
+
+def load_idx(source: Idx) -> Dataset:
+    """Images and labels from IDX files, gzipped or not.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: a file is not in the format, or images and labels do not match.
+    """
+    given = read_labelled(source.images, source.labels)
+    published = None
+    if source.test_images is not None and source.test_labels is not None:
+        published = read_labelled(source.test_images, source.test_labels)
+    scale = 255.0 if given[0].dtype == np.uint8 else None
+    return image_dataset(given, source, scale, published)
+
+
+def read_labelled(images: str, labels: str) -> Labelled:
+    """Images [rows, height, width] and their labels [rows].
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: a file is not in the format, or the counts differ.
+    """
+    pixels = _with_axes(images, "images", ("count", "height", "width"))
+    numbers = _with_axes(labels, "labels", ("count",))
+    if len(pixels) != len(numbers):
+        raise ValueError(
+            f"every image needs one label, got {len(pixels)} images in {images} and "
+            f"{len(numbers)} labels in {labels}; pair the files that belong together"
+        )
+    return pixels, numbers
+
+
+def _with_axes(path: str, kind: str, axes: tuple[str, ...]) -> NDArray[Any]:
+    array = parse(read(path), path)
+    if array.ndim != len(axes):
+        raise ValueError(
+            f"{kind} need {len(axes)} dimensions ({', '.join(axes)}), got {array.ndim} in {path}; "
+            "check that images and labels are not swapped"
+        )
+    if array.size == 0:
+        raise ValueError(f"{kind} must not be empty, got shape {list(array.shape)} in {path}")
+    return array
+
+
+def parse(content: bytes, path: str) -> NDArray[Any]:
+    """The array in an IDX file's content, in this machine's byte order.
+
+    Args:
+        content: Unpacked.
+        path: Named in errors.
+
+    Raises:
+        ValueError: the magic number is wrong, or the length does not fit the dimensions.
+    """
+    if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in TYPES:
+        raise ValueError(
+            f"an IDX file starts with the bytes 00 00, a type (08 to 0e) and the number of "
+            f"dimensions, got {content[:4].hex(' ') or 'nothing'} in {path}; is it another format?"
+        )
+    dimensions, start = content[3], 4 + 4 * content[3]
+    dtype = np.dtype(TYPES[content[2]])
+    shape = struct.unpack(f">{dimensions}I", content[4:start].ljust(start - 4, b"\0"))
+    expected = start + math.prod(shape) * dtype.itemsize
+    if len(content) != expected:
+        raise ValueError(
+            f"an IDX file of shape {list(shape)} has {expected} bytes, got {len(content)} in "
+            f"{path}; download it again"
+        )
+    values = np.frombuffer(content, dtype, offset=start).reshape(shape)
+    return values.astype(dtype.newbyteorder("="))

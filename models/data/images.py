@@ -1,0 +1,69 @@
+"""Images and their labels as a dataset."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.data import fingerprint
+from models.data.dataset import Dataset, Split, examples
+from models.data.preprocessing import Label, Pixels, Preprocessing, listed
+from models.data.source import Source
+from models.data.split import split
+from models.data.target import as_classes
+
+Labelled = tuple[NDArray[Any], NDArray[Any]]
+
+
+def image_dataset(
+    given: Labelled, source: Source, scale: float | None = None, published: Labelled | None = None
+) -> Dataset:
+    """Split images, and scale their pixels to 0..1.
+
+    Args:
+        given: Images [rows, height, width] and labels [rows].
+        source: How the rows are divided.
+        scale: The pixel value that becomes 1; None takes the largest of the training images.
+        published: Test images and labels, used instead of a share of those given.
+
+    Raises:
+        ValueError: a class has too few images, or the published ones have another size or
+            classes that the others lack.
+    """
+    images, labels = given
+    fewest = 3 if published is None else 2
+    goal = as_classes(labels.tolist(), "labels", fewest)
+    rows = split(len(images), source.validation, source.test_share, source.split_seed, goal.values)
+    top = float(images[rows.train].max()) if scale is None else scale
+    height, width = images.shape[1:]
+    preprocessing = Preprocessing(Pixels(height, width, top or 1.0), goal.classes)
+
+    def part(chosen: NDArray[np.int64]) -> Split:
+        return Split(preprocessing.transform(images[chosen]), goal.values[chosen])
+
+    return Dataset(
+        part(rows.train),
+        part(rows.validation),
+        part(rows.test) if published is None else _published(published, preprocessing),
+        "classification",
+        preprocessing.shape,
+        goal.classes,
+        preprocessing,
+        images[rows.train[examples(len(rows.train))]],
+        fingerprint.of_arrays(*given, *(published or ())),
+    )
+
+
+def _published(given: Labelled, preprocessing: Preprocessing) -> Split:
+    images, labels = given
+    index: dict[Label, int] = {label: i for i, label in enumerate(preprocessing.classes)}
+    unknown = sorted(set(labels.tolist()) - set(index))
+    if unknown:
+        raise ValueError(
+            f"test labels must occur in training, got {listed(unknown)}; "
+            f"training has: {listed(preprocessing.classes)}"
+        )
+    targets = np.array([index[label] for label in labels.tolist()], dtype=np.int64)
+    return Split(preprocessing.transform(images), targets)

@@ -1,0 +1,112 @@
+"""What is predicted: class indices and their labels, or numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from models.data.preprocessing import Label, listed, numbers
+from models.data.source import TaskKind
+
+MOST_INTEGER_CLASSES = 20
+# One row for each of training, validation and test.
+FEWEST_ROWS = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """The target of every row.
+
+    Args:
+        task: Whether it is a class or a number.
+        values: Shape [rows]: class indices (int64), or numbers in their own units (float64).
+        classes: Labels in the order of their indices; empty for regression.
+    """
+
+    task: TaskKind
+    values: NDArray[Any]
+    classes: tuple[Label, ...] = ()
+
+    def scale(self, rows: NDArray[np.int64]) -> tuple[float, float]:
+        """Mean and standard deviation over these rows; 0 and 1 for classes.
+
+        Raises:
+            ValueError: the numbers are all equal.
+        """
+        if self.task == "classification":
+            return 0.0, 1.0
+        values = self.values[rows]
+        if (values == values[0]).all():
+            raise ValueError(
+                f"a regression target must vary, got {values[0]:g} in all {len(values)} training "
+                "rows; name another target column"
+            )
+        return float(values.mean()), float(values.std())
+
+
+def read_target(column: pd.Series[Any], task: TaskKind | None) -> Target:
+    """The target in a column without missing values.
+
+    Args:
+        column: One value a row.
+        task: None guesses: texts, booleans and integers of few distinct values are classes.
+
+    Raises:
+        ValueError: a regression target is not a finite number, or a class has too few rows.
+    """
+    if (task or _guess(column)) == "classification":
+        return as_classes([_label(value) for value in column.tolist()], str(column.name))
+    values = numbers(column)
+    if np.isnan(values).any():
+        raise ValueError(
+            f"a regression target must be finite, got {column[np.isnan(values)].iloc[0]!r} in "
+            f"{column.name!r}; drop that row"
+        )
+    return Target("regression", values)
+
+
+def _guess(column: pd.Series[Any]) -> TaskKind:
+    types = pd.api.types
+    if types.is_bool_dtype(column.dtype) or not types.is_numeric_dtype(column.dtype):
+        return "classification"
+    few = column.nunique() <= MOST_INTEGER_CLASSES
+    return "classification" if types.is_integer_dtype(column.dtype) and few else "regression"
+
+
+def as_classes(labels: list[Label], name: str, fewest: int = FEWEST_ROWS) -> Target:
+    """Class indices in the order of the sorted labels.
+
+    Raises:
+        ValueError: there is one class only, or a class has less than `fewest` rows.
+    """
+    found, counts = _counted(labels)
+    if len(found) < 2:
+        raise ValueError(
+            f"classification needs at least two classes, got only {found[0]!r} in {name!r}; "
+            "name another target column"
+        )
+    rare = [label for label in found if counts[label] < fewest]
+    if rare:
+        raise ValueError(
+            f"every class needs at least {fewest} rows, one for each split; in {name!r} "
+            f"{listed(rare, most=5)} {'have' if len(rare) > 1 else 'has'} fewer; "
+            "drop those rows, or set task to regression if the target is a number"
+        )
+    index = {label: i for i, label in enumerate(found)}
+    return Target("classification", np.array([index[label] for label in labels]), tuple(found))
+
+
+def _counted(labels: list[Label]) -> tuple[list[Label], dict[Label, int]]:
+    counts: dict[Label, int] = {}
+    for label in labels:
+        counts[label] = counts.get(label, 0) + 1
+    return sorted(counts, key=lambda label: (isinstance(label, str), label)), counts
+
+
+def _label(value: Any) -> Label:
+    """A plain value; what is no number and no text becomes text."""
+    return value if isinstance(value, bool | int | float | str) else str(value)

@@ -1,0 +1,215 @@
+"""The contract of anything that can be trained.
+
+A learner says which networks its structural hyperparameters build, and one loss per network. It
+owns no loop, no optimiser and no checkpoint. The hyperparameters of this moment are an argument
+of every step, so a changed value can never be lost behind a restored state.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, get_args, get_origin, get_type_hints
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from models.data.source import TaskKind
+from models.study import Direction
+
+Networks = Mapping[str, nn.Module]
+Now = Mapping[str, Any]
+
+EVALUATION_BATCH = 1024
+
+
+@dataclass(frozen=True)
+class Hyperparameter:
+    """What a learner accepts under one name.
+
+    Args:
+        kind: The type of its values; float accepts whole numbers too.
+        default: Used where the space does not name it; None means it must be given.
+        low, high: Bounds, both included.
+        choices: The only values allowed; empty for any.
+        structural: Whether it fixes tensor shapes or code paths and thus stays for life.
+    """
+
+    kind: type
+    default: Any = None
+    low: float = -math.inf
+    high: float = math.inf
+    choices: tuple[Any, ...] = ()
+    structural: bool = False
+
+
+OPTIMISER: Mapping[str, Hyperparameter] = {
+    "optimizer": Hyperparameter(
+        str, "adam", choices=("sgd", "adam", "adamw", "rmsprop"), structural=True
+    ),
+    "learning_rate": Hyperparameter(float, 1e-3, low=0),
+    "momentum": Hyperparameter(float, 0.9, low=0, high=1),
+    "beta1": Hyperparameter(float, 0.9, low=0, high=0.999999),
+    "beta2": Hyperparameter(float, 0.999, low=0, high=0.9999999),
+    "weight_decay": Hyperparameter(float, 0.0, low=0),
+}
+BATCH_SIZE = Hyperparameter(int, 64, low=1, structural=True)
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """What a learner may know of the data when it builds its networks.
+
+    Args:
+        task: Classification or regression.
+        shape: Of one input, without the batch axis.
+        outputs: Classes, or 1 for regression.
+        target_std: Regression: one unit of the standardised target, in the target's units.
+    """
+
+    task: TaskKind
+    shape: tuple[int, ...]
+    outputs: int
+    target_std: float = 1.0
+
+    @property
+    def features(self) -> int:
+        """Numbers in one input."""
+        return math.prod(self.shape)
+
+
+class Learner(ABC):
+    """Anything that can be trained; subclasses say what to build and what to minimise."""
+
+    live: ClassVar[Mapping[str, Hyperparameter]] = {}
+    """Hyperparameters that `loss` reads and that may change between steps."""
+
+    def __init__(self, data: DataFacts) -> None:
+        self.data = data
+
+    # Subclasses name their structural hyperparameters as keyword-only arguments, so the
+    # signatures differ on purpose.
+    build: Any
+    """`build(self, *, hidden: int = 64, ...)`: an nn.Module, or a dict of them by name."""
+
+    @abstractmethod
+    def loss(
+        self, network: str, networks: Networks, batch: tuple[Tensor, Tensor], now: Now
+    ) -> Tensor:
+        """What `network` minimises on this batch: a scalar tensor."""
+
+    @abstractmethod
+    def evaluate(self, networks: Networks, inputs: Tensor, targets: Tensor) -> dict[str, float]:
+        """The metrics on one split; networks are in eval mode, gradients are off."""
+
+    @property
+    @abstractmethod
+    def metrics(self) -> Mapping[str, Direction]:
+        """Names of what `evaluate` returns, and whether less or more is better."""
+
+    def predictor(self, networks: Networks) -> nn.Module:
+        """The network that answers in production; the first one unless overridden."""
+        return next(iter(networks.values()))
+
+    @classmethod
+    def hyperparameters(cls) -> dict[str, Hyperparameter]:
+        """Everything that may be searched: structural, live, the optimiser's, batch size."""
+        return {**_structural(cls), **cls.live, **OPTIMISER, "batch_size": BATCH_SIZE}
+
+    @classmethod
+    def structural(cls) -> frozenset[str]:
+        """Names of what fixes tensor shapes or code paths."""
+        return frozenset(name for name, h in cls.hyperparameters().items() if h.structural)
+
+    def networks(self, params: Mapping[str, Any]) -> dict[str, nn.Module]:
+        """The networks of one configuration, freshly initialised."""
+        wanted = _structural(type(self))
+        built = self.build(**{name: params[name] for name in wanted if name in params})
+        return {"network": built} if isinstance(built, nn.Module) else dict(built)
+
+    def now(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """The hyperparameters of this moment: those given, and the defaults of the others."""
+        defaults = {name: h.default for name, h in self.hyperparameters().items()}
+        return {**defaults, **params}
+
+
+def _structural(cls: type[Learner]) -> dict[str, Hyperparameter]:
+    """The keyword-only arguments of `build`, with their types and defaults."""
+    hints = get_type_hints(cls.build)
+    found = {}
+    for name, parameter in inspect.signature(cls.build).parameters.items():
+        if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
+            continue
+        hint = hints.get(name, object)
+        choices = get_args(hint) if get_origin(hint) is Literal else ()
+        kind = type(choices[0]) if choices else hint if isinstance(hint, type) else object
+        default = None if parameter.default is inspect.Parameter.empty else parameter.default
+        found[name] = Hyperparameter(kind, default, choices=choices, structural=True)
+    return found
+
+
+@functools.cache
+def _taken(network: type[nn.Module]) -> tuple[str, ...]:
+    """Names of the arguments of a network's forward pass."""
+    return tuple(inspect.signature(network.forward).parameters)
+
+
+class Supervised(Learner):
+    """One network from inputs to targets: cross entropy for classes, squared error for numbers.
+
+    A subclass only has to say how to `build` the network. Live hyperparameters that the network's
+    forward pass takes by name (a dropout rate, say) are passed to it at every step.
+    """
+
+    live: ClassVar[Mapping[str, Hyperparameter]] = {
+        "label_smoothing": Hyperparameter(float, 0.0, low=0, high=1)
+    }
+
+    @property
+    def metrics(self) -> Mapping[str, Direction]:
+        """Loss and accuracy for classes; loss, rmse, mae and r2 for numbers."""
+        if self.data.task == "classification":
+            return {"loss": "minimize", "accuracy": "maximize"}
+        return {"loss": "minimize", "rmse": "minimize", "mae": "minimize", "r2": "maximize"}
+
+    def forward(self, network: nn.Module, inputs: Tensor, now: Now) -> Tensor:
+        """Outputs [batch, outputs] for inputs [batch, *shape]."""
+        live = {name: now[name] for name in _taken(type(network)) if name in self.live}
+        outputs: Tensor = network(inputs, **live)
+        return outputs
+
+    def loss(
+        self, network: str, networks: Networks, batch: tuple[Tensor, Tensor], now: Now
+    ) -> Tensor:
+        """Cross entropy [nats], or mean squared error of the standardised target."""
+        inputs, targets = batch
+        outputs = self.forward(networks[network], inputs, now)
+        if self.data.task == "classification":
+            return functional.cross_entropy(
+                outputs, targets, label_smoothing=now["label_smoothing"]
+            )
+        return functional.mse_loss(outputs.squeeze(1), targets)
+
+    def evaluate(self, networks: Networks, inputs: Tensor, targets: Tensor) -> dict[str, float]:
+        """The metrics on one split, errors in units of the target."""
+        network = networks["network"]
+        outputs = torch.cat([network(part) for part in inputs.split(EVALUATION_BATCH)])
+        if self.data.task == "classification":
+            return {
+                "loss": functional.cross_entropy(outputs, targets).item(),
+                "accuracy": (outputs.argmax(1) == targets).double().mean().item(),
+            }
+        errors = outputs.squeeze(1).double() - targets.double()
+        squared = errors.square().mean().item()
+        spread = targets.double().var(correction=0).item()
+        return {
+            "loss": squared,
+            "rmse": math.sqrt(squared) * self.data.target_std,
+            "mae": errors.abs().mean().item() * self.data.target_std,
+            "r2": 1 - squared / spread if spread > 0 else math.nan,
+        }

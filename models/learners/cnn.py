@@ -1,0 +1,63 @@
+"""Convolutional network for images: two convolutions, each halved by pooling, one hidden layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from models.learner import Hyperparameter, Supervised
+
+
+class Convolutional(nn.Module):
+    """Convolution, pooling, convolution, pooling, hidden units, dropout, outputs."""
+
+    def __init__(
+        self, shape: tuple[int, ...], outputs: int, channels: int, kernel: int, hidden: int
+    ) -> None:
+        super().__init__()
+        colours = shape[0]
+        self.first = nn.Conv2d(colours, channels, kernel, padding=kernel // 2)
+        self.second = nn.Conv2d(channels, 2 * channels, kernel, padding=kernel // 2)
+        features = self.convolve(torch.zeros(1, *shape)).shape[1]
+        self.hidden = nn.Linear(features, hidden)
+        self.output = nn.Linear(hidden, outputs)
+
+    def convolve(self, images: Tensor) -> Tensor:
+        """Map [batch, colours, height, width] to [batch, features]."""
+        signal = functional.max_pool2d(functional.relu(self.first(images)), 2)
+        signal = functional.max_pool2d(functional.relu(self.second(signal)), 2)
+        return signal.flatten(1)
+
+    def forward(self, inputs: Tensor, dropout: float = 0.0) -> Tensor:
+        """Map [batch, colours, height, width] to [batch, outputs]."""
+        signal = functional.relu(self.hidden(self.convolve(inputs)))
+        signal = functional.dropout(signal, dropout, self.training)
+        outputs: Tensor = self.output(signal)
+        return outputs
+
+
+class CNN(Supervised):
+    """Convolutional network."""
+
+    live: ClassVar[Mapping[str, Hyperparameter]] = {
+        **Supervised.live,
+        "dropout": Hyperparameter(float, 0.0, low=0, high=0.99),
+    }
+
+    def build(self, *, channels: int = 16, kernel: int = 3, hidden: int = 64) -> nn.Module:
+        """`channels` in the first convolution and twice as many in the second.
+
+        Raises:
+            ValueError: the data are no images, or smaller than 4 x 4 pixels.
+        """
+        shape = self.data.shape
+        if len(shape) != 3 or min(shape[1:]) < 4:
+            raise ValueError(
+                f"cnn needs images of shape (colours, height, width), at least 4 x 4 pixels, "
+                f"got {shape}; use mlp"
+            )
+        return Convolutional(shape, self.data.outputs, channels, kernel, hidden)

@@ -1,0 +1,150 @@
+"""A study as a YAML file: read, checked, and its paths made absolute."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
+
+from models.explain import Key, explain, sentence
+from models.study import Study
+
+DATA_FILES = ("path", "images", "labels", "test_images", "test_labels")
+
+
+class StudyError(ValueError):
+    """What is wrong with a study: `lines` has one line for each fault."""
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__(lines)
+        self.lines = lines
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines)
+
+
+def load(path: Path) -> Study:
+    """Read a study; its files, given relative to its folder, become absolute paths.
+
+    Raises:
+        StudyError: the file, or a file it names, is not there or not right.
+    """
+    file = str(path)
+    document, root = _parsed(_text(path), file)
+
+    def line_of(key: Key) -> int | None:
+        return _line(root, key)
+
+    try:
+        study = Study.model_validate(document)
+    except ValidationError as error:
+        raise StudyError(explain(error, file, document, line_of=line_of)) from None
+    located, faults = _located(study, path.absolute().parent)
+    if faults:
+        raise StudyError(
+            [sentence(file, key, message, line_of(key)) for key, message in faults.items()]
+        )
+    return located
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+        raise StudyError([f"{path}: must be a file, got {reason}; correct the path"]) from None
+    except UnicodeDecodeError as error:
+        byte = f"byte {error.object[error.start]:#04x} at position {error.start}"
+        raise StudyError([f"{path}: must be UTF-8 text, got {byte}; save it as UTF-8"]) from None
+
+
+def _parsed(text: str, file: str) -> tuple[Any, Node | None]:
+    """The document as plain values (YAML 1.2), and as nodes that know their lines."""
+    try:
+        document = YAML(typ="safe", pure=True).load(text)
+        return document, YAML(typ="safe", pure=True).compose(text)
+    except DuplicateKeyError as error:
+        found = re.search(r'duplicate key "(.*?)" with', error.problem or "")
+        key = found[1] if found else "a key"
+        message = "must be given once, got it twice; drop one"
+        raise StudyError([sentence(file, (key,), message, _mark(error))]) from None
+    except YAMLError as error:
+        raise StudyError([_syntax_error(error, text, file)]) from None
+    except (ValueError, RecursionError) as error:  # a date or number that is none; deep nesting
+        message = f"must be valid YAML, got: {' '.join(str(error).split())}; quote or correct it"
+        raise StudyError([f"{file}: {message}"]) from None
+
+
+def _mark(error: MarkedYAMLError) -> int | None:
+    mark = error.problem_mark or error.context_mark
+    return None if mark is None else int(mark.line) + 1
+
+
+def _syntax_error(error: YAMLError, text: str, file: str) -> str:
+    line = _mark(error) if isinstance(error, MarkedYAMLError) else None
+    if line is None:
+        return f"{file}: must be valid YAML, got: {' '.join(str(error).split())}; correct it"
+    lines = text.splitlines()
+    written = lines[line - 1].strip() if line <= len(lines) else ""
+    problem = " ".join(str(getattr(error, "problem", "")).split())
+    return f"{file}:{line}: must be valid YAML, got {written!r:.80}; {problem}"
+
+
+def _line(root: Node | None, key: Key) -> int | None:
+    """The line of a key, or of the nearest one above it that is in the file."""
+    node, line = root, None
+    for part in key:
+        if isinstance(node, MappingNode):
+            below = {name.value: (name, value) for name, value in node.value}
+            if str(part) not in below:
+                break
+            name, node = below[str(part)]
+            line = name.start_mark.line + 1
+        elif isinstance(node, SequenceNode) and isinstance(part, int):
+            node = node.value[part]
+            line = node.start_mark.line + 1
+    return line
+
+
+def _located(study: Study, folder: Path) -> tuple[Study, dict[Key, str]]:
+    """The study with absolute paths, and what is wrong with them."""
+    faults: dict[Key, str] = {}
+    changes: dict[str, Any] = {}
+    if study.data is not None:
+        files = {
+            name: _absolute(folder, given)
+            for name in DATA_FILES
+            if (given := getattr(study.data, name, None)) is not None
+        }
+        for name, found in files.items():
+            if not os.path.isfile(found):
+                faults["data", name] = _missing(getattr(study.data, name), found)
+        changes["data"] = study.data.model_copy(update=files)
+    place, _, name = study.learner.rpartition(":")
+    if study.learner.removesuffix(":").endswith(".py"):
+        given = study.learner.removesuffix(":")
+        faults["learner",] = f"must say what of a file, got {study.learner!r}; add it: {given}:Name"
+    elif place.endswith(".py"):
+        found = _absolute(folder, place)
+        if not os.path.isfile(found):
+            faults["learner",] = _missing(place, found)
+        changes["learner"] = f"{found}:{name}"
+    return study.model_copy(update=changes), faults
+
+
+def _absolute(folder: Path, given: str) -> str:
+    return os.path.abspath(folder / os.path.expanduser(given))
+
+
+def _missing(given: str, found: str) -> str:
+    return (
+        f"must be an existing file, got {given!r} ({found}); "
+        "correct the path, which is relative to the study's folder"
+    )

@@ -1,0 +1,163 @@
+"""One trial from proposal to outcome, as a worker process runs it."""
+
+from __future__ import annotations
+
+import json
+import math
+import numbers
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from models import learners
+from models.data.load import load
+from models.learner import Learner
+from models.study import Goal, Proposal, Study
+from models.training import DivergedError, Length, derived_seed, facts, fit
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything a worker needs to run one trial.
+
+    Args:
+        study: What to train.
+        goal: What counts as better.
+        proposal: The hyperparameters, and how far to train.
+        log: Where each round's metrics are appended as a JSON line, as they happen.
+        start: The checkpoint to continue from; None starts anew.
+        end: Where to leave the trained state; None for functions, which have none.
+    """
+
+    study: Study
+    goal: Goal
+    proposal: Proposal
+    log: Path
+    start: Path | None = None
+    end: Path | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a trial that succeeded brings back."""
+
+    score: float
+    metrics: Mapping[str, float]
+    rounds: int
+
+
+def run(job: Job) -> Outcome:
+    """Run one trial; its score is the metric after its last round.
+
+    Raises:
+        DivergedError: a loss or the metric stopped being finite.
+        Exception: whatever the learner or function raised.
+    """
+    found = learners.find(job.study.learner)
+    with job.log.open("w", encoding="utf-8") as log:
+        lines = Lines(log.write, log.flush)
+        if isinstance(found, type):
+            return _run_learner(job, found, lines)
+        return _run_function(job, found, lines)
+
+
+class Lines:
+    """Writes each round's metrics as one JSON line."""
+
+    def __init__(self, write: Callable[[str], Any], flush: Callable[[], Any]) -> None:
+        self._write = write
+        self._flush = flush
+        self.latest: dict[str, float] = {}
+        self.count = 0
+
+    def add(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Append the metrics of `step` with the time of day."""
+        self.latest |= metrics
+        self.count += 1
+        row = {"step": step, "time": time.time(), "metrics": dict(metrics)}
+        self._write(json.dumps(row) + "\n")
+        self._flush()
+
+
+def training_length(study: Study) -> Length:
+    """How long one whole trial of the study trains."""
+    if study.steps is None:
+        return Length(study.rounds)
+    return Length(study.rounds, study.steps_per_round, study.steps)
+
+
+def trial_seed(study: Study, proposal: Proposal) -> tuple[int, int]:
+    """The seed of a trial; all segments of a population's member share one."""
+    member = proposal.number if proposal.member is None else proposal.member
+    return study.seed, member
+
+
+def _run_learner(job: Job, learner: type[Learner], lines: Lines) -> Outcome:
+    assert job.study.data is not None
+    dataset = load(job.study.data)
+    rounds = fit(
+        learner(facts(dataset)),
+        dataset,
+        job.proposal.params,
+        training_length(job.study),
+        seed=trial_seed(job.study, job.proposal),
+        until=job.proposal.until,
+        start=job.start,
+        end=job.end,
+    )
+    unit = job.study.steps_per_round if job.study.steps else 1
+    for round_, metrics in rounds:
+        lines.add(min(round_ * unit, job.study.steps or math.inf), metrics)  # type: ignore[arg-type]
+        _finite(job.goal, metrics, f"after round {round_}")
+    return Outcome(job.goal.score(lines.latest), lines.latest, lines.count)
+
+
+def _run_function(job: Job, function: learners.Function, lines: Lines) -> Outcome:
+    """Call the user's f(hyperparameters, report) with every common generator seeded."""
+    seed = derived_seed(*trial_seed(job.study, job.proposal))
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002 - what users' code draws from
+    torch.manual_seed(seed)
+
+    def report(step: int, metrics: Mapping[str, float] | None = None, /, **more: float) -> None:
+        """Record metrics at a step: report(1, {"loss": 0.5}) or report(1, loss=0.5)."""
+        lines.add(step, {name: float(v) for name, v in {**(metrics or {}), **more}.items()})
+
+    answer = function(dict(job.proposal.params), report)
+    metrics = _as_metrics(answer, job.goal, lines)
+    _finite(job.goal, metrics, "at the end")
+    if metrics != lines.latest:
+        lines.add(lines.count + 1, metrics)
+    return Outcome(job.goal.score(lines.latest), lines.latest, lines.count)
+
+
+def _as_metrics(answer: Any, goal: Goal, lines: Lines) -> dict[str, float]:
+    if answer is None:
+        metrics = dict(lines.latest)
+    elif isinstance(answer, Mapping):
+        metrics = {str(name): float(value) for name, value in answer.items()}
+    elif isinstance(answer, numbers.Real) or getattr(answer, "size", 0) == 1:
+        metrics = {goal.metric: float(answer)}
+    else:
+        raise TypeError(
+            f"the function must return a number or a mapping of metrics, "
+            f"got {type(answer).__name__}; return {goal.metric} as a float"
+        )
+    if goal.metric not in metrics:
+        raise ValueError(
+            f"the function must report or return {goal.metric!r}, got "
+            f"{', '.join(metrics) or 'nothing'}; return it or change the study's metric"
+        )
+    return metrics
+
+
+def _finite(goal: Goal, metrics: Mapping[str, float], when: str) -> None:
+    value = metrics[goal.metric]
+    if not math.isfinite(value):
+        raise DivergedError(f"{goal.metric} is {value} {when}")

@@ -1,0 +1,66 @@
+"""The winner of a search: measured on the test rows, once, and made ready to serve."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from models import checkpoint, learners
+from models.data.load import load
+from models.learner import Learner
+from models.study import Study
+from models.training import facts, measure, tensors
+
+
+@dataclass(frozen=True)
+class Winner:
+    """What is left of a search's best trial.
+
+    Args:
+        metrics: On the test rows, named test_*.
+        network: The network as a `torch.export` program; None if it cannot be exported.
+        why_not: Why it cannot be exported; None if it can.
+        preprocessing: From the rows as people have them to the network's inputs, as JSON.
+        example: A few rows as a served model receives them: a DataFrame or an array.
+    """
+
+    metrics: Mapping[str, float]
+    network: Path | None
+    why_not: str | None
+    preprocessing: str
+    example: Any
+
+
+def examine(study: Study, params: Mapping[str, Any], state: Path, folder: Path) -> Winner:
+    """Measure a trained state on the test rows and export its network into `folder`."""
+    assert study.data is not None
+    dataset = load(study.data)
+    found = learners.find(study.learner)
+    assert isinstance(found, type)
+    assert issubclass(found, Learner)
+    learner = found(facts(dataset))
+    networks = learner.networks(params)
+    checkpoint.load(state, networks, {})
+    metrics = measure(learner, networks, tensors(dataset.test), "test")
+    path, why_not = folder / "network.pt2", None
+    try:
+        export(learner.predictor(networks), dataset.shape, path)
+    except Exception as error:
+        # Whatever torch.export cannot follow in a user's network must not cost the result.
+        path, why_not = None, f"{type(error).__name__}: {str(error).splitlines()[0]}"
+    return Winner(metrics, path, why_not, dataset.preprocessing.to_json(), dataset.example)
+
+
+def export(network: torch.nn.Module, shape: tuple[int, ...], path: Path) -> None:
+    """Write the network as a program that runs without its source, for any batch size."""
+    network.eval()
+    example = torch.zeros(2, *shape)
+    program = torch.export.export(
+        network, (example,), dynamic_shapes=({0: torch.export.Dim("batch", min=1)},)
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.export.save(program, path)

@@ -1,0 +1,120 @@
+"""All that is settled before a search begins; every fault of a study is found here."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from models.check import MisfitError, fit_together
+from models.explain import explain
+from models.study import Goal, StrategyChoice, Study
+from models.study_file import StudyError
+from tasks import strategies
+from tasks.strategies import Strategy
+
+# What may change between an interruption and its resume.
+CHANGEABLE = {"stop", "width", "threads", "trial_seconds"}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study that makes sense, and what follows from it.
+
+    Args:
+        study: As given.
+        goal: The metric and its direction.
+        strategy: Ready to propose.
+        strategy_name: The strategy's file.
+        structural: Hyperparameters that fix tensor shapes or code paths.
+        fingerprint, data_name: Of the data; empty where a function brings its own.
+        width: Trials in flight at once.
+        trials: How many trials there will be at most; None if only time or success ends it.
+        digest: Of all that decides what the trials are.
+    """
+
+    study: Study
+    goal: Goal
+    strategy: Strategy
+    strategy_name: str
+    structural: frozenset[str]
+    fingerprint: str
+    data_name: str
+    width: int
+    trials: int | None
+    digest: str
+
+
+def make_plan(study: Study, file: str = "study") -> Plan:
+    """Settle everything that a search of this study needs.
+
+    Args:
+        study: To be searched.
+        file: How errors name where it came from.
+
+    Raises:
+        StudyError: what does not fit, a line for each fault.
+    """
+    try:
+        name = strategies.full_name(study.strategy.name)
+    except ValueError as error:
+        raise StudyError([f"{file}: strategy: {error}"]) from None
+    try:
+        fitted = fit_together(study)
+        strategy = strategies.load(study, fitted.structural)
+        size = strategy.size(study.space)
+    except MisfitError as error:
+        raise StudyError([f"{file}: {key}: {line}" for key, line in error.faults]) from None
+    except ValidationError as error:
+        settings = {"strategy": study.strategy.settings}
+        raise StudyError(explain(error, file, settings, prefix=("strategy",))) from None
+    except ValueError as error:
+        raise StudyError([f"{file}: strategy: {error}"]) from None
+    trials = _trials(study, strategy, size)
+    stop = study.stop
+    if trials is None and stop.seconds is None and stop.target is None and stop.patience is None:
+        raise StudyError(
+            [
+                f"{file}: stop: a {name} search needs an end, got none; "
+                "give trials, seconds, target or patience"
+            ]
+        )
+    return Plan(
+        study=study,
+        goal=fitted.goal,
+        strategy=strategy,
+        strategy_name=name,
+        structural=fitted.structural,
+        fingerprint=fitted.fingerprint,
+        data_name=fitted.data_name,
+        width=study.width or os.cpu_count() or 1,
+        trials=trials,
+        digest=digest(study, fitted.fingerprint),
+    )
+
+
+def _trials(study: Study, strategy: Strategy, size: int | None) -> int | None:
+    """The smaller of what the strategy would propose and what the study allows.
+
+    A population's budget counts members, each of which is trained in several segments.
+    """
+    if strategy.counts_members or study.stop.trials is None:
+        return size
+    return study.stop.trials if size is None else min(size, study.stop.trials)
+
+
+def digest(study: Study, fingerprint: str) -> str:
+    """A digest of everything that decides which trials a search has and how they end."""
+    described = study.model_dump(mode="json", exclude=CHANGEABLE)
+    text = json.dumps([described, fingerprint], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def using(study: Study, strategy: str) -> Study:
+    """The study with this strategy; settings stay if they were this strategy's own."""
+    if strategies.full_name(study.strategy.name) == strategies.full_name(strategy):
+        return study
+    return study.model_copy(update={"strategy": StrategyChoice(name=strategy)})

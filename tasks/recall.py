@@ -1,0 +1,157 @@
+"""Searches and trials read back from MLflow: to go on, to compare, to list."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from models.study import Direction, Goal, Proposal, Trial
+from tasks import track
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+PAGE = 1000
+
+
+@dataclass(frozen=True)
+class PastSearch:
+    """A search as it is recorded.
+
+    Args:
+        run_id, experiment_id, name, status: Of its parent run.
+        strategy: Which strategy searched.
+        digest: Of everything in the study that decides its trials.
+        goal: Metric and direction.
+        rounds: Rounds of one whole trial.
+        began: When it started, seconds since 1970.
+        test: The winner's metrics on the test rows; empty before the end.
+        trials: In the order in which they ended.
+        unfinished: Runs of trials that never ended, by run id.
+        members: Runs of a population's members.
+    """
+
+    run_id: str
+    experiment_id: str
+    name: str
+    status: str
+    strategy: str
+    digest: str
+    goal: Goal
+    rounds: int
+    began: float
+    test: dict[str, float]
+    trials: list[Trial]
+    unfinished: list[str]
+    members: dict[int, str]
+
+
+def searches(mlflow: MlflowClient, study: str) -> list[PastSearch]:
+    """All searches of a study, the oldest first.
+
+    Raises:
+        ValueError: the study was never searched.
+    """
+    experiment = track.find_experiment(mlflow, study)
+    if experiment is None:
+        raise ValueError(
+            f"no study named {study!r} was searched so far in {track.tracking_uri()}; "
+            "search it first, or set NETTUNER_HOME or MLFLOW_TRACKING_URI to where it was"
+        )
+    where = experiment.experiment_id
+    parents = _runs(mlflow, where, f"tags.`{track.KIND}` = 'search'")
+    return sorted((_past(mlflow, run) for run in parents), key=lambda search: search.began)
+
+
+def _runs(mlflow: MlflowClient, experiment_id: str, condition: str) -> Iterator[Run]:
+    token = None
+    while True:
+        page = mlflow.search_runs([experiment_id], condition, max_results=PAGE, page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def _past(mlflow: MlflowClient, parent: Run) -> PastSearch:
+    info, tags = parent.info, parent.data.tags
+    direction: Direction = tags["nettuner.direction"]
+    trials: list[Trial] = []
+    unfinished: list[str] = []
+    members: dict[int, str] = {}
+    condition = f"tags.`{track.MLFLOW_PARENT_RUN_ID}` = '{info.run_id}'"
+    for run in _runs(mlflow, info.experiment_id, condition):
+        found = list(_trials(run.data.tags))
+        trials += found
+        if found and found[0].proposal.member is not None:
+            members[found[0].proposal.member] = run.info.run_id
+        elif run.info.status == "RUNNING":
+            unfinished.append(run.info.run_id)
+    return PastSearch(
+        run_id=info.run_id,
+        experiment_id=info.experiment_id,
+        name=info.run_name,
+        status=info.status,
+        strategy=tags[track.STRATEGY],
+        digest=tags[track.DIGEST],
+        goal=Goal(tags["nettuner.metric"], direction),
+        rounds=int(tags["nettuner.rounds"]),
+        began=info.start_time / 1000,
+        test={k: v for k, v in parent.data.metrics.items() if k.startswith("test_")},
+        trials=sorted(trials, key=lambda trial: (trial.ended, trial.number)),
+        unfinished=unfinished,
+        members=members,
+    )
+
+
+def _trials(tags: dict[str, str]) -> Iterator[Trial]:
+    for name, value in tags.items():
+        if name.startswith(track.TRIAL):
+            number = name.removeprefix(track.TRIAL)
+            yield _trial(json.loads(value), json.loads(tags[f"{track.PARAMS}{number}"]))
+
+
+def _trial(record: dict[str, Any], params: dict[str, Any]) -> Trial:
+    fields = {name: record.pop(name) for name in ("number", "parent", "member", "until")}
+    return Trial(Proposal(params=params, **fields), **record)
+
+
+def resume(
+    mlflow: MlflowClient, study: str, goal: Goal, facts: track.Facts
+) -> tuple[track.SearchRecord, list[Trial], float]:
+    """Open the latest search of this strategy that did not end, with what it has finished.
+
+    Returns:
+        Its record, its trials, and the seconds it had run.
+
+    Raises:
+        ValueError: there is none, or the study was changed since.
+    """
+    open_ones = [
+        search
+        for search in searches(mlflow, study)
+        if search.strategy == facts.strategy and search.status in ("RUNNING", "KILLED")
+    ]
+    if not open_ones:
+        raise ValueError(
+            f"no {facts.strategy} search of {study!r} was interrupted; start one without --resume"
+        )
+    past = open_ones[-1]
+    if past.digest != facts.digest:
+        raise ValueError(
+            f"the study {study!r} was changed since {past.name!r} was interrupted; "
+            "undo the change (stop rules and width may differ) or start without --resume"
+        )
+    for run_id in past.unfinished:
+        mlflow.set_tag(run_id, track.REASON, "interrupted; the trial was asked for again")
+        mlflow.set_terminated(run_id, "KILLED")
+    mlflow.update_run(past.run_id, status="RUNNING")
+    record = track.SearchRecord(mlflow, mlflow.get_run(past.run_id), goal, facts)
+    record.link(facts.prefect_run)
+    for member, run_id in past.members.items():
+        record.adopt(member, run_id)
+    spent = max((trial.ended for trial in past.trials), default=0.0)
+    return record, past.trials, spent

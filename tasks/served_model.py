@@ -1,0 +1,38 @@
+"""The winner as MLflow serves it: from rows as people have them to answers.
+
+MLflow stores this file with the model and runs it when the model is loaded, beside the file
+`preprocessing.py` and without nettuner installed: it may import nothing else of this project.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from mlflow.models import set_model
+from mlflow.pyfunc import PythonModel
+from preprocessing import Preprocessing
+
+
+class ServedModel(PythonModel):  # type: ignore[misc]
+    """Preprocessing, network, and the labels or units of the answer."""
+
+    def load_context(self, context: Any) -> None:
+        """Read the exported network and the preprocessing fitted on the training rows."""
+        self.network = torch.export.load(context.artifacts["network"]).module()
+        text = Path(context.artifacts["preprocessing"]).read_text(encoding="utf-8")
+        self.preprocessing = Preprocessing.from_json(text)
+
+    def predict(self, context: Any, model_input: Any, params: Any = None) -> Any:
+        """One row of answer for each row of input.
+
+        Returns:
+            A table: `prediction`, and for classes the probability of each as `p_<label>`.
+        """
+        inputs = torch.from_numpy(self.preprocessing.transform(model_input))
+        with torch.no_grad():
+            return self.preprocessing.answer(self.network(inputs).numpy())
+
+
+set_model(ServedModel())

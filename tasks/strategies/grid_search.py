@@ -1,0 +1,138 @@
+"""Grid search: every combination of a few values per dimension, once, in random order."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Self
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, StrictInt
+
+from models.space import Dimension, Space, Value, same
+from models.study import Count, Proposal, Study, Trial, free_numbers
+from tasks import lattice
+from tasks.strategies import Seed, configured
+
+# A grid with more configurations than this is a mistake, not a plan.
+LARGEST = 100_000
+FINEST, COARSEST, USUAL = 10, 2, 3
+
+Resolution = Annotated[StrictInt, Field(ge=1, le=LARGEST)]
+
+
+class GridSearch(BaseModel):
+    """Trial k is point number k of a seeded shuffle of the grid.
+
+    A search that is stopped early has therefore tried points from all over the space, and
+    neither the width nor a resume changes trial k.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    adaptive: ClassVar[bool] = False
+    one_by_one: ClassVar[bool] = False
+    counts_members: ClassVar[bool] = False
+
+    values: dict[str, Annotated[list[Value], Field(min_length=1)]] = Field(
+        default_factory=dict,
+        description="Exactly these values of a dimension: `{rate: [0.01, 0.1]}`.",
+    )
+    resolution: Resolution | dict[str, Resolution] | None = Field(
+        None,
+        description="How many values of each dimension, evenly spaced under its distribution; "
+        "one number for all or a number per dimension. Left out: the most (2 to 10) with which "
+        "the whole grid fits into stop.trials, or 3 if there is no such limit. An unordered "
+        "choice always takes part with all of its values.",
+    )
+    budget: Count | None = Field(None, description="The study's stop.trials.")
+    seed: Seed
+
+    @classmethod
+    def for_study(cls, study: Study, structural: Collection[str] = ()) -> Self:
+        """With the study's seed and its number of trials as the budget."""
+        return configured(cls, study, seed=study.seed, budget=study.stop.trials)
+
+    def size(self, space: Space) -> int:
+        """How many configurations the grid has.
+
+        Raises:
+            ValueError: too many, or the settings do not fit the space.
+        """
+        return self._sized(space)[1]
+
+    def propose(
+        self, space: Space, history: Sequence[Trial], pending: Sequence[Proposal], count: int
+    ) -> list[Proposal]:
+        """The next points of the shuffle; none when the grid is exhausted.
+
+        Raises:
+            ValueError: the grid is too large, or the settings do not fit the space.
+        """
+        levels, size = self._sized(space)
+        wanted = free_numbers(history, pending, min(count, size))
+        if not wanted or wanted[0] >= size:
+            return []
+        points = lattice.Lattice(space, levels)
+        shuffle = np.random.default_rng(self.seed).permutation(size)
+        return [Proposal(k, points[int(shuffle[k])]) for k in wanted if k < size]
+
+    def _sized(self, space: Space) -> tuple[dict[str, list[Any]], int]:
+        """Every dimension's values and the number of configurations they make."""
+        self._check_names(space)
+        levels = self._levels(space)
+        size = lattice.count(space, levels, LARGEST)
+        if size > LARGEST:
+            raise ValueError(
+                f"a grid has at most {LARGEST:,} configurations, got {size:,} or more; lower "
+                "resolution, list a few values per dimension, or use random search"
+            )
+        return levels, size
+
+    def _levels(self, space: Space) -> dict[str, list[Any]]:
+        if self.budget is None or isinstance(self.resolution, int):
+            return self._values_at(space, USUAL)
+        for resolution in range(FINEST, COARSEST, -1):
+            levels = self._values_at(space, resolution)
+            if lattice.count(space, levels, self.budget) <= self.budget:
+                return levels
+        return self._values_at(space, COARSEST)
+
+    def _values_at(self, space: Space, usual: int) -> dict[str, list[Any]]:
+        """The values of every dimension, where `usual` applies to those without a resolution."""
+        given = self.resolution
+        if isinstance(given, int):
+            usual = given
+        own: Mapping[str, int] = given if isinstance(given, dict) else {}
+        return {
+            name: _listed(name, dimension, self.values[name])
+            if name in self.values
+            else dimension.grid(own.get(name, usual))
+            for name, dimension in space.items()
+        }
+
+    def _check_names(self, space: Space) -> None:
+        own = self.resolution if isinstance(self.resolution, dict) else {}
+        for setting, names in (("values", self.values), ("resolution", own)):
+            for name in names:
+                if name not in space:
+                    raise ValueError(
+                        f"grid {setting} must name dimensions, got {name!r}; "
+                        f"the space has: {', '.join(space.names())}"
+                    )
+
+
+def _listed(name: str, dimension: Dimension, values: Sequence[Any]) -> list[Any]:
+    """The values a person gave, as the dimension itself would spell them."""
+    found: list[Any] = []
+    for value in values:
+        if not dimension.contains(value):
+            raise ValueError(
+                f"grid values must lie inside their dimension, got {name}={value!r}; "
+                f"it takes {dimension.support()}"
+            )
+        if any(same(value, other) for other in found):
+            raise ValueError(f"grid values must be distinct, got {name}={value!r} twice; drop one")
+        if dimension.levels is not None:
+            found.append(next(level for level in dimension.levels if same(level, value)))
+        else:
+            found.append(float(value) if isinstance(dimension.from_unit(0.5), float) else value)
+    return found

@@ -1,0 +1,45 @@
+"""Random search: every trial is drawn independently from the space.
+
+Source: Bergstra & Bengio, JMLR 13 (2012), https://jmlr.org/papers/v13/bergstra12a.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import ClassVar, Self
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from models.space import Space
+from models.study import Proposal, Study, Trial, free_numbers
+from tasks.strategies import Seed, configured
+
+
+class RandomSearch(BaseModel):
+    """Trial k depends on (seed, k) alone, so neither the width nor a resume changes it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    adaptive: ClassVar[bool] = False
+    one_by_one: ClassVar[bool] = False
+    counts_members: ClassVar[bool] = False
+
+    seed: Seed
+
+    @classmethod
+    def for_study(cls, study: Study, structural: Collection[str] = ()) -> Self:
+        """With the study's seed; there is nothing to set."""
+        return configured(cls, study, seed=study.seed)
+
+    def size(self, space: Space) -> int | None:
+        """Never ends on its own."""
+        return None
+
+    def propose(
+        self, space: Space, history: Sequence[Trial], pending: Sequence[Proposal], count: int
+    ) -> list[Proposal]:
+        """Draw `count` configurations, each with a generator of its own."""
+        return [
+            Proposal(number, space.sample(np.random.default_rng([self.seed, number])))
+            for number in free_numbers(history, pending, count)
+        ]

@@ -1,0 +1,326 @@
+"""MLflow as the memory of a search: written as it happens, read back to go on.
+
+Experiment = study, parent run = search, child run = trial (or member of a population). Everything
+goes through `MlflowClient`: the fluent interface keeps global state that breaks in threads.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from mlflow import MlflowClient
+from mlflow.entities import Dataset, DatasetInput, Experiment, Metric, Param, Run, RunTag
+from mlflow.exceptions import MlflowException
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+
+from models.study import Goal, Proposal, Study, Trial
+from tasks.home import home, mlflow_ui, tracking_uri
+
+NOTE = "mlflow.note.content"
+KIND = "nettuner.kind"
+STRATEGY = "nettuner.strategy"
+DIGEST = "nettuner.study_digest"
+DATA = "nettuner.data_fingerprint"
+REASON = "nettuner.reason"
+TRIAL = "nettuner.trial."
+PARAMS = "nettuner.params."
+PREFECT = "nettuner.prefect_run"
+
+# Metrics of a running trial are sent when so many rounds have come together, so that they are
+# seen early, and a trial of 20 rounds costs six calls.
+FLUSH_ROUNDS = 7
+FLUSH_SECONDS = 2.0
+LONGEST_REASON = 500
+# MLflow's own limits of one batch.
+MOST_METRICS = 900
+
+
+def client() -> MlflowClient:
+    """A client of the store; creates the database where it is a local one."""
+    return MlflowClient(tracking_uri())
+
+
+def run_url(experiment_id: str, run_id: str) -> str:
+    """Where people see a run."""
+    return f"{mlflow_ui()}/#/experiments/{experiment_id}/runs/{run_id}"
+
+
+def find_experiment(mlflow: MlflowClient, study: str) -> Experiment | None:
+    """The study's experiment, if it was ever searched."""
+    return mlflow.get_experiment_by_name(study)
+
+
+def _experiment(mlflow: MlflowClient, study: Study, goal: Goal) -> str:
+    known = find_experiment(mlflow, study.name)
+    if known is not None and known.lifecycle_stage == "deleted":
+        raise ValueError(
+            f"the experiment {study.name!r} was deleted in MLflow; restore it there "
+            "or give the study another name"
+        )
+    if known is not None:
+        return str(known.experiment_id)
+    local = tracking_uri().startswith("sqlite")
+    folder = home() / "artifacts" / study.name
+    note = (
+        f"Study **{study.name}**: `{study.learner}`, {goal.direction} `{goal.metric}`. "
+        "One parent run a search, one child run a trial."
+    )
+    try:
+        return str(
+            mlflow.create_experiment(
+                study.name,
+                artifact_location=folder.as_uri() if local else None,
+                tags={NOTE: note, KIND: "study"},
+            )
+        )
+    except MlflowException:  # another search of the study was faster
+        found = find_experiment(mlflow, study.name)
+        if found is None:
+            raise
+        return str(found.experiment_id)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is recorded of a search beside the study: all that makes it repeatable."""
+
+    strategy: str
+    settings: Mapping[str, Any]
+    digest: str
+    fingerprint: str
+    data_name: str
+    structural: frozenset[str]
+    prefect_run: str | None
+
+
+def start_search(mlflow: MlflowClient, study: Study, goal: Goal, facts: Facts) -> SearchRecord:
+    """Open the parent run of a new search."""
+    experiment = _experiment(mlflow, study, goal)
+    name = f"{facts.strategy} {time.strftime('%Y-%m-%d %H:%M:%S')}"
+    tags = {
+        KIND: "search",
+        STRATEGY: facts.strategy,
+        DIGEST: facts.digest,
+        DATA: facts.fingerprint,
+        "nettuner.metric": goal.metric,
+        "nettuner.direction": goal.direction,
+        "nettuner.round_unit": study.unit,
+        "nettuner.rounds": str(study.rounds),
+    }
+    run = mlflow.create_run(experiment, tags=tags, run_name=name)
+    record = SearchRecord(mlflow, run, goal, facts)
+    described = study.model_dump(mode="json", exclude_defaults=True)
+    params = {
+        "strategy": facts.strategy,
+        "learner": study.learner,
+        "seed": study.seed,
+        "length": f"{study.steps} steps" if study.steps else f"{study.rounds} epochs",
+        **{f"strategy.{name}": value for name, value in facts.settings.items()},
+        **{f"stop.{name}": value for name, value in described.get("stop", {}).items()},
+        **{f"space.{name}": dimension.support() for name, dimension in study.space.items()},
+    }
+    entries = [Param(name, str(value)[:6000]) for name, value in params.items()]
+    for first in range(0, len(entries), 90):
+        mlflow.log_batch(record.run_id, params=entries[first : first + 90])
+    if facts.fingerprint:
+        data = Dataset(facts.data_name, facts.fingerprint, "local", facts.data_name)
+        mlflow.log_inputs(record.run_id, [DatasetInput(data)])
+    mlflow.log_dict(record.run_id, study.model_dump(mode="json", exclude_unset=True), "study.json")
+    record.link(facts.prefect_run)
+    return record
+
+
+class SearchRecord:
+    """The parent run of one search, and through it the runs of its trials."""
+
+    def __init__(self, mlflow: MlflowClient, run: Run, goal: Goal, facts: Facts) -> None:
+        self.mlflow = mlflow
+        self.goal = goal
+        self.facts = facts
+        self.run_id: str = run.info.run_id
+        self.name: str = run.info.run_name
+        self.experiment_id: str = run.info.experiment_id
+        self.began: float = run.info.start_time / 1000
+        self._members: dict[int, str] = {}
+
+    @property
+    def url(self) -> str:
+        """Where people see the search."""
+        return run_url(self.experiment_id, self.run_id)
+
+    def link(self, prefect_run: str | None) -> None:
+        """Point from the search to the flow run that drives it."""
+        if prefect_run:
+            self.mlflow.set_tag(self.run_id, PREFECT, prefect_run)
+
+    def begin(
+        self, proposal: Proposal, seed: int, step: int, prefect_run: str | None
+    ) -> TrialRecord:
+        """Open the run of a trial; the segments of one member share theirs.
+
+        Args:
+            proposal: The trial.
+            seed: What its randomness derives from.
+            step: The training step at which it starts or goes on.
+            prefect_run: Address of its task run.
+        """
+        if proposal.member is not None and proposal.member in self._members:
+            return TrialRecord(self, proposal, self._members[proposal.member], step, fresh=False)
+        alone = proposal.member is None
+        name = f"trial {proposal.number}" if alone else f"member {proposal.member}"
+        tags = {
+            MLFLOW_PARENT_RUN_ID: self.run_id,
+            KIND: "trial" if alone else "member",
+            STRATEGY: self.facts.strategy,
+            DATA: self.facts.fingerprint,
+            "nettuner.search": self.name,
+            "nettuner.seed": str(seed),
+            NOTE: f"{name} of the {self.facts.strategy} search [{self.name}]({self.url})",
+        }
+        if prefect_run:
+            tags[PREFECT] = prefect_run
+        run = self.mlflow.create_run(self.experiment_id, tags=tags, run_name=name)
+        if proposal.member is not None:
+            self._members[proposal.member] = run.info.run_id
+        return TrialRecord(self, proposal, run.info.run_id, step, fresh=True)
+
+    def improved(self, trial: Trial, ended_trials: int) -> None:
+        """Record a new best: a curve over trials on the search's own run."""
+        assert trial.score is not None
+        value = self.goal.value(trial.score)
+        self.mlflow.log_metric(self.run_id, f"best_{self.goal.metric}", value, step=ended_trials)
+
+    def finish(
+        self,
+        status: str,
+        note: str,
+        metrics: Mapping[str, float],
+        params: Mapping[str, Any],
+        reason: str | None = None,
+    ) -> None:
+        """Close the search, and the members' runs that stay open between their segments."""
+        for run_id in self._members.values():
+            self.mlflow.set_terminated(run_id, status)
+        tags = {NOTE: note, **({REASON: reason} if reason else {})}
+        tags |= {f"best.{name}": str(value) for name, value in params.items()}
+        self.mlflow.log_batch(
+            self.run_id, metrics=_metrics(0, time.time(), metrics), tags=_tags(tags)
+        )
+        self.mlflow.set_terminated(self.run_id, status)
+
+    def adopt(self, member: int, run_id: str) -> None:
+        """Go on with the run of a member after a resume."""
+        self._members[member] = run_id
+        self.mlflow.update_run(run_id, status="RUNNING")
+
+
+class TrialRecord:
+    """The run of one trial, or of the member whose segment it is, while it happens."""
+
+    def __init__(
+        self, search: SearchRecord, proposal: Proposal, run_id: str, step: int, *, fresh: bool
+    ) -> None:
+        self.search = search
+        self.proposal = proposal
+        self.run_id = run_id
+        self._params = self._as_params() if fresh else []
+        self._waiting: list[Metric] = self._as_metrics(step)
+        self._tags: dict[str, str] = self._as_tags()
+        self._rounds = 0
+        self._sent = time.monotonic()
+
+    def _changing(self) -> dict[str, Any]:
+        """Hyperparameters that may change during the life of a population's member."""
+        if self.proposal.member is None:
+            return {}
+        structural = self.search.facts.structural
+        return {name: v for name, v in self.proposal.params.items() if name not in structural}
+
+    def _as_params(self) -> list[Param]:
+        changing = self._changing()
+        fixed = {n: v for n, v in self.proposal.params.items() if n not in changing}
+        return [Param(name, str(value)) for name, value in fixed.items()]
+
+    def _as_metrics(self, step: int) -> list[Metric]:
+        """Changing hyperparameters as stepped metrics: MLflow's params are immutable."""
+        now = int(time.time() * 1000)
+        return [
+            Metric(f"hyperparameter/{name}", float(value), now, step)
+            for name, value in self._changing().items()
+            if not isinstance(value, str)
+        ]
+
+    def _as_tags(self) -> dict[str, str]:
+        words = {n: v for n, v in self._changing().items() if isinstance(v, str)}
+        return {f"hyperparameter.{name}": value for name, value in words.items()}
+
+    def report(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Take the metrics of finished rounds; sends them in batches."""
+        for row in rows:
+            self._waiting += _metrics(row["step"], row["time"], row["metrics"])
+            self._rounds += 1
+        waited = time.monotonic() - self._sent
+        if self._rounds >= FLUSH_ROUNDS and waited >= FLUSH_SECONDS:
+            self._flush({})
+
+    def _flush(self, tags: Mapping[str, str]) -> None:
+        first, rest = self._waiting[:MOST_METRICS], self._waiting[MOST_METRICS:]
+        self.search.mlflow.log_batch(
+            self.run_id, metrics=first, params=self._params[:90], tags=_tags({**self._tags, **tags})
+        )
+        more_params = self._params[90:]
+        while rest or more_params:
+            self.search.mlflow.log_batch(
+                self.run_id, metrics=rest[:MOST_METRICS], params=more_params[:90]
+            )
+            rest, more_params = rest[MOST_METRICS:], more_params[90:]
+        self._waiting, self._params, self._tags, self._rounds = [], [], {}, 0
+        self._sent = time.monotonic()
+
+    def finish(self, trial: Trial, *, last: bool) -> None:
+        """Record what came of it; closes the run unless its member goes on."""
+        tags = _as_json(trial)
+        if trial.reason:
+            tags[REASON] = trial.reason[:LONGEST_REASON]
+        if trial.proposal.member is None:
+            self._waiting += _metrics(0, time.time(), {"seconds": trial.seconds})
+        self._flush(tags)
+        if last:
+            status = "FINISHED" if trial.succeeded else "FAILED"
+            self.search.mlflow.set_terminated(self.run_id, status)
+
+    def interrupted(self, reason: str) -> None:
+        """Close the run of a trial that was stopped before it could end."""
+        self._flush({REASON: reason})
+        self.search.mlflow.set_terminated(self.run_id, "KILLED")
+
+
+def _metrics(step: int, at: float, values: Mapping[str, float]) -> list[Metric]:
+    return [Metric(name, float(v), int(at * 1000), int(step)) for name, v in values.items()]
+
+
+def _tags(tags: Mapping[str, str]) -> list[RunTag]:
+    return [RunTag(name, value) for name, value in tags.items()]
+
+
+def _metrics(step: int, at: float, values: Mapping[str, float]) -> list[Metric]:
+    return [Metric(name, float(v), int(at * 1000), int(step)) for name, v in values.items()]
+
+
+def _tags(tags: Mapping[str, str]) -> list[RunTag]:
+    return [RunTag(name, value) for name, value in tags.items()]
+
+
+def _as_json(trial: Trial) -> dict[str, str]:
+    """All of a trial as two tags, from which `tasks.recall` reads it back."""
+    record = asdict(replace(trial, reason=(trial.reason or "")[:LONGEST_REASON] or None))
+    proposal = record.pop("proposal")
+    params = proposal.pop("params")
+    return {
+        f"{TRIAL}{trial.number}": json.dumps({**proposal, **record}),
+        f"{PARAMS}{trial.number}": json.dumps(params),
+    }
