@@ -101,15 +101,18 @@ def search(
     from flows.quiet import keep_quiet
     from flows.show import show_result
 
-    plans = [plan_of(study, name) for name in strategy or [None]]
+    wanted: list[str | None] = [*strategy] if strategy else [None]
+    plans = [plan_of(study, name) for name in wanted]
     keep_quiet(verbose)
     print(f"{study}: starting Prefect and MLflow …", file=sys.stderr)
     for plan in plans:
         chosen = plan.study.model_copy(update={"width": width} if width else {})
-        show_result(_run(chosen, plan.strategy_name, resume, study), plan)
+        show_result(_run(chosen, plan.strategy_name, resume, study, verbose), plan)
 
 
-def _run(study: Study, strategy: str, resume: bool, path: Path) -> SearchResult:
+def _run(
+    study: Study, strategy: str, resume: bool, path: Path, verbose: bool
+) -> SearchResult:
     import signal
 
     from flows.search import SearchFailedError, flow_of
@@ -128,6 +131,10 @@ def _run(study: Study, strategy: str, resume: bool, path: Path) -> SearchResult:
         fail(str(error), 1)
     except ValueError as error:
         fail(str(error), 2)
+    except Exception as error:
+        if verbose:
+            raise
+        fail(f"{type(error).__name__}: {error} (--verbose shows where)", 1)
 
 
 def past_searches(study: str) -> list[PastSearch]:
@@ -239,4 +246,4 @@ def schema(
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

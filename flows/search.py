@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from prefect import allow_failure, flow
 from prefect.artifacts import create_markdown_artifact
@@ -27,6 +27,8 @@ from tasks.progress import Progress
 from tasks.propose import propose
 from tasks.train import Bench, FailedTrialError, train
 from tasks.worker_pool import InterruptedSearchError, WorkerPool
+
+Value = TypeVar("Value")
 
 # A strategy whose proposals do not get better by waiting is asked for so many at once.
 BATCH = 256
@@ -170,12 +172,13 @@ class Engine:
             return False
         learned: list[Any] = [allow_failure(future) for future in self.unseen]
         future = propose.submit(
-            quote(strategy),
-            quote(self.study.space),
-            quote(list(self.history)),
-            quote(list(self.running.values())),
+            plain(strategy),
+            plain(self.study.space),
+            plain(list(self.history)),
+            plain(list(self.running.values())),
             count,
             len(self.asked),
+            return_state=False,
             wait_for=[*self.asked[-1:], *(learned if strategy.adaptive else [])],
         )
         proposals = future.result()
@@ -203,10 +206,11 @@ class Engine:
         if parent and parent.number in self.trained:
             edges.append(self.trained[parent.number])
         future = train.submit(
-            quote(self.bench),
-            quote(proposal),
-            quote(parent),
+            plain(self.bench),
+            plain(proposal),
+            plain(parent),
             node_name(proposal),
+            return_state=False,
             wait_for=edges,
         )
         self.running[proposal.number] = proposal
@@ -284,7 +288,7 @@ class Engine:
             )
         before = [self.trained[winner.number]] if winner.number in self.trained else []
         test: dict[str, float] = examine_winner.submit(
-            quote(self.bench), quote(winner), wait_for=before
+            plain(self.bench), plain(winner), return_state=False, wait_for=before
         ).result()
         ended = self.ended or "the strategy has nothing left to propose"
         result = SearchResult(
@@ -298,6 +302,15 @@ class Engine:
             description=f"{self.study.name}: {record.name}",
         )
         return result
+
+
+def plain(value: Value) -> Value:
+    """Hands a value to a task as it is.
+
+    Prefect would else look through it for results of other tasks, which takes long and draws
+    every edge of the DAG that `wait_for` draws, and those that follow from them.
+    """
+    return cast("Value", quote(value))
 
 
 def unit(proposal: Proposal) -> tuple[str, int]:

@@ -84,8 +84,8 @@ def show_result(result: SearchResult, plan: Plan) -> None:
     table.add_row(plan.goal.metric, f"{plan.goal.value(winner.score):.6g}", style="bold")
     for name, value in result.test.items():
         table.add_row(name, f"{value:.6g}")
-    for name, value in winner.proposal.params.items():
-        table.add_row(f"  {name}", _short(value))
+    for name, chosen in winner.proposal.params.items():
+        table.add_row(f"  {name}", _short(chosen))
     console.print(table)
     console.print(f"ended because {result.ended}")
     console.print(f"recorded as {result.url} (start the pages with: nettuner ui)\n")

@@ -11,7 +11,7 @@ import functools
 import inspect
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, get_args, get_origin, get_type_hints
 
@@ -153,10 +153,10 @@ def _structural(cls: type[Learner]) -> dict[str, Hyperparameter]:
     return found
 
 
-@functools.cache
-def _taken(network: type[nn.Module]) -> tuple[str, ...]:
+@functools.lru_cache(maxsize=64)
+def _taken(network: Callable[..., Any]) -> tuple[str, ...]:
     """Names of the arguments of a network's forward pass."""
-    return tuple(inspect.signature(network.forward).parameters)
+    return tuple(inspect.signature(network.forward).parameters)  # type: ignore[attr-defined]
 
 
 class Supervised(Learner):
@@ -179,7 +179,7 @@ class Supervised(Learner):
 
     def forward(self, network: nn.Module, inputs: Tensor, now: Now) -> Tensor:
         """Outputs [batch, outputs] for inputs [batch, *shape]."""
-        live = {name: now[name] for name in _taken(type(network)) if name in self.live}
+        live = {name: now[name] for name in _taken(type(network)) if name in self.live}  # type: ignore[arg-type]
         outputs: Tensor = network(inputs, **live)
         return outputs
 
@@ -198,7 +198,7 @@ class Supervised(Learner):
     def evaluate(self, networks: Networks, inputs: Tensor, targets: Tensor) -> dict[str, float]:
         """The metrics on one split, errors in units of the target."""
         network = networks["network"]
-        outputs = torch.cat([network(part) for part in inputs.split(EVALUATION_BATCH)])
+        outputs = torch.cat([network(part) for part in torch.split(inputs, EVALUATION_BATCH)])
         if self.data.task == "classification":
             return {
                 "loss": functional.cross_entropy(outputs, targets).item(),

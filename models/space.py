@@ -470,7 +470,7 @@ class Scipy(Dimension):
             return round(float(self._frozen().ppf(_inside(unit, SMALLEST_DISCRETE))))
         if self.bounded and not 0 < unit < 1:
             return self._ends[0] if unit <= 0 else self._ends[1]
-        value = float(self._frozen().ppf(unit if self.bounded else _inside(unit)))
+        value = float(self._frozen().ppf(_inside(unit)))
         return min(max(value, self._ends[0]), self._ends[1])
 
     def to_unit(self, value: float) -> float:
@@ -696,7 +696,7 @@ AnyDimension = Annotated[
         | Integer
         | Choice
         | Fixed
-        | list[Value]
+        | Annotated[list[Value], Field(min_length=1)]
         | Value,
     ),
 ]

@@ -112,7 +112,7 @@ def fit(
                         )
                     losses[name].append(value)
                     optimisers[name].zero_grad()
-                    loss.backward()
+                    loss.backward()  # type: ignore[no-untyped-call]
                     optimiser.steer(optimisers[name], name, now)
                     optimisers[name].step()
             metrics = {

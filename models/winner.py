@@ -46,9 +46,10 @@ def examine(study: Study, params: Mapping[str, Any], state: Path, folder: Path) 
     networks = learner.networks(params)
     checkpoint.load(state, networks, {})
     metrics = measure(learner, networks, tensors(dataset.test), "test")
-    path, why_not = folder / "network.pt2", None
+    path: Path | None = folder / "network.pt2"
+    why_not = None
     try:
-        export(learner.predictor(networks), dataset.shape, path)
+        export(learner.predictor(networks), dataset.shape, folder / "network.pt2")
     except Exception as error:
         # Whatever torch.export cannot follow in a user's network must not cost the result.
         path, why_not = None, f"{type(error).__name__}: {str(error).splitlines()[0]}"

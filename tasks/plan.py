@@ -6,14 +6,16 @@ import hashlib
 import json
 import os
 from dataclasses import dataclass
+from typing import cast
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from models.check import MisfitError, fit_together
 from models.explain import explain
 from models.study import Goal, StrategyChoice, Study
 from models.study_file import StudyError
 from tasks import strategies
+from tasks.schema import GIVEN
 from tasks.strategies import Strategy
 
 # What may change between an interruption and its resume.
@@ -69,8 +71,15 @@ def make_plan(study: Study, file: str = "study") -> Plan:
     except MisfitError as error:
         raise StudyError([f"{file}: {key}: {line}" for key, line in error.faults]) from None
     except ValidationError as error:
-        settings = {"strategy": study.strategy.settings}
-        raise StudyError(explain(error, file, settings, prefix=("strategy",))) from None
+        lines = explain(
+            error,
+            file,
+            {"strategy": study.strategy.settings},
+            prefix=("strategy",),
+            model=cast("type[BaseModel]", strategies.find(name)),
+            hidden=GIVEN,
+        )
+        raise StudyError(lines) from None
     except ValueError as error:
         raise StudyError([f"{file}: strategy: {error}"]) from None
     trials = _trials(study, strategy, size)

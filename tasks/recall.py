@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from models.study import Direction, Goal, Proposal, Trial
 from tasks import track
+from tasks.home import tracking_uri
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -58,7 +59,7 @@ def searches(mlflow: MlflowClient, study: str) -> list[PastSearch]:
     experiment = track.find_experiment(mlflow, study)
     if experiment is None:
         raise ValueError(
-            f"no study named {study!r} was searched so far in {track.tracking_uri()}; "
+            f"no study named {study!r} was searched so far in {tracking_uri()}; "
             "search it first, or set NETTUNER_HOME or MLFLOW_TRACKING_URI to where it was"
         )
     where = experiment.experiment_id
@@ -78,11 +79,11 @@ def _runs(mlflow: MlflowClient, experiment_id: str, condition: str) -> Iterator[
 
 def _past(mlflow: MlflowClient, parent: Run) -> PastSearch:
     info, tags = parent.info, parent.data.tags
-    direction: Direction = tags["nettuner.direction"]
+    direction = cast("Direction", tags["nettuner.direction"])
     trials: list[Trial] = []
     unfinished: list[str] = []
     members: dict[int, str] = {}
-    condition = f"tags.`{track.MLFLOW_PARENT_RUN_ID}` = '{info.run_id}'"
+    condition = f"tags.`{track.PARENT}` = '{info.run_id}'"
     for run in _runs(mlflow, info.experiment_id, condition):
         found = list(_trials(run.data.tags))
         trials += found

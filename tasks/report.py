@@ -154,9 +154,9 @@ def _zoom(axes: Any, values: Sequence[float], goal: Goal) -> None:
     """Leave out the first poor trials, so that the lines can be told apart near the best."""
     ordered = pd.Series(values)
     if goal.direction == "maximize":
-        low, high = ordered.quantile(0.1), ordered.max()
+        low, high = float(ordered.quantile(0.1)), float(ordered.max())
     else:
-        low, high = ordered.min(), ordered.quantile(0.9)
+        low, high = float(ordered.min()), float(ordered.quantile(0.9))
     margin = (high - low) * 0.08 or abs(high) * 0.01 or 1.0
     axes.set_ylim(low - margin, high + margin)
 

@@ -1,7 +1,7 @@
 """The winner as MLflow serves it: from rows as people have them to answers.
 
 MLflow stores this file with the model and runs it when the model is loaded, beside the file
-`preprocessing.py` and without nettuner installed: it may import nothing else of this project.
+`nettuner_preprocessing.py` and without nettuner installed: it may import nothing else of this project.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from typing import Any
 
 import torch
 from mlflow.models import set_model
-from mlflow.pyfunc import PythonModel
-from preprocessing import Preprocessing
+from mlflow.pyfunc.model import PythonModel
+from nettuner_preprocessing import Preprocessing  # type: ignore[import-not-found]
 
 
-class ServedModel(PythonModel):  # type: ignore[misc]
+class ServedModel(PythonModel):
     """Preprocessing, network, and the labels or units of the answer."""
 
     def load_context(self, context: Any) -> None:
@@ -24,7 +24,8 @@ class ServedModel(PythonModel):  # type: ignore[misc]
         text = Path(context.artifacts["preprocessing"]).read_text(encoding="utf-8")
         self.preprocessing = Preprocessing.from_json(text)
 
-    def predict(self, context: Any, model_input: Any, params: Any = None) -> Any:
+    # Without type hints, from which MLflow would infer a signature instead of from the example.
+    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
         """One row of answer for each row of input.
 
         Returns:

@@ -15,12 +15,12 @@ from typing import Any
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, Experiment, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
-from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from models.study import Goal, Proposal, Study, Trial
 from tasks.home import home, mlflow_ui, tracking_uri
 
 NOTE = "mlflow.note.content"
+PARENT = "mlflow.parentRunId"
 KIND = "nettuner.kind"
 STRATEGY = "nettuner.strategy"
 DIGEST = "nettuner.study_digest"
@@ -173,7 +173,7 @@ class SearchRecord:
         alone = proposal.member is None
         name = f"trial {proposal.number}" if alone else f"member {proposal.member}"
         tags = {
-            MLFLOW_PARENT_RUN_ID: self.run_id,
+            PARENT: self.run_id,
             KIND: "trial" if alone else "member",
             STRATEGY: self.facts.strategy,
             DATA: self.facts.fingerprint,
@@ -297,14 +297,6 @@ class TrialRecord:
         """Close the run of a trial that was stopped before it could end."""
         self._flush({REASON: reason})
         self.search.mlflow.set_terminated(self.run_id, "KILLED")
-
-
-def _metrics(step: int, at: float, values: Mapping[str, float]) -> list[Metric]:
-    return [Metric(name, float(v), int(at * 1000), int(step)) for name, v in values.items()]
-
-
-def _tags(tags: Mapping[str, str]) -> list[RunTag]:
-    return [RunTag(name, value) for name, value in tags.items()]
 
 
 def _metrics(step: int, at: float, values: Mapping[str, float]) -> list[Metric]:

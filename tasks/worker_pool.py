@@ -60,7 +60,7 @@ class WorkerPool:
     def stop(self) -> None:
         """End all processes now, whatever they do."""
         self._stopped.set()
-        self._pool.stop()
+        self._pool.stop()  # type: ignore[no-untyped-call]
         self._pool.join(timeout=10)
 
     def run(
@@ -86,7 +86,7 @@ class WorkerPool:
         began = time.monotonic()
         while True:
             try:
-                return future.result(timeout=GLANCE_SECONDS)  # type: ignore[no-any-return]
+                return future.result(timeout=GLANCE_SECONDS)
             except FutureTimeoutError as error:
                 if self._stopped.is_set():
                     raise InterruptedSearchError("the search was interrupted") from None

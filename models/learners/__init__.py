@@ -67,7 +67,8 @@ def _builtin(name: str) -> type[Learner]:
             "your own: path/to/file.py:Class"
         )
     module = importlib.import_module(f"models.learners.{name}")
-    return next(value for key, value in vars(module).items() if key.lower() == name)
+    found: type[Learner] = next(v for key, v in vars(module).items() if key.lower() == name)
+    return found
 
 
 def _from_file(path: Path) -> ModuleType:

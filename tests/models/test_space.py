@@ -1,4 +1,4 @@
-"""Every dimension is a distribution: quantile and distribution function agree, whatever the kind."""
+"""Every dimension is a distribution: its quantile and distribution functions agree."""
 
 from __future__ import annotations
 

@@ -122,9 +122,13 @@ def run(
     return done
 
 
-@functools.cache
 def alone(name: str, space: str, outcome: Outcome = well) -> tuple[Trial, ...]:
     """Fourteen trials, one after the other."""
+    return _alone(name, space, outcome)
+
+
+@functools.cache
+def _alone(name: str, space: str, outcome: Outcome) -> tuple[Trial, ...]:
     return tuple(run(strategy_of(name, space), space_of(space), 14, 1, outcome))
 
 
