@@ -1,0 +1,1 @@
+"""Wiring: one file a flow, and the command line."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -110,9 +109,7 @@ def search(
         show_result(_run(chosen, plan.strategy_name, resume, study, verbose), plan)
 
 
-def _run(
-    study: Study, strategy: str, resume: bool, path: Path, verbose: bool
-) -> SearchResult:
+def _run(study: Study, strategy: str, resume: bool, path: Path, verbose: bool) -> SearchResult:
     import signal
 
     from flows.search import SearchFailedError, flow_of

@@ -34,9 +34,7 @@ def serve_pages(mlflow_port: int, prefect_port: int, browser: bool) -> None:
         _check_free(port, option)
     logs = (home() / "pages.log").open("ab")
     print("starting MLflow and Prefect …", file=sys.stderr)
-    servers = [
-        subprocess.Popen(command, stdout=logs, stderr=logs) for command in commands.values()
-    ]
+    servers = [subprocess.Popen(command, stdout=logs, stderr=logs) for command in commands.values()]
     try:
         for address, server in zip(commands, servers, strict=True):
             _wait_until_healthy(f"{address}/health", f"{address}/api/health", server)
@@ -72,9 +70,7 @@ def _check_free(port: int, option: str) -> None:
             raise OSError(f"port {port} is taken; give another one with {option}")
 
 
-def _wait_until_healthy(
-    health: str, other: str, server: subprocess.Popen[bytes]
-) -> None:
+def _wait_until_healthy(health: str, other: str, server: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
         if server.poll() is not None:

@@ -1,4 +1,4 @@
-"""The population based search as a flow: members train side by side, the weak continue from the strong."""
+"""Population based training as a flow: members train side by side, the weak copy the strong."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ def show_table(table: pd.DataFrame) -> None:
 
 
 def _short(value: Any) -> str:
-    if value is None or value != value:  # noqa: PLR0124 - NaN differs from itself
+    if value is None or value != value:  # NaN differs from itself
         return ""
     if isinstance(value, float):
         return f"{int(value)}" if value.is_integer() and abs(value) < 1e6 else f"{value:.4g}"

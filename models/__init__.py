@@ -1,0 +1,1 @@
+"""Nouns: spaces, studies, learners, data, training. Never Prefect, never MLflow."""

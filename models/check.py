@@ -123,9 +123,7 @@ def _goal(study: Study, learner: Learner) -> tuple[Goal, list[tuple[str, str]]]:
     return Goal(study.metric, direction), []
 
 
-def _space_faults(
-    study: Study, known: Mapping[str, Hyperparameter]
-) -> Iterator[tuple[str, str]]:
+def _space_faults(study: Study, known: Mapping[str, Hyperparameter]) -> Iterator[tuple[str, str]]:
     for name, dimension in study.space.items():
         key = f"space.{name}"
         if name not in known:

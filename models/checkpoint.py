@@ -37,9 +37,7 @@ def save(
     partial.replace(path)
 
 
-def load(
-    path: Path, networks: Mapping[str, nn.Module], optimisers: Mapping[str, Optimizer]
-) -> int:
+def load(path: Path, networks: Mapping[str, nn.Module], optimisers: Mapping[str, Optimizer]) -> int:
     """Put a saved state into networks and optimisers of the same structure.
 
     Returns:

@@ -40,9 +40,7 @@ class Length:
 
 def facts(dataset: Dataset) -> DataFacts:
     """What learners may know of a dataset."""
-    return DataFacts(
-        dataset.task, dataset.shape, dataset.outputs, dataset.preprocessing.target_std
-    )
+    return DataFacts(dataset.task, dataset.shape, dataset.outputs, dataset.preprocessing.target_std)
 
 
 def derived_seed(*key: int) -> int:

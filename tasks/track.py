@@ -26,9 +26,14 @@ STRATEGY = "nettuner.strategy"
 DIGEST = "nettuner.study_digest"
 DATA = "nettuner.data_fingerprint"
 REASON = "nettuner.reason"
-TRIAL = "nettuner.trial."
-PARAMS = "nettuner.params."
+# What a search is read back from; the prefix keeps these long tags out of MLflow's pages.
+TRIAL = "mlflow.nettuner.trial."
+PARAMS = "mlflow.nettuner.params."
 PREFECT = "nettuner.prefect_run"
+
+# MLflow's pages show an experiment with this as model training, and runs with that as ours.
+SHOWN_AS_TRAINING = {"mlflow.experimentKind": "custom_model_development"}
+SOURCE = {"mlflow.source.name": "nettuner", "mlflow.source.type": "LOCAL"}
 
 # Metrics of a running trial are sent when so many rounds have come together, so that they are
 # seen early, and a trial of 20 rounds costs six calls.
@@ -74,7 +79,7 @@ def _experiment(mlflow: MlflowClient, study: Study, goal: Goal) -> str:
             mlflow.create_experiment(
                 study.name,
                 artifact_location=folder.as_uri() if local else None,
-                tags={NOTE: note, KIND: "study"},
+                tags={NOTE: note, KIND: "study", **SHOWN_AS_TRAINING},
             )
         )
     except MlflowException:  # another search of the study was faster
@@ -111,7 +116,7 @@ def start_search(mlflow: MlflowClient, study: Study, goal: Goal, facts: Facts) -
         "nettuner.round_unit": study.unit,
         "nettuner.rounds": str(study.rounds),
     }
-    run = mlflow.create_run(experiment, tags=tags, run_name=name)
+    run = mlflow.create_run(experiment, tags={**tags, **SOURCE}, run_name=name)
     record = SearchRecord(mlflow, run, goal, facts)
     described = study.model_dump(mode="json", exclude_defaults=True)
     params = {
@@ -183,7 +188,7 @@ class SearchRecord:
         }
         if prefect_run:
             tags[PREFECT] = prefect_run
-        run = self.mlflow.create_run(self.experiment_id, tags=tags, run_name=name)
+        run = self.mlflow.create_run(self.experiment_id, tags={**tags, **SOURCE}, run_name=name)
         if proposal.member is not None:
             self._members[proposal.member] = run.info.run_id
         return TrialRecord(self, proposal, run.info.run_id, step, fresh=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import ClassVar, Literal
 
 from torch import Tensor, nn
@@ -21,9 +22,7 @@ class Perceptron(nn.Module):
     ) -> None:
         super().__init__()
         widths = [features, *[hidden] * depth]
-        self.hidden = nn.ModuleList(
-            nn.Linear(before, after) for before, after in zip(widths, widths[1:], strict=False)
-        )
+        self.hidden = nn.ModuleList(nn.Linear(before, after) for before, after in pairwise(widths))
         self.activation = ACTIVATIONS[activation]()
         self.output = nn.Linear(widths[-1], outputs)
 

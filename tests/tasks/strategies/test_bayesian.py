@@ -77,20 +77,18 @@ def lowest(trials: list[Trial]) -> float:
 # Better than chance
 
 
-@pytest.mark.parametrize("width", [1, 4])
+@pytest.mark.parametrize("width", [1, 3])
 def test_it_beats_random_search_on_branin(width):
-    pairs = [
-        (
-            lowest(run(Bayesian(seed=seed, budget=30), PLANE, branin, 30, width)),
-            lowest(run(RandomSearch(seed=seed), PLANE, branin, 30)),
-        )
-        for seed in range(6)
+    seeds = range(3)
+    found = [
+        lowest(run(Bayesian(seed=seed, budget=30), PLANE, branin, 30, width)) for seed in seeds
     ]
-    # Were it no better than chance, it would win all six with probability 2^-6 and come within
-    # 0.1 of the optimum with 30 points in each of six runs with probability below 10^-4: about
-    # 1 % of the plane is that good, so one run of 30 has a chance of 0.2. Seeds are fixed.
-    assert all(bayesian < at_random for bayesian, at_random in pairs)
-    assert max(bayesian for bayesian, _ in pairs) < 0.397887 + 0.1
+    by_chance = [lowest(run(RandomSearch(seed=seed), PLANE, branin, 30)) for seed in seeds]
+    # 30 random points come within 0.1 of the optimum with probability 0.056 (100,000 drawn), so
+    # a search no better than chance passes three times once in 5,700. Ours misses it about once
+    # in forty; the seeds are fixed.
+    assert max(found) < 0.397887 + 0.1
+    assert max(found) < min(by_chance)
 
 
 def test_it_finds_the_best_choice_and_integer():
@@ -106,9 +104,10 @@ def test_it_finds_the_best_choice_and_integer():
         off = math.log10(float(params["rate"])) + 2
         return off**2 + (params["kind"] != "c") + abs(float(params["layers"]) - 7) / 5
 
-    found = [lowest(run(Bayesian(seed=seed), space, score, 35)) for seed in range(3)]
-    # The right kind and number of layers are one pair in 80: 35 random trials of each of three
-    # searches hit them all with probability below 0.05. Seeds are fixed.
+    found = [lowest(run(Bayesian(seed=seed), space, score, 35)) for seed in range(2)]
+    # Below 0.2 there is only the right kind, one of 20 numbers of layers, and a ninth of the
+    # rates: one configuration in 700. 35 random trials find it with probability 0.05, so two
+    # searches no better than chance pass once in 400. Seeds are fixed.
     assert max(found) < 0.2
 
 
@@ -232,9 +231,8 @@ def test_a_corner_full_of_failures_is_left_alone(nonsense):
         warnings.simplefilter("error")
         trials = run(Bayesian(seed=0), PLANE, score, 30)
     failed = sum(float(trial.proposal.params["x"]) > 5 for trial in trials[10:])
-    # A third of the plane fails. 20 random trials would have 6 or fewer there with probability
-    # one half, and none of seven corners below 4 with probability 0.06; the optimum (4, 9) is
-    # near the edge, and is found all the same.
+    # A third of the plane fails. Of 20 random trials, 6 or fewer would lie there with probability
+    # one half, but 30 come within 0.3 of the optimum at (4, 9) with probability 0.04.
     assert failed <= 6
     assert lowest([trial for trial in trials if trial.succeeded]) < 0.1
 

@@ -162,9 +162,7 @@ def test_trials_are_numbered_from_zero(name, space):
 @every_space
 def test_same_arguments_same_answer(name, space):
     history = alone(name, space)[:5]
-    answers = [
-        strategy_of(name, space).propose(space_of(space), history, [], 3) for _ in range(2)
-    ]
+    answers = [strategy_of(name, space).propose(space_of(space), history, [], 3) for _ in range(2)]
     assert repr(answers[0]) == repr(answers[1])
 
 
@@ -288,7 +286,9 @@ def test_settings_are_described_and_checked(name):
 
 
 @settings(max_examples=15, deadline=None)
-@given(kept=st.sets(st.integers(0, 13)), flying=st.sets(st.integers(0, 13)), count=st.integers(1, 4))
+@given(
+    kept=st.sets(st.integers(0, 13)), flying=st.sets(st.integers(0, 13)), count=st.integers(1, 4)
+)
 def test_whatever_was_lost_new_trials_take_the_smallest_free_numbers(name, kept, flying, count):
     trials = alone(name, "conditional", wildly)
     history = [trial for trial in trials if trial.number in kept]

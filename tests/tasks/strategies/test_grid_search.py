@@ -43,9 +43,7 @@ SGD = space(
 
 def test_two_values_of_two_dimensions_are_the_four_corners():
     found = points(GridSearch(seed=0, resolution=2), UNIT)
-    assert as_set(found) == {
-        (("x", x), ("y", y)) for x in (0.0, 1.0) for y in (0.0, 1.0)
-    }
+    assert as_set(found) == {(("x", x), ("y", y)) for x in (0.0, 1.0) for y in (0.0, 1.0)}
     assert len(found) == 4
 
 

@@ -213,7 +213,10 @@ def test_dimensions_come_and_go_with_their_condition():
     )  # fmt: skip
     pairs = copies(Population(size=2, rounds=2, seed=0, resample=0), space)
     assert all(space.contains(copy) for _, copy in pairs)
-    assert {(w["optimizer"], c["optimizer"]) for w, c in pairs} == {("sgd", "adam"), ("adam", "sgd")}
+    assert {(w["optimizer"], c["optimizer"]) for w, c in pairs} == {
+        ("sgd", "adam"),
+        ("adam", "sgd"),
+    }
 
 
 @pytest.mark.parametrize(
@@ -277,9 +280,9 @@ def test_two_members_solve_the_toy_of_the_paper():
 
         population = Population(size=2, interval=4, rounds=200, seed=seed)
         reached.append(-min(trial.score or 0.0 for trial in whole(population, space, train)))
-    # Alone, with h drawn once, E[Q] after 200 steps is about 0.9; h = (1, 1) reaches 1.1995.
-    print(reached)
-    assert min(reached) > 1.15
+    # The better of two that train alone, each with an h drawn once, is above 1.19 with
+    # probability 0.33 (200,000 drawn): all ten would be about once in 60,000.
+    assert min(reached) > 1.19
 
 
 # Settings
