@@ -6,18 +6,21 @@ import logging
 import os
 import warnings
 
-from tasks.home import configure_prefect, tracking_uri
+from tasks.home import configure_prefect, home, tracking_uri
+from tasks.worker_pool import WORKER_LOG
 
 
 def keep_quiet(verbose: bool) -> None:
     """Point both at the home, before either is imported; unless verbose, silence their consoles.
 
-    Prefect's logs still reach its server, where its pages show them.
+    Prefect's logs still reach its server, where its pages show them; what trials print goes to
+    workers.log in the home.
     """
     configure_prefect()
     os.environ.setdefault("MLFLOW_TRACKING_URI", tracking_uri())
     if verbose:
         return
+    os.environ.setdefault(WORKER_LOG, str(home() / "workers.log"))
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")

@@ -137,7 +137,7 @@ class Study(BaseModel):
     @property
     def unit(self) -> str:
         """What `rounds` counts, as a word."""
-        return "epoch" if self.steps is None else f"{self.steps_per_round} steps"
+        return "epochs" if self.steps is None else f"rounds of {self.steps_per_round} steps"
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,8 @@ class PastSearch:
         strategy: Which strategy searched.
         digest: Of everything in the study that decides its trials.
         goal: Metric and direction.
-        rounds: Rounds of one whole trial.
+        rounds: Rounds of one whole trial; 0 where a function decides.
+        unit: What rounds are: epochs, say.
         began: When it started, seconds since 1970.
         test: The winner's metrics on the test rows; empty before the end.
         trials: In the order in which they ended.
@@ -43,6 +44,7 @@ class PastSearch:
     digest: str
     goal: Goal
     rounds: int
+    unit: str
     began: float
     test: dict[str, float]
     trials: list[Trial]
@@ -100,6 +102,7 @@ def _past(mlflow: MlflowClient, parent: Run) -> PastSearch:
         digest=tags[track.DIGEST],
         goal=Goal(tags["nettuner.metric"], direction),
         rounds=int(tags["nettuner.rounds"]),
+        unit=tags["nettuner.round_unit"],
         began=info.start_time / 1000,
         test={k: v for k, v in parent.data.metrics.items() if k.startswith("test_")},
         trials=sorted(trials, key=lambda trial: (trial.ended, trial.number)),

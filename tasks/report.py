@@ -82,7 +82,7 @@ def _summary(search: PastSearch) -> dict[str, Any]:
         **search.test,
         "networks": len(networks),
         "failed": sum(not trial.succeeded for trial in search.trials),
-        "rounds trained": sum(trial.rounds for trial in search.trials),
+        f"{search.unit} trained": sum(trial.rounds for trial in search.trials),
         "seconds": max(trial.ended for trial in search.trials),
         "status": search.status.lower(),
     }
@@ -121,7 +121,7 @@ def plot(searches: Sequence[PastSearch], path: Path, title: str) -> None:
     figure = Figure(figsize=(11, 4.6), layout="constrained")
     FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2, sharey=True)
-    goal, rounds = searches[0].goal, searches[0].rounds
+    goal, rounds, unit = searches[0].goal, searches[0].rounds, searches[0].unit
     bests = []
     for search in searches:
         points = curve(search)
@@ -138,7 +138,7 @@ def plot(searches: Sequence[PastSearch], path: Path, title: str) -> None:
             )
             axes.plot(points[column].iloc[-1:], points["best"].iloc[-1:], "o", color=colour)
     _zoom(left, bests, goal)
-    length = f" ({rounds} rounds each)" if rounds else ""
+    length = f" ({rounds} {unit} each)" if rounds else ""
     left.set(xlabel=f"networks trained{length}", ylabel=f"best {goal.metric} so far")
     right.set(xlabel="seconds since the search began")
     for axes in (left, right):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel
@@ -24,8 +25,8 @@ class ServedModel(PythonModel):
         text = Path(context.artifacts["preprocessing"]).read_text(encoding="utf-8")
         self.preprocessing = Preprocessing.from_json(text)
 
-    # Without type hints, from which MLflow would infer a signature instead of from the example.
-    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
+    # For images `model_input` is an array. MLflow asks for a hint, and takes none that says both.
+    def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> Any:
         """One row of answer for each row of input.
 
         Returns:

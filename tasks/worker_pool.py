@@ -17,6 +17,8 @@ from pebble import ProcessExpired, ProcessPool
 
 Result = TypeVar("Result")
 
+# The environment variable that names the file which takes what workers print.
+WORKER_LOG = "NETTUNER_WORKER_LOG"
 # How often the metrics of a running trial are looked at.
 GLANCE_SECONDS = 0.2
 
@@ -117,6 +119,10 @@ def _death(code: int | None) -> str:
 def _prepare(threads: int) -> None:
     """Keep the numeric libraries to their share of the cores, before they are imported."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the search to handle
+    if os.environ.get(WORKER_LOG):
+        log = os.open(os.environ[WORKER_LOG], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[name] = str(threads)
     import torch

@@ -96,13 +96,13 @@ def test_a_strategy_may_be_named_alone_or_with_settings():
 @pytest.mark.parametrize(
     ("length", "rounds", "unit"),
     [
-        ({}, 0, "epoch"),
-        ({"epochs": 7}, 7, "epoch"),
-        ({"steps": 100}, 20, "5 steps"),
-        ({"steps": 101}, 17, "6 steps"),
-        ({"steps": 3}, 3, "1 steps"),
-        ({"steps": 100, "evaluate_every": 30}, 4, "30 steps"),
-        ({"steps": 10, "evaluate_every": 50}, 1, "50 steps"),
+        ({}, 0, "epochs"),
+        ({"epochs": 7}, 7, "epochs"),
+        ({"steps": 100}, 20, "rounds of 5 steps"),
+        ({"steps": 101}, 17, "rounds of 6 steps"),
+        ({"steps": 3}, 3, "rounds of 1 steps"),
+        ({"steps": 100, "evaluate_every": 30}, 4, "rounds of 30 steps"),
+        ({"steps": 10, "evaluate_every": 50}, 1, "rounds of 50 steps"),
     ],
 )
 def test_rounds_are_epochs_or_portions_of_the_steps(length, rounds, unit):

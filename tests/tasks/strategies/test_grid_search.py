@@ -98,12 +98,9 @@ def test_the_resolution_is_the_finest_that_fits_the_budget(trials, size):
 
 def test_the_first_quarter_of_a_grid_is_spread_over_the_space():
     line = space(x=real(0, 1))
-    firsts = np.array(
-        [
-            np.mean([p.params["x"] for p in GridSearch(seed=s, resolution=100).propose(line, [], [], 25)])
-            for s in range(40)
-        ]
-    )  # fmt: skip
+    grids = [GridSearch(seed=seed, resolution=100) for seed in range(40)]
+    quarters = [grid.propose(line, [], [], 25) for grid in grids]
+    firsts = np.array([np.mean([p.params["x"] for p in quarter]) for quarter in quarters])
     # A mean of 25 of 100 without replacement: sd 0.2915 * sqrt(75/99) / 5 = 0.0508. A single one
     # is six of them off about once in 10^9, so one of forty once in 10^7; in order it were 0.12.
     assert np.all(np.abs(firsts - 0.5) < 6 * 0.0508)

@@ -141,7 +141,7 @@ def test_members_lost_in_the_middle_come_back_with_what_they_had():
     population = Population(size=6, rounds=4, fraction=0.5, seed=1)
     trials = whole(population, MIXED, lambda p: p.params["x"] + p.number / 100)
     expected = [trial.proposal for trial in trials[12:18]]
-    history = trials[:12] + [trials[13], trials[16]]
+    history = [*trials[:12], trials[13], trials[16]]
     assert population.propose(MIXED, history, [], 6) == [expected[k] for k in (0, 2, 3, 5)]
     assert population.propose(MIXED, history, [expected[0]], 1) == [expected[2]]
 
