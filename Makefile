@@ -26,6 +26,9 @@ lint: $(VENV)/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+bench: $(VENV)/installed
+	$(BIN)/python tests/benchmarks/overhead.py
+
 schema: $(VENV)/installed
 	$(BIN)/nettuner schema --output deploy/studies/study.schema.json
 

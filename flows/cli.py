@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -107,17 +108,13 @@ def search(
     for plan in plans:
         chosen = plan.study.model_copy(update={"width": width} if width else {})
         show_result(_run(chosen, plan.strategy_name, resume, study, verbose), plan)
+    print("look at every trial: nettuner ui")
 
 
 def _run(study: Study, strategy: str, resume: bool, path: Path, verbose: bool) -> SearchResult:
-    import signal
-
     from flows.search import SearchFailedError, flow_of
 
-    def stop(*_: object) -> NoReturn:
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGTERM, _as_interrupt)
     try:
         return flow_of(strategy)(study, resume=resume)
     except KeyboardInterrupt:
@@ -132,6 +129,11 @@ def _run(study: Study, strategy: str, resume: bool, path: Path, verbose: bool) -
         if verbose:
             raise
         fail(f"{type(error).__name__}: {error} (--verbose shows where)", 1)
+
+
+def _as_interrupt(*_: object) -> NoReturn:
+    """A polite kill ends things as Ctrl-C does."""
+    raise KeyboardInterrupt
 
 
 def past_searches(study: str) -> list[PastSearch]:
@@ -218,6 +220,7 @@ def ui(
     """Show what was recorded: runs in MLflow, DAGs in Prefect. Ctrl-C ends it."""
     from flows.pages import serve_pages
 
+    signal.signal(signal.SIGTERM, _as_interrupt)
     try:
         serve_pages(mlflow_port, prefect_port, browser)
     except (OSError, RuntimeError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -10,11 +11,14 @@ import time
 import urllib.error
 import urllib.request
 import webbrowser
+from collections.abc import Sequence
+from contextlib import suppress
 
 from tasks.home import configure_prefect, home, tracking_uri
 
 HOST = "127.0.0.1"
 PATIENCE_SECONDS = 120
+GRACE_SECONDS = 5
 
 
 def serve_pages(mlflow_port: int, prefect_port: int, browser: bool) -> None:
@@ -34,7 +38,15 @@ def serve_pages(mlflow_port: int, prefect_port: int, browser: bool) -> None:
         _check_free(port, option)
     logs = (home() / "pages.log").open("ab")
     print("starting MLflow and Prefect …", file=sys.stderr)
-    servers = [subprocess.Popen(command, stdout=logs, stderr=logs) for command in commands.values()]
+    # MLflow's jobs, which nothing here uses, make its start and its end much longer.
+    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    servers = [
+        # A session each, so that what a server starts ends with it.
+        subprocess.Popen(
+            command, stdout=logs, stderr=logs, env=environment, start_new_session=True
+        )
+        for command in commands.values()
+    ]
     try:
         for address, server in zip(commands, servers, strict=True):
             _wait_until_healthy(f"{address}/health", f"{address}/api/health", server)
@@ -48,10 +60,18 @@ def serve_pages(mlflow_port: int, prefect_port: int, browser: bool) -> None:
     except KeyboardInterrupt:
         pass
     finally:
+        _end(servers)
+
+
+def _end(servers: Sequence[subprocess.Popen[bytes]]) -> None:
+    """End the servers and all that they started; those that linger are killed."""
+    for how in (signal.SIGTERM, signal.SIGKILL):
         for server in servers:
-            server.terminate()
+            with suppress(ProcessLookupError):
+                os.killpg(server.pid, how)
         for server in servers:
-            server.wait(timeout=20)
+            with suppress(subprocess.TimeoutExpired):
+                server.wait(timeout=GRACE_SECONDS)
 
 
 def _mlflow(port: int) -> list[str]:

@@ -32,6 +32,7 @@ Value = TypeVar("Value")
 
 # A strategy whose proposals do not get better by waiting is asked for so many at once.
 BATCH = 256
+EXHAUSTED = "the strategy has nothing left to propose"
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,6 @@ class Engine:
         self.best = best(history)
         self.running: dict[int, Proposal] = {}
         self.waiting: deque[Proposal] = deque()
-        self.started = {unit(trial.proposal) for trial in history}
         self.ended: str | None = None
         self.ended_futures: queue.SimpleQueue[int] = queue.SimpleQueue()
         # The nodes of the DAG, for its edges.
@@ -163,41 +163,39 @@ class Engine:
         The node follows the trials it learns from: those that ended since the last one, and,
         through that last one, all earlier ones.
         """
-        strategy = self.plan.strategy
-        left = (self.study.stop.trials or BATCH * 10_000) - len(self.started)
-        free = self.plan.width - len(self.running)
-        count = min(free, left) if strategy.one_by_one else BATCH
-        if count <= 0:
-            self.ended = f"{self.study.stop.trials} trials are done (stop.trials)"
+        strategy, trials = self.plan.strategy, self.plan.trials
+        left = BATCH if trials is None else trials - len(self.history) - len(self.running)
+        if left <= 0:
+            by_rule = trials == self.study.stop.trials and not strategy.counts_members
+            self.ended = f"{trials} trials are done (stop.trials)" if by_rule else EXHAUSTED
             return False
-        learned: list[Any] = [allow_failure(future) for future in self.unseen]
+        if strategy.adaptive and not strategy.one_by_one and self.running:
+            return False  # it learns from whole generations
+        free = self.plan.width - len(self.running)
+        count = free if strategy.one_by_one else left if strategy.adaptive else BATCH
         future = propose.submit(
             plain(strategy),
             plain(self.study.space),
             plain(list(self.history)),
             plain(list(self.running.values())),
-            count,
+            min(count, left),
             len(self.asked),
             return_state=False,
-            wait_for=[*self.asked[-1:], *(learned if strategy.adaptive else [])],
+            wait_for=self.taught(),
         )
-        proposals = future.result()
-        if not proposals and self.running:
-            return False  # a strategy may wait for what is in flight
         self.asked.append(future)
         self.unseen = []
-        for proposal in proposals:
-            known = unit(proposal) in self.started
-            if known or left > 0:
-                left -= not known
-                self.started.add(unit(proposal))
-                self.origin[proposal.number] = future
-                self.waiting.append(proposal)
-        if not proposals:
-            self.ended = "the strategy has nothing left to propose"
-        elif not self.waiting:
-            self.ended = f"{self.study.stop.trials} trials are done (stop.trials)"
-        return bool(self.waiting)
+        proposals = future.result()
+        self.origin |= {proposal.number: future for proposal in proposals}
+        self.waiting += proposals
+        if not proposals and not self.running:
+            self.ended = EXHAUSTED
+        return bool(proposals)
+
+    def taught(self) -> list[Any]:
+        """What the next proposal follows: the one before it, and what ended since then."""
+        learned = [allow_failure(future) for future in self.unseen]
+        return [*self.asked[-1:], *(learned if self.plan.strategy.adaptive else [])]
 
     def start(self, proposal: Proposal) -> None:
         """Train a proposal; its node follows its proposal's, and its parent's trial."""
@@ -290,7 +288,7 @@ class Engine:
         test: dict[str, float] = examine_winner.submit(
             plain(self.bench), plain(winner), return_state=False, wait_for=before
         ).result()
-        ended = self.ended or "the strategy has nothing left to propose"
+        ended = self.ended or EXHAUSTED
         result = SearchResult(
             record.name, record.run_id, record.url, self.history, winner, test, ended
         )
@@ -311,13 +309,6 @@ def plain(value: Value) -> Value:
     every edge of the DAG that `wait_for` draws, and those that follow from them.
     """
     return cast("Value", quote(value))
-
-
-def unit(proposal: Proposal) -> tuple[str, int]:
-    """What counts as one trial of the budget: a network trained from its beginning."""
-    if proposal.member is None:
-        return ("trial", proposal.number)
-    return ("member", proposal.member)
 
 
 def node_name(proposal: Proposal) -> str:

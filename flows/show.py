@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from flows.search import SearchResult
 
 
-def _table(title: str | None = None) -> Table:
-    return Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+def _table() -> Table:
+    return Table(box=box.SIMPLE_HEAD, pad_edge=False)
 
 
 def show_plan(plan: Plan) -> None:
@@ -78,8 +78,9 @@ def show_result(result: SearchResult, plan: Plan) -> None:
     assert winner is not None
     assert winner.score is not None
     failed = sum(not trial.succeeded for trial in result.trials)
-    table = _table(f"[bold]{result.name}[/]: {len(result.trials)} trials, {failed} failed")
-    table.add_column(f"best trial: {winner.number}")
+    console.print(f"\n[bold]{result.name}[/]: {len(result.trials)} trials, {failed} failed")
+    table = _table()
+    table.add_column(f"best: trial {winner.number}")
     table.add_column("", justify="right")
     table.add_row(plan.goal.metric, f"{plan.goal.value(winner.score):.6g}", style="bold")
     for name, value in result.test.items():
@@ -88,7 +89,7 @@ def show_result(result: SearchResult, plan: Plan) -> None:
         table.add_row(f"  {name}", _short(chosen))
     console.print(table)
     console.print(f"ended because {result.ended}")
-    console.print(f"recorded as {result.url} (start the pages with: nettuner ui)\n")
+    console.print(f"recorded as {result.url}", soft_wrap=True)
 
 
 def show_table(table: pd.DataFrame) -> None:

@@ -13,7 +13,7 @@ import torch
 from models import learners
 from models.data.load import load
 from models.learner import Hyperparameter, Learner
-from models.space import Dimension, Space
+from models.space import Choice, Dimension, Fixed, Space
 from models.study import Direction, Goal, Study
 from models.training import facts, seeded
 
@@ -65,10 +65,8 @@ def _fit_function(study: Study) -> Fitted:
             ("data", f"a function brings its own data, got {study.data.source}; drop data")
         )
     if study.rounds:
-        given = "epochs" if study.epochs else "steps"
-        faults.append(
-            (given, f"a function trains as long as it likes, got {study.rounds}; drop {given}")
-        )
+        given, length = ("epochs", study.epochs) if study.epochs else ("steps", study.steps)
+        faults.append((given, f"a function trains as long as it likes, got {length}; drop {given}"))
     if study.direction is None:
         faults.append(
             (
@@ -93,7 +91,11 @@ def _fit_learner(study: Study, found: type[Learner]) -> Fitted:
         dataset = load(study.data)
     except (ValueError, OSError) as error:
         raise MisfitError([("data", str(error))]) from None
-    learner = found(facts(dataset))
+    try:
+        learner = found(facts(dataset))
+    except Exception as error:
+        message = f"{study.learner} cannot be made for these data: {_first_line(error)}"
+        raise MisfitError([("learner", message)]) from error
     faults = list(_space_faults(study, found.hyperparameters()))
     goal, wrong = _goal(study, learner)
     faults += wrong
@@ -136,8 +138,16 @@ def _space_faults(study: Study, known: Mapping[str, Hyperparameter]) -> Iterator
             if wrong:
                 yield key, wrong
     for name, hyperparameter in known.items():
-        if hyperparameter.default is None and name not in study.space:
+        if hyperparameter.default is not None:
+            continue
+        if name not in study.space:
             yield "space", f"{study.learner} must be given {name!r}, got none; add it to the space"
+        elif study.space[name].when:
+            yield (
+                f"space.{name}",
+                f"must be given in every trial, got a condition; drop when, or give {name} a "
+                f"default in {study.learner}",
+            )
 
 
 def _wrong_value(dimension: Dimension, wanted: Hyperparameter) -> str | None:
@@ -156,7 +166,10 @@ def _wrong_value(dimension: Dimension, wanted: Hyperparameter) -> str | None:
                 rule = f"at least {wanted.low:g}"
             else:
                 rule = f"between {wanted.low:g} and {wanted.high:g}"
-            return f"must be {rule}, got values up to {value:g}; narrow the range"
+            if isinstance(dimension, Choice | Fixed):
+                return f"must be {rule}, got {value:g}; correct it"
+            end = "down" if value < wanted.low else "up"
+            return f"must be {rule}, got values {end} to {value:g}; narrow the range"
     return None
 
 
@@ -190,10 +203,13 @@ def _build_faults(space: Space, learner: Learner) -> list[tuple[str, str]]:
         try:
             _try_out(learner, params)
         except Exception as error:
-            first = str(error).splitlines()[0] if str(error) else type(error).__name__
             shown = ", ".join(f"{name}={value}" for name, value in params.items())
-            return [("space", f"the networks cannot be built with {shown}: {first}")]
+            return [("space", f"the networks cannot be built with {shown}: {_first_line(error)}")]
     return []
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def _try_out(learner: Learner, params: Mapping[str, Any]) -> None:
@@ -203,6 +219,11 @@ def _try_out(learner: Learner, params: Mapping[str, Any]) -> None:
     targets = torch.zeros(2, dtype=torch.int64 if classes else torch.float32)
     with seeded(0):
         networks = learner.networks(params)
+        if learner.several and set(networks) != set(learner.several):
+            raise ValueError(
+                f"build must return {', '.join(learner.several)} as in `several`, "
+                f"got {', '.join(networks)}"
+            )
         for name in networks:
             loss = learner.loss(name, networks, (inputs, targets), learner.now(params))
             if loss.numel() != 1:

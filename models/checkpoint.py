@@ -33,8 +33,11 @@ def save(
     copies = {key: tensor.detach().cpu().contiguous().clone() for key, tensor in tensors.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    save_file(copies, partial, metadata={"rounds": str(rounds)})
-    partial.replace(path)
+    try:
+        save_file(copies, partial, metadata={"rounds": str(rounds)})
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def load(path: Path, networks: Mapping[str, nn.Module], optimisers: Mapping[str, Optimizer]) -> int:
@@ -51,13 +54,15 @@ def load(path: Path, networks: Mapping[str, nn.Module], optimisers: Mapping[str,
         raise FileNotFoundError(f"no checkpoint {path}; it was deleted or belongs elsewhere")
     try:
         with safe_open(path, framework="pt") as file:
-            rounds = int(file.metadata()["rounds"])
+            rounds = int((file.metadata() or {})["rounds"])
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
         for name, network in networks.items():
             network.load_state_dict(_below(tensors, f"network/{name}/"))
+    except KeyError as error:
+        raise ValueError(f"checkpoint {path} does not fit: no {error} in it; train anew") from error
     except (SafetensorError, RuntimeError) as error:
-        first = str(error).splitlines()[0]
-        raise ValueError(f"checkpoint {path} does not fit: {first}; train anew") from error
+        why = str(error).splitlines()[:2][-1].strip()  # torch's first line names no parameter
+        raise ValueError(f"checkpoint {path} does not fit: {why}; train anew") from error
     for name, optimiser in optimisers.items():
         state: dict[int, dict[str, Tensor]] = {}
         for key, tensor in _below(tensors, f"optimiser/{name}/").items():

@@ -89,6 +89,10 @@ class Learner(ABC):
     live: ClassVar[Mapping[str, Hyperparameter]] = {}
     """Hyperparameters that `loss` reads and that may change between steps."""
 
+    several: ClassVar[tuple[str, ...]] = ()
+    """Names of the networks, where `build` returns more than one: each may then be given an
+    optimiser's hyperparameters of its own, `generator_learning_rate` beside `learning_rate`."""
+
     def __init__(self, data: DataFacts) -> None:
         self.data = data
 
@@ -118,8 +122,9 @@ class Learner(ABC):
 
     @classmethod
     def hyperparameters(cls) -> dict[str, Hyperparameter]:
-        """Everything that may be searched: structural, live, the optimiser's, batch size."""
-        return {**_structural(cls), **cls.live, **OPTIMISER, "batch_size": BATCH_SIZE}
+        """Everything that may be searched: structural, live, the optimisers', batch size."""
+        own = {f"{network}_{name}": h for network in cls.several for name, h in OPTIMISER.items()}
+        return {**_structural(cls), **cls.live, **OPTIMISER, **own, "batch_size": BATCH_SIZE}
 
     @classmethod
     def structural(cls) -> frozenset[str]:
@@ -133,9 +138,18 @@ class Learner(ABC):
         return {"network": built} if isinstance(built, nn.Module) else dict(built)
 
     def now(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """The hyperparameters of this moment: those given, and the defaults of the others."""
+        """The hyperparameters of this moment: those given, and the defaults of the others.
+
+        A network that was given none of its own has those of all networks.
+        """
         defaults = {name: h.default for name, h in self.hyperparameters().items()}
-        return {**defaults, **params}
+        shared = {
+            f"{network}_{name}": params[name]
+            for network in self.several
+            for name in OPTIMISER
+            if name in params
+        }
+        return {**defaults, **shared, **params}
 
 
 def _structural(cls: type[Learner]) -> dict[str, Hyperparameter]:

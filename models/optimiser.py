@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 
@@ -24,20 +25,26 @@ def build(network: nn.Module, kind: str) -> Optimizer:
     raise ValueError(f"no optimizer named {kind!r}; there are sgd, adam, adamw, rmsprop")
 
 
+def own(network: str, name: str, now: Mapping[str, Any]) -> Any:
+    """A network's own `<network>_<name>`, or else the `name` of all networks."""
+    return now.get(f"{network}_{name}", now[name])
+
+
 def steer(optimiser: Optimizer, network: str, now: Mapping[str, Any]) -> None:
-    """Set learning rate, momentum or betas, and weight decay to this moment's values.
-
-    Where there are several networks, `<network>_learning_rate` goes before `learning_rate`, and
-    so for the others.
-    """
-
-    def value(name: str) -> Any:
-        return now.get(f"{network}_{name}", now[name])
-
+    """Set learning rate, momentum or betas, and weight decay to this moment's values."""
     for group in optimiser.param_groups:
-        group["lr"] = value("learning_rate")
-        group["weight_decay"] = value("weight_decay")
+        group["lr"] = own(network, "learning_rate", now)
+        group["weight_decay"] = own(network, "weight_decay", now)
         if "betas" in group:
-            group["betas"] = (value("beta1"), value("beta2"))
+            group["betas"] = (own(network, "beta1", now), own(network, "beta2", now))
         else:
-            group["momentum"] = value("momentum")
+            group["momentum"] = own(network, "momentum", now)
+    if isinstance(optimiser, RMSprop):
+        _give_buffers(optimiser)
+
+
+def _give_buffers(optimiser: RMSprop) -> None:
+    """RMSprop cannot start with momentum later on: it makes its buffers at the first step."""
+    for parameter, state in optimiser.state.items():
+        if "momentum_buffer" not in state:
+            state["momentum_buffer"] = torch.zeros_like(parameter)

@@ -89,7 +89,8 @@ def fit(
     with seeded(*seed):
         networks = learner.networks(params)
     optimisers = {
-        name: optimiser.build(network, now["optimizer"]) for name, network in networks.items()
+        name: optimiser.build(network, optimiser.own(name, "optimizer", now))
+        for name, network in networks.items()
     }
     done = checkpoint.load(start, networks, optimisers) if start else 0
     per_round = length.steps_per_round or steps_per_epoch(len(targets), now["batch_size"])
@@ -97,11 +98,12 @@ def fit(
         first = (round_ - 1) * per_round
         last = min(first + per_round, length.steps or math.inf)
         losses: dict[str, list[float]] = {name: [] for name in networks}
+        for network in networks.values():
+            network.train()
         with seeded(*seed, round_):
             for step in range(first, int(last)):
                 rows = batch(len(targets), now["batch_size"], step, seed)
-                for name, network in networks.items():
-                    network.train()
+                for name in networks:
                     loss = learner.loss(name, networks, (inputs[rows], targets[rows]), now)
                     value = loss.item()
                     if not math.isfinite(value):

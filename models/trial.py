@@ -75,11 +75,13 @@ class Lines:
         self._flush = flush
         self.latest: dict[str, float] = {}
         self.count = 0
+        self.step = 0
 
     def add(self, step: int, metrics: Mapping[str, float]) -> None:
         """Append the metrics of `step` with the time of day."""
         self.latest |= metrics
         self.count += 1
+        self.step = step
         row = {"step": step, "time": time.time(), "metrics": dict(metrics)}
         self._write(json.dumps(row) + "\n")
         self._flush()
@@ -127,34 +129,39 @@ def _run_function(job: Job, function: learners.Function, lines: Lines) -> Outcom
 
     def report(step: int, metrics: Mapping[str, float] | None = None, /, **more: float) -> None:
         """Record metrics at a step: report(1, {"loss": 0.5}) or report(1, loss=0.5)."""
-        lines.add(step, {name: float(v) for name, v in {**(metrics or {}), **more}.items()})
+        lines.add(int(step), _numbers({**(metrics or {}), **more}))
 
     answer = function(dict(job.proposal.params), report)
-    metrics = _as_metrics(answer, job.goal, lines)
+    if answer is None:
+        answer = {}
+    elif not isinstance(answer, Mapping):
+        answer = {job.goal.metric: answer}
+    returned = _numbers(answer)
+    metrics = lines.latest | returned
+    if job.goal.metric not in metrics:
+        raise ValueError(
+            f"the function must report or return {job.goal.metric!r}, got "
+            f"{', '.join(metrics) or 'nothing'}; return it or change the study's metric"
+        )
     _finite(job.goal, metrics, "at the end")
     if metrics != lines.latest:
-        lines.add(lines.count + 1, metrics)
+        lines.add(lines.step + 1, returned)
     return Outcome(job.goal.score(lines.latest), lines.latest, lines.count)
 
 
-def _as_metrics(answer: Any, goal: Goal, lines: Lines) -> dict[str, float]:
-    if answer is None:
-        metrics = dict(lines.latest)
-    elif isinstance(answer, Mapping):
-        metrics = {str(name): float(value) for name, value in answer.items()}
-    elif isinstance(answer, numbers.Real) or getattr(answer, "size", 0) == 1:
-        metrics = {goal.metric: float(answer)}
-    else:
-        raise TypeError(
-            f"the function must return a number or a mapping of metrics, "
-            f"got {type(answer).__name__}; return {goal.metric} as a float"
-        )
-    if goal.metric not in metrics:
-        raise ValueError(
-            f"the function must report or return {goal.metric!r}, got "
-            f"{', '.join(metrics) or 'nothing'}; return it or change the study's metric"
-        )
-    return metrics
+def _numbers(metrics: Mapping[Any, Any]) -> dict[str, float]:
+    """The metrics as floats; an array or tensor of one number is one."""
+    return {str(name): _number(str(name), value) for name, value in metrics.items()}
+
+
+def _number(name: str, value: Any) -> float:
+    try:
+        number = value.item() if hasattr(value, "item") else value
+    except (ValueError, RuntimeError):  # more than one
+        number = value
+    if isinstance(number, numbers.Real):
+        return float(number)
+    raise TypeError(f"{name} must be a number, got {type(value).__name__}; report it as a float")
 
 
 def _finite(goal: Goal, metrics: Mapping[str, float], when: str) -> None:

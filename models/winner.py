@@ -52,7 +52,7 @@ def examine(study: Study, params: Mapping[str, Any], state: Path, folder: Path) 
         export(learner.predictor(networks), dataset.shape, folder / "network.pt2")
     except Exception as error:
         # Whatever torch.export cannot follow in a user's network must not cost the result.
-        path, why_not = None, f"{type(error).__name__}: {str(error).splitlines()[0]}"
+        path, why_not = None, ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
     return Winner(metrics, path, why_not, dataset.preprocessing.to_json(), dataset.example)
 
 

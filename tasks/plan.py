@@ -66,6 +66,11 @@ def make_plan(study: Study, file: str = "study") -> Plan:
         raise StudyError([f"{file}: strategy: {error}"]) from None
     try:
         fitted = fit_together(study)
+        if study.data is None and strategies.find(name).counts_members:
+            raise ValueError(
+                f"{name} continues from trained weights, got a function, which has none; "
+                "choose grid, random or bayesian"
+            )
         strategy = strategies.load(study, fitted.structural)
         size = strategy.size(study.space)
     except MisfitError as error:
@@ -87,7 +92,7 @@ def make_plan(study: Study, file: str = "study") -> Plan:
     if trials is None and stop.seconds is None and stop.target is None and stop.patience is None:
         raise StudyError(
             [
-                f"{file}: stop: a {name} search needs an end, got none; "
+                f"{file}: stop: a {name.removesuffix('_search')} search needs an end, got none; "
                 "give trials, seconds, target or patience"
             ]
         )
@@ -101,7 +106,7 @@ def make_plan(study: Study, file: str = "study") -> Plan:
         data_name=fitted.data_name,
         width=study.width or os.cpu_count() or 1,
         trials=trials,
-        digest=digest(study, fitted.fingerprint),
+        digest=digest(study, fitted.fingerprint, size),
     )
 
 
@@ -115,10 +120,16 @@ def _trials(study: Study, strategy: Strategy, size: int | None) -> int | None:
     return study.stop.trials if size is None else min(size, study.stop.trials)
 
 
-def digest(study: Study, fingerprint: str) -> str:
-    """A digest of everything that decides which trials a search has and how they end."""
+def digest(study: Study, fingerprint: str, size: int | None) -> str:
+    """A digest of everything that decides which trials a search has and how they end.
+
+    Args:
+        study: To be searched. The order of its dimensions decides what is drawn for each.
+        fingerprint: Of its data.
+        size: Of its grid or population, which may follow from `stop.trials`.
+    """
     described = study.model_dump(mode="json", exclude=CHANGEABLE)
-    text = json.dumps([described, fingerprint], sort_keys=True)
+    text = json.dumps([described, study.space.names(), fingerprint, size], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

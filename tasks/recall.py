@@ -112,10 +112,11 @@ def _past(mlflow: MlflowClient, parent: Run) -> PastSearch:
 
 
 def _trials(tags: dict[str, str]) -> Iterator[Trial]:
-    for name, value in tags.items():
-        if name.startswith(track.TRIAL):
-            number = name.removeprefix(track.TRIAL)
-            yield _trial(json.loads(value), json.loads(tags[f"{track.PARAMS}{number}"]))
+    for name in tags:
+        number = name.removeprefix(track.TRIAL)
+        if name.startswith(track.TRIAL) and number.isdigit():
+            params = track.joined(f"{track.PARAMS}{number}", tags)
+            yield _trial(json.loads(track.joined(name, tags)), json.loads(params))
 
 
 def _trial(record: dict[str, Any], params: dict[str, Any]) -> Trial:
@@ -152,6 +153,8 @@ def resume(
     for run_id in past.unfinished:
         mlflow.set_tag(run_id, track.REASON, "interrupted; the trial was asked for again")
         mlflow.set_terminated(run_id, "KILLED")
+    for run_id in (past.run_id, *past.members.values()):
+        _forget_interruption(mlflow, run_id)
     mlflow.update_run(past.run_id, status="RUNNING")
     record = track.SearchRecord(mlflow, mlflow.get_run(past.run_id), goal, facts)
     record.link(facts.prefect_run)
@@ -159,3 +162,10 @@ def resume(
         record.adopt(member, run_id)
     spent = max((trial.ended for trial in past.trials), default=0.0)
     return record, past.trials, spent
+
+
+def _forget_interruption(mlflow: MlflowClient, run_id: str) -> None:
+    """A run that goes on no longer has a reason to have ended."""
+    run = mlflow.get_run(run_id)
+    if run.info.status == "KILLED" and track.REASON in run.data.tags:
+        mlflow.delete_tag(run_id, track.REASON)

@@ -7,6 +7,8 @@ goes through `MlflowClient`: the fluent interface keeps global state that breaks
 from __future__ import annotations
 
 import json
+import math
+import re
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -40,8 +42,12 @@ SOURCE = {"mlflow.source.name": "nettuner", "mlflow.source.type": "LOCAL"}
 FLUSH_ROUNDS = 7
 FLUSH_SECONDS = 2.0
 LONGEST_REASON = 500
-# MLflow's own limits of one batch.
+# MLflow's own limits: of one batch, of a tag, of a metric's name.
 MOST_METRICS = 900
+MOST_PARAMS_AND_TAGS = 100
+LONGEST_TAG = 8000
+LONGEST_NAME = 250
+FORBIDDEN = re.compile(r"[^\w.:/ -]")
 
 
 def client() -> MlflowClient:
@@ -196,8 +202,8 @@ class SearchRecord:
     def improved(self, trial: Trial, ended_trials: int) -> None:
         """Record a new best: a curve over trials on the search's own run."""
         assert trial.score is not None
-        value = self.goal.value(trial.score)
-        self.mlflow.log_metric(self.run_id, f"best_{self.goal.metric}", value, step=ended_trials)
+        curve = {f"best_{self.goal.metric}": self.goal.value(trial.score)}
+        self.mlflow.log_batch(self.run_id, _metrics(ended_trials, time.time(), curve))
 
     def finish(
         self,
@@ -273,16 +279,14 @@ class TrialRecord:
             self._flush({})
 
     def _flush(self, tags: Mapping[str, str]) -> None:
-        first, rest = self._waiting[:MOST_METRICS], self._waiting[MOST_METRICS:]
-        self.search.mlflow.log_batch(
-            self.run_id, metrics=first, params=self._params[:90], tags=_tags({**self._tags, **tags})
-        )
-        more_params = self._params[90:]
-        while rest or more_params:
+        metrics, params = self._waiting, self._params
+        entries = _tags({**self._tags, **tags})
+        while metrics or params or entries:
+            fitting = MOST_PARAMS_AND_TAGS - len(entries)
             self.search.mlflow.log_batch(
-                self.run_id, metrics=rest[:MOST_METRICS], params=more_params[:90]
+                self.run_id, metrics[:MOST_METRICS], params[:fitting], entries
             )
-            rest, more_params = rest[MOST_METRICS:], more_params[90:]
+            metrics, params, entries = metrics[MOST_METRICS:], params[fitting:], []
         self._waiting, self._params, self._tags, self._rounds = [], [], {}, 0
         self._sent = time.monotonic()
 
@@ -305,7 +309,15 @@ class TrialRecord:
 
 
 def _metrics(step: int, at: float, values: Mapping[str, float]) -> list[Metric]:
-    return [Metric(name, float(v), int(at * 1000), int(step)) for name, v in values.items()]
+    """What MLflow can keep of some metrics: finite values, under names that it allows.
+
+    It would store infinity as the largest number there is.
+    """
+    return [
+        Metric(FORBIDDEN.sub("_", name)[:LONGEST_NAME], float(value), int(at * 1000), int(step))
+        for name, value in values.items()
+        if math.isfinite(value)
+    ]
 
 
 def _tags(tags: Mapping[str, str]) -> list[RunTag]:
@@ -318,6 +330,20 @@ def _as_json(trial: Trial) -> dict[str, str]:
     proposal = record.pop("proposal")
     params = proposal.pop("params")
     return {
-        f"{TRIAL}{trial.number}": json.dumps({**proposal, **record}),
-        f"{PARAMS}{trial.number}": json.dumps(params),
+        **_split(f"{TRIAL}{trial.number}", json.dumps({**proposal, **record})),
+        **_split(f"{PARAMS}{trial.number}", json.dumps(params)),
     }
+
+
+def _split(name: str, text: str) -> dict[str, str]:
+    """A text as tags that are short enough: `name`, `name.1`, `name.2` ..."""
+    parts = [text[first : first + LONGEST_TAG] for first in range(0, len(text), LONGEST_TAG)]
+    return {f"{name}.{i}" if i else name: part for i, part in enumerate(parts)}
+
+
+def joined(name: str, tags: Mapping[str, str]) -> str:
+    """The text that was split over the tags `name`, `name.1`, `name.2` ..."""
+    parts = [tags[name]]
+    while (more := f"{name}.{len(parts)}") in tags:
+        parts.append(tags[more])
+    return "".join(parts)

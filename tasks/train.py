@@ -97,6 +97,7 @@ def train(bench: Bench, proposal: Proposal, parent: Trial | None, name: str) -> 
         score, metrics, rounds, reason = outcome.score, outcome.metrics, outcome.rounds, None
     except TrialFailedError as error:
         score, metrics, rounds, reason = None, {}, 0, str(error)
+        get_run_logger().warning("%s failed: %s\n%s", name, reason, error.details)
     except InterruptedSearchError as error:
         record.report(tail.fresh())
         record.interrupted(str(error))

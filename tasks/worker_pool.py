@@ -6,14 +6,14 @@ import multiprocessing
 import os
 import signal
 import threading
-import time
+import traceback
 from collections.abc import Callable
-from concurrent.futures import CancelledError
-from concurrent.futures import TimeoutError as FutureTimeoutError
+from concurrent.futures import CancelledError, wait
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from pebble import ProcessExpired, ProcessPool
+from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
 Result = TypeVar("Result")
 
@@ -21,10 +21,20 @@ Result = TypeVar("Result")
 WORKER_LOG = "NETTUNER_WORKER_LOG"
 # How often the metrics of a running trial are looked at.
 GLANCE_SECONDS = 0.2
+INTERRUPTED = "the search was interrupted"
 
 
 class TrialFailedError(Exception):
-    """A trial that has no score; the message is the reason people see."""
+    """A trial that has no score; the message is the reason people see.
+
+    Args:
+        reason: In a line.
+        details: Where it happened, as a traceback; empty where there is none.
+    """
+
+    def __init__(self, reason: str, details: str = "") -> None:
+        super().__init__(reason)
+        self.details = details
 
 
 class InterruptedSearchError(Exception):
@@ -84,28 +94,51 @@ class WorkerPool:
             TrialFailedError: the function raised, took too long, or its process died.
             InterruptedSearchError: the pool was stopped meanwhile.
         """
-        future = self._pool.schedule(function, args=args, timeout=seconds)
-        began = time.monotonic()
-        while True:
-            try:
-                return future.result(timeout=GLANCE_SECONDS)
-            except FutureTimeoutError as error:
-                if self._stopped.is_set():
-                    raise InterruptedSearchError("the search was interrupted") from None
-                if not future.done():
-                    glance()
-                elif seconds is not None and time.monotonic() - began >= seconds:
-                    raise TrialFailedError(
-                        f"stopped: a trial may take {seconds:g} s (trial_seconds)"
-                    ) from None
-                else:
-                    raise TrialFailedError(f"{type(error).__name__}: {error}") from error
-            except CancelledError:
-                raise InterruptedSearchError("the search was interrupted") from None
-            except ProcessExpired as error:
-                raise TrialFailedError(_death(error.exitcode)) from None
-            except Exception as error:
-                raise TrialFailedError(f"{type(error).__name__}: {error}") from error
+        future = self._schedule(function, *args, seconds=seconds)
+        while not future.done():
+            if self._stopped.is_set():
+                raise InterruptedSearchError(INTERRUPTED)
+            glance()
+            wait([future], GLANCE_SECONDS)
+        try:
+            answer: Result | _Failure = future.result()
+        except CancelledError:
+            raise InterruptedSearchError(INTERRUPTED) from None
+        except TimeoutError:  # the pool's own: those of the function come as failures
+            reason = f"stopped: a trial may take {seconds:g} s (trial_seconds)"
+            raise TrialFailedError(reason) from None
+        except ProcessExpired as error:
+            if self._stopped.is_set():
+                raise InterruptedSearchError(INTERRUPTED) from None
+            raise TrialFailedError(_death(error.exitcode)) from None
+        except Exception as error:  # the arguments or the answer cannot be pickled
+            raise TrialFailedError(f"{type(error).__name__}: {error}") from error
+        if isinstance(answer, _Failure):
+            raise TrialFailedError(answer.reason, answer.details)
+        return answer
+
+    def _schedule(self, *call: Any, seconds: float | None) -> ProcessFuture[Any]:
+        try:
+            return self._pool.schedule(_call, args=call, timeout=seconds)
+        except RuntimeError:
+            if self._stopped.is_set():
+                raise InterruptedSearchError(INTERRUPTED) from None
+            raise
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """An exception in a worker, as words: many an exception does not survive pickling."""
+
+    reason: str
+    details: str
+
+
+def _call(function: Callable[..., Result], *args: Any) -> Result | _Failure:
+    try:
+        return function(*args)
+    except BaseException as error:  # also sys.exit in a user's function
+        return _Failure(f"{type(error).__name__}: {error}", traceback.format_exc())
 
 
 def _death(code: int | None) -> str:

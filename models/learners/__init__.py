@@ -40,10 +40,10 @@ def find(reference: str) -> type[Learner] | Function:
         return _builtin(reference)
     try:
         module = _from_file(Path(place)) if place.endswith(".py") else _from_path(place)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
         raise ValueError(
-            f"{place} could not be imported: {type(error).__name__}: {error}; "
-            "it must import on its own, as with python -c"
+            f"{place} could not be imported: {reason}; it must import on its own, as with python -c"
         ) from error
     found = getattr(module, name, None)
     if found is None:
@@ -51,6 +51,9 @@ def find(reference: str) -> type[Learner] | Function:
             f"{place} has no {name!r}; it defines: {', '.join(_candidates(module)) or 'nothing'}"
         )
     if inspect.isclass(found) and issubclass(found, Learner):
+        missing = sorted(found.__abstractmethods__) + ["build"] * (not hasattr(found, "build"))
+        if missing:
+            raise ValueError(f"{reference} must define {', '.join(missing)}, got none; add it")
         return found
     if callable(found) and not inspect.isclass(found):
         return found  # type: ignore[no-any-return]

@@ -52,12 +52,17 @@ class CNN(Supervised):
         """`channels` in the first convolution and twice as many in the second.
 
         Raises:
-            ValueError: the data are no images, or smaller than 4 x 4 pixels.
+            ValueError: the data are no images, or smaller than 4 x 4 pixels; or something is < 1.
         """
         shape = self.data.shape
         if len(shape) != 3 or min(shape[1:]) < 4:
             raise ValueError(
                 f"cnn needs images of shape (colours, height, width), at least 4 x 4 pixels, "
                 f"got {shape}; use mlp"
+            )
+        if min(channels, kernel, hidden) < 1:
+            raise ValueError(
+                f"cnn needs channels, kernel and hidden >= 1, got {channels}, {kernel} and "
+                f"{hidden}; raise them"
             )
         return Convolutional(shape, self.data.outputs, channels, kernel, hidden)

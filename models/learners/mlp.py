@@ -51,5 +51,14 @@ class MLP(Supervised):
         depth: int = 1,
         activation: Literal["relu", "gelu", "tanh", "silu"] = "relu",
     ) -> nn.Module:
-        """`hidden` units in each of `depth` layers."""
+        """`hidden` units in each of `depth` layers; without layers it is linear.
+
+        Raises:
+            ValueError: there cannot be so few.
+        """
+        if hidden < 1 or depth < 0:
+            raise ValueError(
+                f"mlp needs hidden >= 1 and depth >= 0, got hidden={hidden} and depth={depth}; "
+                "raise them"
+            )
         return Perceptron(self.data.features, self.data.outputs, hidden, depth, activation)

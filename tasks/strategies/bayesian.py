@@ -170,13 +170,16 @@ class Bayesian(BaseModel):
         rng = np.random.default_rng([self.seed, number])
         coordinates = asked.coordinates
         believed = coordinates.columns(coordinates.points(asked.pending))
+        best = model.best
+        if len(believed):  # what is expected of these trials is no improvement any more
+            best = min(best, surrogate.posterior(model.process, believed, believed[:0])[0].min())
 
         def promise(points: Floats) -> Floats:
             columns = coordinates.columns(points)
             mean, std = surrogate.posterior(model.process, columns, believed)
             if self.explore == 0:
                 return -mean
-            return surrogate.log_expected_improvement(mean, self.explore * std, model.best)
+            return surrogate.log_expected_improvement(mean, self.explore * std, best)
 
         if asked.lattice is not None:
             untried = [params for params in asked.lattice if asked.is_new(params)]

@@ -39,8 +39,8 @@ class GridSearch(BaseModel):
     resolution: Resolution | dict[str, Resolution] | None = Field(
         None,
         description="How many values of each dimension, evenly spaced under its distribution; "
-        "one number for all or a number per dimension. Left out: the most (2 to 10) with which "
-        "the whole grid fits into stop.trials, or 3 if there is no such limit. An unordered "
+        "one number for all or a number per dimension. Left out: as many (2 to 10) as fit into "
+        "stop.trials, or 3 if there is no such limit. An unordered "
         "choice always takes part with all of its values.",
     )
     budget: Count | None = Field(None, description="The study's stop.trials.")
@@ -90,11 +90,14 @@ class GridSearch(BaseModel):
     def _levels(self, space: Space) -> dict[str, list[Any]]:
         if self.budget is None or isinstance(self.resolution, int):
             return self._values_at(space, USUAL)
-        for resolution in range(FINEST, COARSEST, -1):
-            levels = self._values_at(space, resolution)
-            if lattice.count(space, levels, self.budget) <= self.budget:
-                return levels
-        return self._values_at(space, COARSEST)
+        levels = self._values_at(space, COARSEST)
+        for resolution in range(COARSEST + 1, FINEST + 1):
+            finer = self._values_at(space, resolution)
+            for name in space.names():  # one more value for as many dimensions as it takes
+                tried = {**levels, name: finer[name]}
+                if lattice.count(space, tried, self.budget) <= self.budget:
+                    levels = tried
+        return levels
 
     def _values_at(self, space: Space, usual: int) -> dict[str, list[Any]]:
         """The values of every dimension, where `usual` applies to those without a resolution."""

@@ -1,7 +1,7 @@
 """Population based training: members train side by side; the worst continue from the best.
 
 Source: Jaderberg et al., Population Based Training of Neural Networks (2017), arXiv:1711.09846;
-here in generations: everybody trains `interval` rounds, then everybody is compared.
+here in generations: everybody trains for a while, then everybody is compared.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.intp]
 
 USUAL_SIZE = 16
+USUAL_GENERATIONS = 8
 # Third word of the seed of a generation's choice of parents: keeps it apart from the members'.
 PARENTS = 1
 
@@ -81,8 +82,10 @@ class Population(BaseModel):
         description="Networks in the population, at least 2; left out: stop.trials, or 16. "
         "Below 10 a population is unstable, 20 to 40 are enough.",
     )
-    interval: Count = Field(
-        1, description="Rounds (epochs) that everybody trains between two comparisons."
+    interval: Count | None = Field(
+        None,
+        description="Rounds (epochs) that everybody trains between two comparisons; left out: an "
+        "eighth of the whole training.",
     )
     fraction: Number = Field(
         0.2,
@@ -170,9 +173,14 @@ class Population(BaseModel):
         return population
 
     @property
+    def portion(self) -> int:
+        """Rounds in one generation."""
+        return self.interval or math.ceil(self.rounds / USUAL_GENERATIONS)
+
+    @property
     def generations(self) -> int:
-        """How often everybody trains for `interval` rounds; the last time may be shorter."""
-        return math.ceil(self.rounds / self.interval)
+        """How often everybody trains for a portion; the last one may be shorter."""
+        return math.ceil(self.rounds / self.portion)
 
     def size(self, space: Space) -> int:
         """How many segments of training there are."""
@@ -199,7 +207,7 @@ class Population(BaseModel):
     def _segments(
         self, space: Space, done: dict[int, Trial], generation: int, numbers: list[int]
     ) -> list[Proposal]:
-        until = min(self.rounds, (generation + 1) * self.interval)
+        until = min(self.rounds, (generation + 1) * self.portion)
         if generation == 0:
             return [
                 Proposal(k, space.sample(np.random.default_rng([self.seed, k])), None, k, until)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import subprocess
 import sys
@@ -66,6 +67,11 @@ def run(
     return history
 
 
+@functools.cache
+def known(total: int) -> list[Trial]:
+    return run(Bayesian(seed=1), PLANE, branin, total)
+
+
 def distinct(proposals: list[Proposal]) -> int:
     return len({repr(proposal.params) for proposal in proposals})
 
@@ -103,10 +109,10 @@ def test_it_finds_the_best_choice_and_integer():
         off = math.log10(float(params["rate"])) + 2
         return off**2 + (params["kind"] != "c") + abs(float(params["layers"]) - 7) / 5
 
-    found = [lowest(run(Bayesian(seed=seed), space, score, 35)) for seed in range(2)]
+    found = [lowest(run(Bayesian(seed=seed), space, score, 30)) for seed in range(2)]
     # Below 0.2 there is only the right kind, one of 20 numbers of layers, and a ninth of the
-    # rates: one configuration in 440. 35 random trials find it with probability 0.08, so two
-    # searches no better than chance pass once in 170. Seeds are fixed.
+    # rates: one configuration in 440. 30 random trials find it with probability 0.07, so two
+    # searches no better than chance pass once in 200. Seeds are fixed.
     assert max(found) < 0.2
 
 
@@ -196,15 +202,21 @@ def test_a_finite_space_too_large_to_list_is_not_repeated_either():
     assert lowest(trials) == 0  # one in 19683
 
 
-def test_members_of_one_batch_keep_apart():
-    history = run(Bayesian(seed=0), PLANE, bowl, 12)
-    batch = Bayesian(seed=0).propose(PLANE, history, [], 6)
-    assert distinct(batch) == 6
-    first = Bayesian(seed=0).propose(PLANE, history, [], 1)[0]
-    again = Bayesian(seed=0).propose(PLANE, history, [Proposal(12, first.params)], 1)[0]
-    assert first == batch[0]
-    gaps = [abs(float(again.params[k]) - float(first.params[k])) for k in ("x", "y")]
-    assert max(gaps) > 1e-3
+def apart(one: Proposal, other: Proposal) -> float:
+    return math.dist(*[[float(p.params[name]) for name in "xy"] for p in (one, other)])
+
+
+def test_the_second_of_a_batch_takes_the_first_for_granted():
+    batch = Bayesian(seed=1).propose(PLANE, known(12), [], 4)
+    assert distinct(batch) == 4
+    assert apart(batch[0], batch[1]) > 0.5  # 3.4; blind to the first it would be 0.01 beside it
+
+
+def test_what_is_pending_is_taken_for_granted():
+    strategy = Bayesian(seed=1)
+    (first,) = strategy.propose(PLANE, known(12), [], 1)
+    (after,) = strategy.propose(PLANE, known(12), [first], 1)
+    assert apart(first, after) > 0.5
 
 
 # Indifferent to units, robust against nonsense
@@ -215,29 +227,29 @@ def test_members_of_one_batch_keep_apart():
     [lambda s: s * 1024, lambda s: s / 3e7, lambda s: s + 1e4, lambda s: -7.5 + 100 * s],
 )
 def test_the_unit_of_the_metric_changes_no_proposal(change):
-    history = run(Bayesian(seed=1), PLANE, branin, 14)
+    history = known(14)
     changed = [Trial(trial.proposal, change(trial.score)) for trial in history]
     strategy = Bayesian(seed=1)
     assert strategy.propose(PLANE, changed, [], 3) == strategy.propose(PLANE, history, [], 3)
 
 
-@pytest.mark.parametrize("nonsense", [None, math.nan, math.inf, -math.inf, 1e300, 1.7e308])
+@pytest.mark.parametrize("nonsense", [None, math.nan, 1e300])
 def test_a_corner_full_of_failures_is_left_alone(nonsense):
     def score(params: Params) -> float | None:
         return nonsense if float(params["x"]) > 5 else bowl(params)
 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        trials = run(Bayesian(seed=0), PLANE, score, 30)
-    failed = sum(float(trial.proposal.params["x"]) > 5 for trial in trials[10:])
+        trials = run(Bayesian(seed=0), PLANE, score, 25)
+    failed = sum(float(trial.proposal.params["x"]) > 5 for trial in trials[5:])
     # A third of the plane fails. Of 20 random trials, 6 or fewer would lie there with probability
-    # one half, but 30 come within 0.3 of the optimum at (4, 9) with probability 0.04.
+    # one half, but 25 come within 0.3 of the optimum at (4, 9) with probability 0.03.
     assert failed <= 6
     assert lowest([trial for trial in trials if trial.succeeded]) < 0.1
 
 
 def test_one_tiny_score_does_not_break_the_model():
-    history = run(Bayesian(seed=0), PLANE, bowl, 10)
+    history = list(known(10))
     history[3] = Trial(history[3].proposal, -1e300)
     assert len(Bayesian(seed=0).propose(PLANE, history, [], 3)) == 3
 

@@ -80,7 +80,7 @@ def test_dimensions_that_do_not_exist_multiply_nothing():
 
 @pytest.mark.parametrize(
     ("trials", "size"),
-    [(100, 100), (99, 81), (9, 9), (8, 4), (3, 4), (None, 9)],  # 10^2, 9^2, 3^2, 2^2; else 3^2
+    [(100, 100), (99, 90), (9, 9), (8, 8), (3, 4), (None, 9)],  # 10x10, 10x9, 3x3, 4x2, 2x2; 3x3
 )
 def test_the_resolution_is_the_finest_that_fits_the_budget(trials, size):
     study = Study.model_validate(

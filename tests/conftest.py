@@ -1,0 +1,306 @@
+"""One Prefect server, one MLflow store and a few finished searches, shared by a whole session."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import dedent
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import pytest
+
+if TYPE_CHECKING:
+    from flows.search import SearchResult
+    from models.study import Study
+
+FUNCTIONS = dedent(
+    """
+    import math, os, time
+    from pathlib import Path
+
+
+    def bowl(h, report):
+        for step in (1, 2, 3):
+            report(step, loss=(h["x"] - 0.3) ** 2 + 1 / step, step_squared=step * step)
+
+
+    def behave(h, report):
+        report(1, loss=h["x"])
+        if h["how"] == "raise":
+            raise ArithmeticError("x is not to my liking")
+        if h["how"] == "exit":
+            os._exit(3)
+        if h["how"] == "sleep":
+            time.sleep(60)
+        return math.nan if h["how"] == "nan" else h["x"]
+
+
+    def half_fails(h, report):
+        if h["x"] > 0.5:
+            raise ArithmeticError("x is above a half")
+        return (h["x"] - 0.3) ** 2
+
+
+    def always_fails(h, report):
+        raise ArithmeticError("never")
+
+
+    def tardy(h, report):
+        # Leaves a mark when it begins and when it ends, beside this file.
+        calls = Path(__file__).with_name(h["log"])
+        with calls.open("a") as file:
+            file.write(f"begin {h['x']!r}\\n")
+        time.sleep(1)
+        report(1, loss=h["x"] ** 2)
+        with calls.open("a") as file:
+            file.write(f"end {h['x']!r}\\n")
+    """
+)
+LEARNERS = dedent(
+    """
+    import time
+
+    from torch import nn
+
+    from models.learner import Supervised
+
+
+    class Linear(Supervised):
+        def build(self, *, bias: bool = True):
+            return nn.Linear(self.data.features, self.data.outputs, bias=bias)
+
+
+    class Slow(Linear):
+        def evaluate(self, networks, inputs, targets):
+            time.sleep(1)
+            return super().evaluate(networks, inputs, targets)
+
+
+    class Fragile(Linear):
+        # Breaks at its fourth step where the learning rate is high.
+        steps = 0
+
+        def loss(self, network, networks, batch, now):
+            self.steps += 1
+            if self.steps > 3 and now["learning_rate"] > 0.5:
+                raise ArithmeticError("too fast")
+            return super().loss(network, networks, batch, now)
+    """
+)
+
+
+class Lab:
+    """Makes studies, searches them, and reads back what Prefect and MLflow have of them."""
+
+    def __init__(self, home: Path) -> None:
+        from tasks import track
+
+        self.home = home
+        self.functions = home / "functions.py"
+        self.learners = home / "learners.py"
+        self.functions.write_text(FUNCTIONS)
+        self.learners.write_text(LEARNERS)
+        self.mlflow = track.client()
+
+    def function_study(self, name, function="bowl", **changes):
+        """Of a function in a file outside this project."""
+        from models.study import Study
+
+        given = {
+            "name": name,
+            "learner": f"{self.functions}:{function}",
+            "space": {"x": {"distribution": "uniform", "low": 0, "high": 1}},
+            "metric": "loss",
+            "direction": "minimize",
+            "width": 1,
+        }
+        return Study.model_validate({**given, **changes})
+
+    def network_study(self, name, **changes):
+        """Of a tiny network on a data set that ships with scikit-learn."""
+        from models.study import Study
+
+        given = {
+            "name": name,
+            "learner": "mlp",
+            "data": "iris",
+            "space": {
+                "hidden": {"distribution": "integer", "low": 2, "high": 8},
+                "learning_rate": {"distribution": "log-uniform", "low": 1e-3, "high": 0.1},
+            },
+            "metric": "val_accuracy",
+            "epochs": 2,
+            "width": 1,
+        }
+        return Study.model_validate({**given, **changes})
+
+    def search(self, study, resume=False):
+        """Run the flow of the study's strategy here."""
+        from flows.search import flow_of
+        from tasks import strategies
+
+        return flow_of(strategies.full_name(study.strategy.name))(study, resume=resume)
+
+    def past(self, name):
+        """What MLflow has of all searches of a study."""
+        from tasks import recall
+
+        return recall.searches(self.mlflow, name)
+
+    def runs(self, result_or_past):
+        """The trials' runs of one search, by name."""
+        parent = self.mlflow.get_run(result_or_past.run_id)
+        condition = f"tags.`mlflow.parentRunId` = '{result_or_past.run_id}'"
+        found = self.mlflow.search_runs([parent.info.experiment_id], condition)
+        return {run.info.run_name: run for run in found}
+
+    def flow_run(self, run_id):
+        """Of Prefect, as the search's run in MLflow points to it."""
+        from prefect.client.orchestration import get_client
+
+        address = self.mlflow.get_run(run_id).data.tags["nettuner.prefect_run"]
+        with get_client(sync_client=True) as client:
+            return client.read_flow_run(UUID(address.rpartition("/")[2]))
+
+    def task_runs(self, run_id, count):
+        """The nodes of a search's DAG by name, once the server has recorded `count` endings."""
+        from prefect.client.orchestration import get_client
+        from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+
+        of_search = FlowRunFilter(id=FlowRunFilterId(any_=[self.flow_run(run_id).id]))
+        deadline = time.monotonic() + 20
+        with get_client(sync_client=True) as client:
+            while True:
+                found = client.read_task_runs(flow_run_filter=of_search)
+                ended = [run for run in found if run.state and run.state.is_final()]
+                if len(ended) >= count or time.monotonic() > deadline:
+                    return found
+                time.sleep(0.2)
+
+    def edges(self, run_id, count):
+        """The DAG of a search: for every node the names of those it follows directly."""
+        nodes = self.task_runs(run_id, count)
+        names = {node.id: node.name for node in nodes}
+        assert len(set(names.values())) == len(nodes), sorted(names.values())
+        return {
+            node.name: {names[i.id] for inputs in node.task_inputs.values() for i in inputs}
+            for node in nodes
+        }
+
+    def command(self, *words, **keywords):
+        """The command line in a process of its own, against the same server and store."""
+        words = [sys.executable, "-m", "flows.cli", *map(str, words)]
+        return subprocess.Popen(
+            words,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=self.home,
+            **keywords,
+        )
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory):
+    """Where everything of this session is kept; not the user's own."""
+    from flows.quiet import keep_quiet
+
+    folder = tmp_path_factory.mktemp("home").resolve()
+    before = set(os.environ)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NETTUNER_HOME", str(folder))
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'mlflow.db'}")
+        patch.delenv("PREFECT_API_URL", raising=False)
+        keep_quiet(verbose=False)
+        yield folder
+        for name in set(os.environ) - before:
+            patch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def lab(home):
+    """A running Prefect server and an MLflow store."""
+    from prefect import settings
+    from prefect.testing.utilities import prefect_test_harness
+
+    # Without heartbeats, for whose end every flow run would wait a second.
+    quick = settings.temporary_settings({settings.PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
+    with (
+        prefect_test_harness(server_startup_timeout=120),
+        quick,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv("PREFECT_API_URL", settings.PREFECT_API_URL.value())
+        yield Lab(home)
+
+
+@dataclass(frozen=True)
+class Searched:
+    """A search that is over: what was asked for, and what came of it."""
+
+    study: Study
+    result: SearchResult
+    nodes: int
+
+
+MIXED = {
+    "x": {"distribution": "uniform", "low": 0, "high": 1},
+    "units": {"distribution": "integer", "low": 1, "high": 64, "log": True},
+    "kind": {"distribution": "choice", "values": ["1", "two"]},
+    "flag": {"distribution": "choice", "values": [True, False]},
+}
+
+
+@pytest.fixture(scope="session")
+def random_search(lab):
+    """Five trials of a function with hyperparameters of all types, two at a time."""
+    study = lab.function_study("random", space=MIXED, stop={"trials": 5}, width=2, seed=3)
+    return Searched(study, lab.search(study), nodes=7)
+
+
+@pytest.fixture(scope="session")
+def grid_search(lab):
+    """A function that goes wrong in four ways; the one that would sleep for a minute is first."""
+    how = ["raise", "exit", "fine", "sleep", "nan"]
+    space = {
+        "x": {"distribution": "choice", "values": [0.25]},
+        "how": {"distribution": "choice", "values": how},
+    }
+    study = lab.function_study(
+        "grid", "behave", space=space, strategy="grid", width=2, trial_seconds=3, seed=29
+    )
+    return Searched(study, lab.search(study), nodes=7)
+
+
+@pytest.fixture(scope="session")
+def bayesian_search(lab):
+    """Six trials of a function that fails for half of its values, two at a time."""
+    strategy = {"name": "bayesian", "initial": 2}
+    study = lab.function_study(
+        "bayesian", "half_fails", strategy=strategy, stop={"trials": 6}, width=2
+    )
+    return Searched(study, lab.search(study), nodes=12)
+
+
+@pytest.fixture(scope="session")
+def population_search(lab):
+    """Four members for three generations; some learning rates break their member."""
+    space = {
+        "learning_rate": {"distribution": "log-uniform", "low": 0.01, "high": 2},
+        "bias": {"distribution": "choice", "values": [True, False]},
+        "optimizer": {"distribution": "choice", "values": ["sgd", "adam"]},
+    }
+    study = lab.network_study(
+        "population",
+        learner=f"{lab.learners}:Fragile",
+        space=space,
+        strategy={"name": "population", "size": 4},
+        epochs=3,
+        width=2,
+    )
+    return Searched(study, lab.search(study), nodes=16)

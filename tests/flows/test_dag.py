@@ -1,0 +1,84 @@
+"""The DAG of a search has the edges along which knowledge and weights flow, and no others."""
+
+from __future__ import annotations
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def edges(lab):
+    """For every node of a search the names of those it follows directly."""
+
+    def read(search):
+        return lab.edges(search.result.run_id, search.nodes)
+
+    return read
+
+
+@pytest.mark.parametrize("name", ["random_search", "grid_search"])
+def test_all_trials_of_a_random_and_a_grid_search_hang_on_one_proposal(name, edges, request):
+    search = request.getfixturevalue(name)
+    assert edges(search) == {
+        "propose-0": set(),
+        **{f"trial-{number}": {"propose-0"} for number in range(5)},
+        f"examine-trial-{search.result.best.number}": {f"trial-{search.result.best.number}"},
+    }
+
+
+def test_a_bayesian_proposal_follows_the_one_before_and_the_trial_that_ended_since(
+    bayesian_search, edges
+):
+    ended = [f"trial-{trial.number}" for trial in bayesian_search.result.trials]
+    best = bayesian_search.result.best.number
+    assert edges(bayesian_search) == {
+        "propose-0": set(),
+        **{f"propose-{k}": {f"propose-{k - 1}", ended[k - 1]} for k in (1, 2, 3, 4)},
+        "trial-0": {"propose-0"},
+        "trial-1": {"propose-0"},
+        **{f"trial-{k + 1}": {f"propose-{k}"} for k in (1, 2, 3, 4)},
+        f"examine-trial-{best}": {f"trial-{best}"},
+    }
+
+
+def test_a_segment_follows_its_proposal_and_the_segment_whose_weights_it_continues(
+    population_search, edges
+):
+    trials = {trial.number: trial for trial in population_search.result.trials}
+    nodes = {k: f"member-{t.proposal.member}-until-{t.proposal.until}" for k, t in trials.items()}
+    best = population_search.result.best.number
+    expected = {"propose-0": set(), f"examine-trial-{best}": {nodes[best]}}
+    for number, name in nodes.items():
+        parent = trials[number].proposal.parent
+        continued = set() if parent is None else {nodes[parent]}
+        expected[name] = {f"propose-{number // 4}"} | continued
+    for generation in (1, 2):
+        before = {nodes[4 * (generation - 1) + member] for member in range(4)}
+        expected[f"propose-{generation}"] = {f"propose-{generation - 1}"} | before
+    assert edges(population_search) == expected
+    copied = [t for t in trials.values() if (t.proposal.parent or 0) % 4 != t.number % 4]
+    assert copied  # else this would not show whose weights were continued
+
+
+@pytest.mark.parametrize(
+    ("name", "failures"),
+    [("grid_search", 4), ("bayesian_search", None), ("population_search", None)],
+)
+def test_a_failed_trial_is_a_failed_node_whose_message_is_the_reason(name, failures, lab, request):
+    search = request.getfixturevalue(name)
+    reasons = {t.number: t.reason for t in search.result.trials if not t.succeeded}
+    assert len(reasons) == failures if failures else reasons
+    failed = {
+        run.name: run.state.message
+        for run in lab.task_runs(search.result.run_id, search.nodes)
+        if run.state.is_failed()
+    }
+    assert len(failed) == len(reasons)
+    for trial in search.result.trials:
+        if not trial.succeeded:
+            where = trial.proposal
+            name = f"trial-{where.number}"
+            if where.member is not None:
+                name = f"member-{where.member}-until-{where.until}"
+            assert failed[name].endswith(f": {trial.reason}")
