@@ -14,7 +14,14 @@ import webbrowser
 from collections.abc import Sequence
 from contextlib import suppress
 
-from tasks.home import configure_prefect, home, tracking_uri
+from tasks.home import (
+    AS_TRAINING,
+    configure_prefect,
+    home,
+    mlflow_ui,
+    prefect_ui,
+    tracking_uri,
+)
 
 HOST = "127.0.0.1"
 PATIENCE_SECONDS = 120
@@ -22,36 +29,30 @@ GRACE_SECONDS = 5
 
 
 def serve_pages(mlflow_port: int, prefect_port: int, browser: bool) -> None:
-    """Serve both pages until Ctrl-C.
+    """Serve both pages until Ctrl-C, except those that a server of the user's own has.
 
     Raises:
         OSError: a port is taken.
         RuntimeError: a server ended before it answered.
     """
     configure_prefect()
-    commands = {}
-    if not tracking_uri().startswith("http"):
-        commands[f"http://{HOST}:{mlflow_port}"] = _mlflow(mlflow_port)
-    if not os.environ.get("PREFECT_API_URL"):
-        commands[f"http://{HOST}:{prefect_port}"] = _prefect(prefect_port)
-    for port, option in ((mlflow_port, "--mlflow-port"), (prefect_port, "--prefect-port")):
-        _check_free(port, option)
-    logs = (home() / "pages.log").open("ab")
-    print("starting MLflow and Prefect …", file=sys.stderr)
-    # MLflow's jobs, which nothing here uses, make its start and its end much longer.
-    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    servers = [
-        # A session each, so that what a server starts ends with it.
-        subprocess.Popen(
-            command, stdout=logs, stderr=logs, env=environment, start_new_session=True
-        )
-        for command in commands.values()
-    ]
+    mlflow, prefect = f"http://{HOST}:{mlflow_port}", f"http://{HOST}:{prefect_port}"
+    commands: dict[str, list[str]] = {}
+    if tracking_uri().startswith("http"):
+        mlflow = mlflow_ui()
+    else:
+        _check_free(mlflow_port, "--mlflow-port")
+        commands[f"{mlflow}/health"] = _mlflow(mlflow_port)
+    if os.environ.get("PREFECT_API_URL"):
+        prefect = prefect_ui()
+    else:
+        _check_free(prefect_port, "--prefect-port")
+        commands[f"{prefect}/api/health"] = _prefect(prefect_port)
+    servers = _start(list(commands.values()))
     try:
         for address, server in zip(commands, servers, strict=True):
-            _wait_until_healthy(f"{address}/health", f"{address}/api/health", server)
-        mlflow = next(iter(commands), tracking_uri())
-        prefect = os.environ.get("PREFECT_API_URL") or f"http://{HOST}:{prefect_port}"
+            _wait_until_healthy(address, server)
+        mlflow += f"/#/experiments{AS_TRAINING}"
         print(f"MLflow:  {mlflow}\nPrefect: {prefect}\nCtrl-C ends both.", flush=True)
         if browser:
             webbrowser.open(mlflow)
@@ -61,6 +62,21 @@ def serve_pages(mlflow_port: int, prefect_port: int, browser: bool) -> None:
         pass
     finally:
         _end(servers)
+
+
+def _start(commands: Sequence[list[str]]) -> list[subprocess.Popen[bytes]]:
+    """Start the servers, each in a session of its own, so that what it starts ends with it."""
+    if commands:
+        print("starting the pages …", file=sys.stderr)
+    # MLflow's jobs, which nothing here uses, make its start and its end much longer.
+    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    with (home() / "pages.log").open("ab") as log:
+        return [
+            subprocess.Popen(
+                command, stdout=log, stderr=log, env=environment, start_new_session=True
+            )
+            for command in commands
+        ]
 
 
 def _end(servers: Sequence[subprocess.Popen[bytes]]) -> None:
@@ -90,15 +106,15 @@ def _check_free(port: int, option: str) -> None:
             raise OSError(f"port {port} is taken; give another one with {option}")
 
 
-def _wait_until_healthy(health: str, other: str, server: subprocess.Popen[bytes]) -> None:
+def _wait_until_healthy(address: str, server: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
         if server.poll() is not None:
             raise RuntimeError(f"a server ended early; its log is {home() / 'pages.log'}")
-        if any(_answers(address) for address in (health, other)):
+        if _answers(address):
             return
         time.sleep(0.3)
-    raise RuntimeError(f"no answer from {health}; see the log {home() / 'pages.log'}")
+    raise RuntimeError(f"no answer from {address}; see the log {home() / 'pages.log'}")
 
 
 def _answers(address: str) -> bool:

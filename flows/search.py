@@ -105,6 +105,7 @@ def search(study: Study, resume: bool = False) -> SearchResult:
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
         record.finish("FAILED", _note(record, reason), {}, {}, reason=reason)
+        shutil.rmtree(folder, ignore_errors=True)  # a search that failed cannot be resumed
         raise
     shutil.rmtree(folder, ignore_errors=True)
     return result

@@ -7,6 +7,8 @@ from pathlib import Path
 
 MLFLOW_PORT = 5000
 PREFECT_PORT = 4200
+# MLflow's pages open with generative models in mind, unless an address says this.
+AS_TRAINING = "?workflowType=machine_learning"
 
 
 def home() -> Path:

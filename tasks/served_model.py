@@ -1,7 +1,7 @@
 """The winner as MLflow serves it: from rows as people have them to answers.
 
 MLflow stores this file with the model and runs it when the model is loaded, beside the file
-`nettuner_preprocessing.py` and without nettuner installed: it may import nothing else of this project.
+`nettuner_preprocessing.py` and without nettuner installed: it may import nothing else of it.
 """
 
 from __future__ import annotations

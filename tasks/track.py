@@ -10,8 +10,9 @@ import json
 import math
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from mlflow import MlflowClient
@@ -19,7 +20,7 @@ from mlflow.entities import Dataset, DatasetInput, Experiment, Metric, Param, Ru
 from mlflow.exceptions import MlflowException
 
 from models.study import Goal, Proposal, Study, Trial
-from tasks.home import home, mlflow_ui, tracking_uri
+from tasks.home import AS_TRAINING, home, mlflow_ui, tracking_uri
 
 NOTE = "mlflow.note.content"
 PARENT = "mlflow.parentRunId"
@@ -57,7 +58,7 @@ def client() -> MlflowClient:
 
 def run_url(experiment_id: str, run_id: str) -> str:
     """Where people see a run."""
-    return f"{mlflow_ui()}/#/experiments/{experiment_id}/runs/{run_id}"
+    return f"{mlflow_ui()}/#/experiments/{experiment_id}/runs/{run_id}{AS_TRAINING}"
 
 
 def find_experiment(mlflow: MlflowClient, study: str) -> Experiment | None:
@@ -77,7 +78,7 @@ def _experiment(mlflow: MlflowClient, study: Study, goal: Goal) -> str:
     local = tracking_uri().startswith("sqlite")
     folder = home() / "artifacts" / study.name
     note = (
-        f"Study **{study.name}**: `{study.learner}`, {goal.direction} `{goal.metric}`. "
+        f"Study **{study.name}**: `{Path(study.learner).name}`, {goal.direction} `{goal.metric}`. "
         "One parent run a search, one child run a trial."
     )
     try:
@@ -127,7 +128,7 @@ def start_search(mlflow: MlflowClient, study: Study, goal: Goal, facts: Facts) -
     described = study.model_dump(mode="json", exclude_defaults=True)
     params = {
         "strategy": facts.strategy,
-        "learner": study.learner,
+        "learner": Path(study.learner).name,
         "seed": study.seed,
         "length": f"{study.steps} steps" if study.steps else f"{study.rounds} epochs",
         **{f"strategy.{name}": value for name, value in facts.settings.items()},
@@ -169,13 +170,13 @@ class SearchRecord:
             self.mlflow.set_tag(self.run_id, PREFECT, prefect_run)
 
     def begin(
-        self, proposal: Proposal, seed: int, step: int, prefect_run: str | None
+        self, proposal: Proposal, seed: Sequence[int], step: int, prefect_run: str | None
     ) -> TrialRecord:
         """Open the run of a trial; the segments of one member share theirs.
 
         Args:
             proposal: The trial.
-            seed: What its randomness derives from.
+            seed: The numbers that its randomness derives from: the study's seed, and its own.
             step: The training step at which it starts or goes on.
             prefect_run: Address of its task run.
         """
@@ -189,7 +190,7 @@ class SearchRecord:
             STRATEGY: self.facts.strategy,
             DATA: self.facts.fingerprint,
             "nettuner.search": self.name,
-            "nettuner.seed": str(seed),
+            "nettuner.seed": ", ".join(map(str, seed)),
             NOTE: f"{name} of the {self.facts.strategy} search [{self.name}]({self.url})",
         }
         if prefect_run:

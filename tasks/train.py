@@ -77,7 +77,7 @@ def train(bench: Bench, proposal: Proposal, parent: Trial | None, name: str) -> 
     """
     context = TaskRunContext.get()
     node = f"{prefect_ui()}/runs/task-run/{context.task_run.id}" if context else None
-    seed = trial_seed(bench.study, proposal)[1]
+    seed = trial_seed(bench.study, proposal)
     record = bench.record.begin(proposal, seed, first_step(bench.study, parent), node)
     address = run_url(bench.record.experiment_id, record.run_id)
     get_run_logger().info("%s: %s in MLflow: %s", name, dict(proposal.params), address)

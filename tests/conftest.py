@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from textwrap import dedent
 from typing import TYPE_CHECKING
@@ -63,7 +63,7 @@ FUNCTIONS = dedent(
 )
 LEARNERS = dedent(
     """
-    import time
+    import os, time
 
     from torch import nn
 
@@ -75,12 +75,6 @@ LEARNERS = dedent(
             return nn.Linear(self.data.features, self.data.outputs, bias=bias)
 
 
-    class Slow(Linear):
-        def evaluate(self, networks, inputs, targets):
-            time.sleep(1)
-            return super().evaluate(networks, inputs, targets)
-
-
     class Fragile(Linear):
         # Breaks at its fourth step where the learning rate is high.
         steps = 0
@@ -90,6 +84,10 @@ LEARNERS = dedent(
             if self.steps > 3 and now["learning_rate"] > 0.5:
                 raise ArithmeticError("too fast")
             return super().loss(network, networks, batch, now)
+
+        def evaluate(self, networks, inputs, targets):
+            time.sleep(float(os.environ.get("PATIENCE", 0)))
+            return super().evaluate(networks, inputs, targets)
     """
 )
 
@@ -245,7 +243,9 @@ class Searched:
 
     study: Study
     result: SearchResult
-    nodes: int
+    nodes: int = 0
+    kept: list[tuple[set[str], set[str]]] = field(default_factory=list)
+    """After every trial: the checkpoints that are there, and those that something may need."""
 
 
 MIXED = {
@@ -287,9 +287,24 @@ def bayesian_search(lab):
     return Searched(study, lab.search(study), nodes=12)
 
 
+def kept_and_needed(engine):
+    """Names of the checkpoints of a population of four: those there are, and those of use."""
+    running = {f"trial-{number}" for number in engine.running}
+    files = {path.stem for path in engine.bench.folder.glob("*.safetensors")} - running
+    done = {trial.number for trial in engine.history if trial.succeeded}
+    needed = {proposal.parent for proposal in (*engine.running.values(), *engine.waiting)}
+    for member in range(4):
+        segments = [t for t in engine.history if t.proposal.member == member]
+        needed |= {max(segments, key=lambda t: t.number).number} if segments else set()
+    needed |= {engine.best.number} if engine.best else set()
+    return files, {f"trial-{number}" for number in needed & done}
+
+
 @pytest.fixture(scope="session")
 def population_search(lab):
-    """Four members for three generations; some learning rates break their member."""
+    """Four members for three generations; one learning rate breaks its member."""
+    from flows.search import Engine
+
     space = {
         "learning_rate": {"distribution": "log-uniform", "low": 0.01, "high": 2},
         "bias": {"distribution": "choice", "values": [True, False]},
@@ -302,5 +317,52 @@ def population_search(lab):
         strategy={"name": "population", "size": 4},
         epochs=3,
         width=2,
+        seed=8,
     )
-    return Searched(study, lab.search(study), nodes=16)
+    kept = []
+    settle = Engine.settle
+
+    def watched(engine, number):
+        settle(engine, number)
+        kept.append(kept_and_needed(engine))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Engine, "settle", watched)
+        result = lab.search(study)
+    return Searched(study, result, nodes=16, kept=kept)
+
+
+COLOURS = ["red", "green", "blue", ""]
+
+
+@pytest.fixture(scope="session")
+def table_search(lab):
+    """A learner and a table of one's own: texts, whole numbers, and cells that are missing."""
+    path = lab.home / "table.csv"
+    lines = ["count,weight,colour,grade"]
+    for k in range(120):
+        weight = "" if k % 7 == 0 else f"{k % 10 / 4}"
+        grade = "high" if k % 10 > 4 else "low"
+        lines.append(f"{k % 13},{weight},{COLOURS[k % 4]},{grade}")
+    path.write_text("\n".join(lines))
+    study = lab.network_study(
+        "table",
+        learner=f"{lab.learners}:Linear",
+        data={"source": "csv", "path": str(path)},
+        space={
+            "bias": {"distribution": "choice", "values": [True, False]},
+            "learning_rate": {"distribution": "log-uniform", "low": 1e-3, "high": 0.1},
+            "batch_size": {"distribution": "choice", "values": [8, 16]},
+        },
+        metric="val_loss",
+        stop={"trials": 3},
+        seed=7,
+    )
+    return Searched(study, lab.search(study))
+
+
+@pytest.fixture(scope="session")
+def image_search(lab):
+    """One trial on the small grey images that ship with scikit-learn."""
+    study = lab.network_study("images", data="digits", epochs=1, stop={"trials": 1})
+    return Searched(study, lab.search(study))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flows.search import Engine, SearchFailedError
+from flows.search import SearchFailedError
 from tasks.plan import make_plan
 
 pytestmark = pytest.mark.slow
@@ -26,10 +26,9 @@ def outcomes(trials):
 
 
 @pytest.fixture(scope="module")
-def twins(lab):
+def twins(table_search, lab):
     """The same study twice, one trial at a time and three at a time."""
-    study = lab.network_study("twins", stop={"trials": 4}, seed=7)
-    return [lab.search(study.model_copy(update={"width": width})) for width in (1, 3)]
+    return [table_search.result, lab.search(table_search.study.model_copy(update={"width": 3}))]
 
 
 # What is recorded
@@ -67,7 +66,7 @@ def test_a_run_says_of_a_trial_what_people_ask_of_it(random_search, lab):
         assert run.data.params == {k: str(v) for k, v in trial.proposal.params.items()}
         assert run.data.metrics["loss"] == trial.score
         assert run.data.metrics["seconds"] == trial.seconds
-        assert run.data.tags["nettuner.seed"] == f"(3, {trial.number})"
+        assert run.data.tags["nettuner.seed"] == f"3, {trial.number}"
         assert run.data.tags["nettuner.strategy"] == "random_search"
         assert run.data.tags["mlflow.parentRunId"] == random_search.result.run_id
         history = lab.mlflow.get_metric_history(run.info.run_id, "step_squared")
@@ -84,11 +83,11 @@ def test_every_epoch_of_a_network_is_recorded_at_its_step(twins, lab):
             assert history[-1].value == trial.metrics[metric]
 
 
-def test_the_data_of_a_network_is_recorded_with_its_search_and_every_trial(twins, lab):
-    fingerprint = make_plan(lab.network_study("twins", stop={"trials": 4})).fingerprint
+def test_the_data_of_a_network_is_recorded_with_its_search_and_every_trial(table_search, lab):
+    fingerprint = make_plan(table_search.study).fingerprint
     assert fingerprint
-    parent = lab.mlflow.get_run(twins[0].run_id)
-    for run in (parent, *lab.runs(twins[0]).values()):
+    parent = lab.mlflow.get_run(table_search.result.run_id)
+    for run in (parent, *lab.runs(table_search.result).values()):
         assert run.data.tags["nettuner.data_fingerprint"] == fingerprint
     (logged,) = parent.inputs.dataset_inputs
     assert logged.dataset.digest == fingerprint
@@ -247,29 +246,11 @@ def test_time_ends_a_search(lab):
 
 
 def test_no_checkpoint_outlives_its_search(searched, twins, lab):
-    for run_id in (searched.result.run_id, twins[0].run_id):
+    for run_id in (searched.result.run_id, twins[1].run_id):
         assert not (lab.home / "checkpoints" / run_id).exists()
 
 
-def test_a_population_keeps_only_the_checkpoints_that_something_may_need(lab, monkeypatch):
-    seen = []
-    forget = Engine.forget_checkpoints
-
-    def watch(engine):
-        forget(engine)
-        files = {path.stem for path in engine.bench.folder.glob("*.safetensors")}
-        in_work = {f"trial-{number}" for number in engine.running}
-        done = {trial.number: trial for trial in engine.history if trial.succeeded}
-        unfinished = [*engine.running.values(), *engine.waiting]
-        needed = {proposal.parent for proposal in unfinished}  # to continue from
-        needed |= {max(k for k in done if k % 4 == m) for m in range(4) if m in done}
-        needed.add(engine.best.number)
-        seen.append((files - in_work, {f"trial-{number}" for number in needed if number in done}))
-
-    monkeypatch.setattr(Engine, "forget_checkpoints", watch)
-    space = {"learning_rate": {"distribution": "log-uniform", "low": 0.001, "high": 0.1}}
-    strategy = {"name": "population", "size": 4}
-    lab.search(lab.network_study("tidy", space=space, strategy=strategy, epochs=3))
-    assert len(seen) == 12
-    for files, needed in seen:
+def test_a_population_keeps_only_the_checkpoints_that_something_may_need(population_search):
+    assert len(population_search.kept) == 12
+    for files, needed in population_search.kept:
         assert files == needed

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from models.study import Goal, Proposal, Study, Trial
@@ -22,7 +24,7 @@ def mlflow(home):
 def study(request):
     return Study.model_validate(
         {
-            "name": request.node.name[:100],
+            "name": re.sub(r"\W", "-", request.node.name),
             "learner": "file.py:f",
             "space": {"x": {"distribution": "uniform", "low": 0, "high": 1}},
             "metric": "loss",

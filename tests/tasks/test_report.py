@@ -30,6 +30,7 @@ def past(trials, **changes):
         "digest": "d",
         "goal": GOAL,
         "rounds": 4,
+        "unit": "epochs",
         "began": 0.0,
         "test": {"test_accuracy": 0.7},
         "trials": trials,
@@ -95,7 +96,7 @@ def test_segments_of_a_population_add_up_to_whole_trials():
     assert curve(past(trials, rounds=2))["trained"].tolist() == [0.5, 1.0, 1.5, 2.0]
     (row,) = comparison([past(trials, rounds=2)]).to_dict("records")
     assert row["networks"] == 2
-    assert row["rounds trained"] == 4
+    assert row["epochs trained"] == 4
 
 
 def test_a_comparison_has_a_row_for_each_search():
@@ -106,7 +107,7 @@ def test_a_comparison_has_a_row_for_each_search():
         "test_accuracy": 0.7,
         "networks": 3,
         "failed": 1,
-        "rounds trained": 9,
+        "epochs trained": 9,
         "seconds": 4.5,
         "status": "finished",
     }
@@ -121,7 +122,7 @@ def test_the_newest_search_with_a_result_stands_for_its_strategy():
     assert [search.run_id for search in found] == ["grid", "new"]
 
 
-@pytest.mark.parametrize("trials", [THREE, THREE[:1], THREE[1:2]])
+@pytest.mark.parametrize("trials", [THREE, THREE[:1]])
 def test_a_plot_is_a_picture(trials, tmp_path):
     path = tmp_path / "plot.png"
     searches = [past(trials), past(trials, strategy="population"), past(trials, strategy="new")]

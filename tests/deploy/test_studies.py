@@ -1,0 +1,61 @@
+"""The examples people start from: each makes sense, and the README shows them as they are."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from models.study_file import load
+from tasks.plan import make_plan
+from tasks.schema import study_schema
+
+ROOT = Path(__file__).parents[2]
+STUDIES = sorted((ROOT / "deploy/studies").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_every_example_study_makes_sense(path):
+    assert make_plan(load(path), path.name).trials
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_every_example_study_names_the_schema_for_editors(path):
+    first = path.read_text(encoding="utf-8").splitlines()[0]
+    assert first == "# yaml-language-server: $schema=study.schema.json"
+
+
+def test_the_schema_beside_the_examples_is_the_one_the_command_writes():
+    written = json.loads((ROOT / "deploy/studies/study.schema.json").read_text(encoding="utf-8"))
+    assert written == study_schema(), "renew it with `make schema`"
+
+
+def code_blocks(language):
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
+
+
+def test_the_readme_shows_the_example_network_and_its_study_as_they_are():
+    network = (ROOT / "deploy/studies/own_net.py").read_text(encoding="utf-8")
+    study = (ROOT / "deploy/studies/own_net.yaml").read_text(encoding="utf-8")
+    assert any(network.endswith(block) for block in code_blocks("python"))
+    assert any(study.endswith(block) for block in code_blocks("yaml"))
+
+
+def test_the_readme_names_files_that_exist():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    names = re.findall(r"\]\(([^)#:]+)\)", text)
+    assert names
+    assert [name for name in names if not (ROOT / name.strip()).exists()] == []
+
+
+@pytest.mark.parametrize(
+    "word", ["pypi" + ".org", "python" + "hosted", "registry." + "npm", "/work" + "/", "/root" + "/"]
+)
+def test_no_file_names_a_registry_or_a_path_of_one_machine(word):
+    found = []
+    for path in ROOT.rglob("*"):
+        hidden = any(part.startswith(".") and part != ".ci" for part in path.relative_to(ROOT).parts)
+        if path.is_file() and not hidden and path.suffix in {".py", ".md", ".txt", ".yaml", ".toml"}:
+            found += [path] if word in path.read_text(encoding="utf-8") else []
+    assert found == []
