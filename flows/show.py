@@ -125,7 +125,7 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
         case ".parquet":
             table.astype({c: str for c in table if table[c].dtype == object}).to_parquet(path)
         case ".json":
-            table.to_json(path, orient="records", indent=2)
+            table.to_json(path, orient="records", indent=2, double_precision=15)
         case _:
             raise ValueError(
                 f"--output needs a file ending in .csv, .parquet or .json, got {path.name!r}"

@@ -26,6 +26,7 @@ Networks = Mapping[str, nn.Module]
 Now = Mapping[str, Any]
 
 EVALUATION_BATCH = 1024
+NAMED = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
 @dataclass(frozen=True)
@@ -96,8 +97,8 @@ class Learner(ABC):
     def __init__(self, data: DataFacts) -> None:
         self.data = data
 
-    # Subclasses name their structural hyperparameters as keyword-only arguments, so the
-    # signatures differ on purpose.
+    # Subclasses name their structural hyperparameters as arguments, so the signatures differ on
+    # purpose.
     build: Any
     """`build(self, *, hidden: int = 64, ...)`: an nn.Module, or a dict of them by name."""
 
@@ -153,11 +154,11 @@ class Learner(ABC):
 
 
 def _structural(cls: type[Learner]) -> dict[str, Hyperparameter]:
-    """The keyword-only arguments of `build`, with their types and defaults."""
+    """The named arguments of `build`, with their types and defaults."""
     hints = get_type_hints(cls.build)
     found = {}
     for name, parameter in inspect.signature(cls.build).parameters.items():
-        if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
+        if name == "self" or parameter.kind not in NAMED:
             continue
         hint = hints.get(name, object)
         choices = get_args(hint) if get_origin(hint) is Literal else ()

@@ -7,11 +7,14 @@ import sys
 import warnings
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import mlflow.pyfunc
+import numpy as np
 import pandas as pd
-from mlflow.models import Model
+from mlflow.models import Model, ModelSignature, infer_signature
+from mlflow.types import ColSpec, Schema
+from mlflow.types.schema import AnyType
 
 from models.data import preprocessing
 
@@ -52,14 +55,27 @@ def log_model(record: SearchRecord, winner: Winner) -> None:
             python_model=str(Path(__file__).with_name("served_model.py")),
             artifacts={"network": str(winner.network), "preprocessing": str(fitted)},
             code_paths=[str(rules)],
-            input_example=_as_doubles(winner.example),
+            input_example=winner.example,
+            signature=signature(winner),
             pip_requirements=versions,
         )
 
 
-def _as_doubles(example: Any) -> Any:
-    """Whole numbers as floating point: a column that holds them today may miss one tomorrow."""
-    if isinstance(example, pd.DataFrame):
-        whole = example.select_dtypes("integer").columns
-        return example.astype(dict.fromkeys(whole, "float64"))
-    return example
+def signature(winner: Winner) -> ModelSignature:
+    """What the model takes and answers; columns of numbers take whole and other numbers alike.
+
+    MLflow has no type for both, and refuses the one where the other was declared; whether they
+    are numbers, the preprocessing checks.
+    """
+    fitted = preprocessing.Preprocessing.from_json(winner.preprocessing)
+    answers = fitted.answer(np.zeros((1, len(fitted.classes) or 1)))
+    found: ModelSignature = infer_signature(winner.example, answers)
+    if isinstance(winner.example, pd.DataFrame):
+        numbers = set(winner.example.select_dtypes("number").columns)
+        anything = AnyType()  # type: ignore[no-untyped-call]
+        columns = [
+            ColSpec(anything, column.name, required=False) if column.name in numbers else column
+            for column in found.inputs
+        ]
+        found = ModelSignature(Schema(columns), found.outputs)
+    return found

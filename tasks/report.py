@@ -79,12 +79,22 @@ def _summary(search: PastSearch) -> dict[str, Any]:
     return {
         "strategy": search.strategy,
         f"best {search.goal.metric}": search.goal.value(winner.score),
+        **_of_validation(winner, search.goal),
         **search.test,
         "networks": len(networks),
         "failed": sum(not trial.succeeded for trial in search.trials),
         f"{search.unit} trained": sum(trial.rounds for trial in search.trials),
         "seconds": max(trial.ended for trial in search.trials),
         "status": search.status.lower(),
+    }
+
+
+def _of_validation(winner: Trial, goal: Goal) -> dict[str, float]:
+    """What else was measured of the winner on the validation rows."""
+    return {
+        name: value
+        for name, value in winner.metrics.items()
+        if name.startswith("val_") and name != goal.metric
     }
 
 
@@ -137,12 +147,13 @@ def plot(searches: Sequence[PastSearch], path: Path, title: str) -> None:
                 linewidth=2,
             )
             axes.plot(points[column].iloc[-1:], points["best"].iloc[-1:], "o", color=colour)
-    _zoom(left, bests, goal)
+    _scale(left, bests, goal)
     length = f" ({rounds} {unit} each)" if rounds else ""
     left.set(xlabel=f"networks trained{length}", ylabel=f"best {goal.metric} so far")
     right.set(xlabel="seconds since the search began")
     for axes in (left, right):
-        axes.grid(alpha=0.25)
+        axes.grid(alpha=0.25, which="both")
+        axes.set_xlim(left=0)
         axes.spines[["top", "right"]].set_visible(False)
     place = "lower right" if goal.direction == "maximize" else "upper right"
     right.legend(frameon=False, loc=place)
@@ -150,9 +161,12 @@ def plot(searches: Sequence[PastSearch], path: Path, title: str) -> None:
     figure.savefig(path, dpi=150)
 
 
-def _zoom(axes: Any, values: Sequence[float], goal: Goal) -> None:
-    """Leave out the first poor trials, so that the lines can be told apart near the best."""
+def _scale(axes: Any, values: Sequence[float], goal: Goal) -> None:
+    """Logarithmic for losses; else without the first poor trials: lines differ near the best."""
     ordered = pd.Series(values)
+    if goal.direction == "minimize" and 0 < 5 * ordered.min() < ordered.max():
+        axes.set_yscale("log")
+        return
     if goal.direction == "maximize":
         low, high = float(ordered.quantile(0.1)), float(ordered.max())
     else:

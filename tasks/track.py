@@ -157,6 +157,8 @@ class SearchRecord:
         self.name: str = run.info.run_name
         self.experiment_id: str = run.info.experiment_id
         self.began: float = run.info.start_time / 1000
+        # The flow run that drove it before a resume.
+        self.driven_by: str | None = run.data.tags.get(PREFECT)
         self._members: dict[int, str] = {}
 
     @property

@@ -84,6 +84,7 @@ def train(bench: Bench, proposal: Proposal, parent: Trial | None, name: str) -> 
     end = bench.checkpoint(proposal.number) if bench.trains_networks else None
     start = Path(parent.checkpoint) if parent and parent.checkpoint else None
     log = bench.log(proposal.number)
+    log.unlink(missing_ok=True)  # a search that was killed leaves it half written
     job = Job(bench.study, bench.goal, proposal, log, start, end)
     tail = Tail(log)
     began = time.monotonic()

@@ -8,7 +8,8 @@ import signal
 import threading
 import traceback
 from collections.abc import Callable
-from concurrent.futures import CancelledError, wait
+from concurrent.futures import wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -21,6 +22,8 @@ Result = TypeVar("Result")
 WORKER_LOG = "NETTUNER_WORKER_LOG"
 # How often the metrics of a running trial are looked at.
 GLANCE_SECONDS = 0.2
+# How often a call is tried anew that was lost when all workers died.
+ATTEMPTS = 3
 INTERRUPTED = "the search was interrupted"
 
 
@@ -49,12 +52,18 @@ class WorkerPool:
     """
 
     def __init__(self, width: int, threads: int) -> None:
+        self._width = width
+        self._threads = threads
         self._stopped = threading.Event()
+        self._lock = threading.Lock()
+        self._pool = self._started()
+
+    def _started(self) -> ProcessPool:
         # Spawned, because a fork copies locks of the threads that Prefect and torch hold.
-        self._pool = ProcessPool(
-            max_workers=width,
+        return ProcessPool(
+            max_workers=self._width,
             initializer=_prepare,
-            initargs=[threads],
+            initargs=[self._threads],
             context=multiprocessing.get_context("spawn"),
         )
 
@@ -71,8 +80,9 @@ class WorkerPool:
 
     def stop(self) -> None:
         """End all processes now, whatever they do."""
-        self._stopped.set()
-        self._pool.stop()  # type: ignore[no-untyped-call]
+        with self._lock:
+            self._stopped.set()
+            self._pool.stop()  # type: ignore[no-untyped-call]
         self._pool.join(timeout=10)
 
     def run(
@@ -94,36 +104,35 @@ class WorkerPool:
             TrialFailedError: the function raised, took too long, or its process died.
             InterruptedSearchError: the pool was stopped meanwhile.
         """
-        future = self._schedule(function, *args, seconds=seconds)
-        while not future.done():
-            if self._stopped.is_set():
-                raise InterruptedSearchError(INTERRUPTED)
-            glance()
-            wait([future], GLANCE_SECONDS)
-        try:
-            answer: Result | _Failure = future.result()
-        except CancelledError:
-            raise InterruptedSearchError(INTERRUPTED) from None
-        except TimeoutError:  # the pool's own: those of the function come as failures
-            reason = f"stopped: a trial may take {seconds:g} s (trial_seconds)"
-            raise TrialFailedError(reason) from None
-        except ProcessExpired as error:
-            if self._stopped.is_set():
-                raise InterruptedSearchError(INTERRUPTED) from None
-            raise TrialFailedError(_death(error.exitcode)) from None
-        except Exception as error:  # the arguments or the answer cannot be pickled
-            raise TrialFailedError(f"{type(error).__name__}: {error}") from error
-        if isinstance(answer, _Failure):
-            raise TrialFailedError(answer.reason, answer.details)
-        return answer
+        for _ in range(ATTEMPTS):
+            future = self._schedule(function, *args, seconds=seconds)
+            while not future.done():
+                if self._stopped.is_set():
+                    raise InterruptedSearchError(INTERRUPTED)
+                glance()
+                wait([future], GLANCE_SECONDS)
+            try:
+                answer: Result | _Failure = future.result()
+            except Exception as error:
+                if self._stopped.is_set():
+                    raise InterruptedSearchError(INTERRUPTED) from None
+                if isinstance(error, BrokenProcessPool):
+                    continue
+                raise TrialFailedError(_reason(error)) from None
+            if isinstance(answer, _Failure):
+                raise TrialFailedError(answer.reason, answer.details)
+            return answer
+        raise TrialFailedError(f"its process died {ATTEMPTS} times before it could begin")
 
     def _schedule(self, *call: Any, seconds: float | None) -> ProcessFuture[Any]:
-        try:
-            return self._pool.schedule(_call, args=call, timeout=seconds)
-        except RuntimeError:
+        with self._lock:
             if self._stopped.is_set():
-                raise InterruptedSearchError(INTERRUPTED) from None
-            raise
+                raise InterruptedSearchError(INTERRUPTED)
+            if not self._pool.active:  # a worker died while none had anything to do
+                self._pool.stop()  # type: ignore[no-untyped-call]
+                self._pool.join(timeout=10)
+                self._pool = self._started()
+            return self._pool.schedule(_call, args=call, timeout=seconds)
 
 
 @dataclass(frozen=True)
@@ -141,7 +150,13 @@ def _call(function: Callable[..., Result], *args: Any) -> Result | _Failure:
         return _Failure(f"{type(error).__name__}: {error}", traceback.format_exc())
 
 
-def _death(code: int | None) -> str:
+def _reason(error: Exception) -> str:
+    """Why there is no answer, where the function itself raised nothing."""
+    if isinstance(error, TimeoutError):
+        return f"stopped: a trial may take {error.args[1]:g} s (trial_seconds)"
+    if not isinstance(error, ProcessExpired):  # what was sent there or back cannot be pickled
+        return f"{type(error).__name__}: {error}"
+    code = error.exitcode
     if code is not None and code < 0:
         name = signal.Signals(-code).name
         hint = "; most often the machine ran out of memory" if name == "SIGKILL" else ""

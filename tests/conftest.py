@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from textwrap import dedent
@@ -17,6 +18,7 @@ import pytest
 if TYPE_CHECKING:
     from flows.search import SearchResult
     from models.study import Study
+    from tasks.worker_pool import WorkerPool
 
 FUNCTIONS = dedent(
     """
@@ -55,7 +57,7 @@ FUNCTIONS = dedent(
         calls = Path(__file__).with_name(h["log"])
         with calls.open("a") as file:
             file.write(f"begin {h['x']!r}\\n")
-        time.sleep(1)
+        time.sleep(0.7)
         report(1, loss=h["x"] ** 2)
         with calls.open("a") as file:
             file.write(f"end {h['x']!r}\\n")
@@ -72,16 +74,17 @@ LEARNERS = dedent(
 
     class Linear(Supervised):
         def build(self, *, bias: bool = True):
-            return nn.Linear(self.data.features, self.data.outputs, bias=bias)
+            answer = nn.Linear(self.data.features, self.data.outputs, bias=bias)
+            return nn.Sequential(nn.Flatten(), answer)
 
 
     class Fragile(Linear):
-        # Breaks at its fourth step where the learning rate is high.
+        # Breaks at its eleventh step where the learning rate is high.
         steps = 0
 
         def loss(self, network, networks, batch, now):
             self.steps += 1
-            if self.steps > 3 and now["learning_rate"] > 0.5:
+            if self.steps > 10 and now["learning_rate"] > 0.5:
                 raise ArithmeticError("too fast")
             return super().loss(network, networks, batch, now)
 
@@ -104,6 +107,7 @@ class Lab:
         self.functions.write_text(FUNCTIONS)
         self.learners.write_text(LEARNERS)
         self.mlflow = track.client()
+        self._pools: dict[int, WorkerPool] = {}
 
     def function_study(self, name, function="bowl", **changes):
         """Of a function in a file outside this project."""
@@ -143,6 +147,23 @@ class Lab:
         from tasks import strategies
 
         return flow_of(strategies.full_name(study.strategy.name))(study, resume=resume)
+
+    def quick_search(self, study):
+        """The same with workers that are kept for the next search, as starting them takes long."""
+        from flows import search
+        from tasks.worker_pool import WorkerPool
+
+        if study.width not in self._pools:
+            self._pools[study.width] = WorkerPool(study.width, study.threads)
+        kept = nullcontext(self._pools[study.width])
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(search, "WorkerPool", lambda width, threads: kept)
+            return self.search(study)
+
+    def close(self):
+        """End the workers that were kept."""
+        for pool in self._pools.values():
+            pool.stop()
 
     def past(self, name):
         """What MLflow has of all searches of a study."""
@@ -234,7 +255,9 @@ def lab(home):
         pytest.MonkeyPatch.context() as patch,
     ):
         patch.setenv("PREFECT_API_URL", settings.PREFECT_API_URL.value())
-        yield Lab(home)
+        found = Lab(home)
+        yield found
+        found.close()
 
 
 @dataclass(frozen=True)
@@ -260,7 +283,7 @@ MIXED = {
 def random_search(lab):
     """Five trials of a function with hyperparameters of all types, two at a time."""
     study = lab.function_study("random", space=MIXED, stop={"trials": 5}, width=2, seed=3)
-    return Searched(study, lab.search(study), nodes=7)
+    return Searched(study, lab.quick_search(study), nodes=7)
 
 
 @pytest.fixture(scope="session")
@@ -284,7 +307,7 @@ def bayesian_search(lab):
     study = lab.function_study(
         "bayesian", "half_fails", strategy=strategy, stop={"trials": 6}, width=2
     )
-    return Searched(study, lab.search(study), nodes=12)
+    return Searched(study, lab.quick_search(study), nodes=12)
 
 
 def kept_and_needed(engine):
@@ -313,6 +336,7 @@ def population_search(lab):
     study = lab.network_study(
         "population",
         learner=f"{lab.learners}:Fragile",
+        data="digits",
         space=space,
         strategy={"name": "population", "size": 4},
         epochs=3,

@@ -73,7 +73,7 @@ class Bayesian(BaseModel):
 
         Several at once are chosen one after the other, each as if those before it were pending.
         """
-        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+        from threadpoolctl import threadpool_limits
 
         asked = _Asked(space, sorted(history, key=lambda trial: trial.number), pending)
         numbers = free_numbers(history, pending, count)

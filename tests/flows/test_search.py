@@ -202,7 +202,7 @@ def test_a_search_without_any_success_fails(stop, reason, lab):
     name = f"hopeless-{stop.get('failures', 10)}"
     study = lab.function_study(name, "always_fails", stop=stop)
     with pytest.raises(SearchFailedError) as failure:
-        lab.search(study)
+        lab.quick_search(study)
     assert str(failure.value) == reason
     (past,) = lab.past(name)
     assert past.status == "FAILED"
@@ -224,20 +224,20 @@ def test_a_search_says_why_it_ended(random_search, grid_search, bayesian_search)
 def test_a_target_that_is_reached_ends_the_search(lab):
     # With seed 1 the losses are 0.378, 0.334, 0.355, 0.415, 0.342 ...
     study = lab.function_study("target", stop={"target": 0.335, "trials": 50}, seed=1)
-    result = lab.search(study)
+    result = lab.quick_search(study)
     assert result.ended == "loss reached 0.335 (stop.target)"
     assert [trial.score <= 0.335 for trial in result.trials] == [False, True]
 
 
 def test_patience_ends_a_search_that_gets_no_better(lab):
-    result = lab.search(lab.function_study("patience", stop={"patience": 3}, seed=1))
+    result = lab.quick_search(lab.function_study("patience", stop={"patience": 3}, seed=1))
     assert result.ended == "3 trials brought no new best (stop.patience)"
     assert [trial.number for trial in result.trials] == [0, 1, 2, 3, 4]
     assert result.best.number == 1
 
 
 def test_time_ends_a_search(lab):
-    result = lab.search(lab.function_study("time", stop={"seconds": 0.5}))
+    result = lab.quick_search(lab.function_study("time", stop={"seconds": 0.5}))
     assert result.ended == "0.5 s have passed (stop.seconds)"
     assert [trial.number for trial in result.trials] == [0]
 

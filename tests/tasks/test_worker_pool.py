@@ -33,6 +33,10 @@ def reason(pool, *call, **keywords):
     return str(failure.value)
 
 
+def test_time_is_counted_from_the_start_of_the_call_not_of_the_worker(pool):
+    assert pool.run(int, "7", seconds=0.3) == 7  # the first call: importing torch takes longer
+
+
 def test_a_worker_runs_one_call_after_another(pool):
     first = pool.run(os.getpid)
     assert first != os.getpid()
@@ -87,11 +91,6 @@ def test_a_call_that_takes_too_long_is_stopped_and_its_worker_replaced(pool):
     assert pool.run(os.getpid) != before
 
 
-def test_time_is_counted_from_the_start_of_the_call_not_of_the_worker():
-    with WorkerPool(1, threads=1) as fresh:  # importing torch takes longer than 0.3 s
-        assert fresh.run(int, "7", seconds=0.3) == 7
-
-
 def test_a_call_is_looked_after_while_it_runs(pool):
     glances = []
     pool.run(time.sleep, 1, glance=lambda: glances.append(1))
@@ -112,6 +111,11 @@ def test_a_worker_that_dies_is_replaced_while_the_other_goes_on(pair):
     other.join()
     assert outcome == [5]
     assert pair.run(int, "1") == 1
+
+
+def test_a_worker_that_dies_while_idle_is_replaced(pool):
+    os.kill(pool.run(os.getpid), signal.SIGKILL)
+    assert pool.run(int, "1") == 1
 
 
 def test_stopping_interrupts_what_runs_and_leaves_no_process(pair):

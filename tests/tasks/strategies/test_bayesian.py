@@ -279,10 +279,10 @@ def test_fifty_trials_in_five_dimensions_cost_little_time():
     Bayesian(seed=0).propose(space, history[:12], [], 1)  # imports
     seconds = []
     for _ in range(3):
-        start = time.perf_counter()
+        start = time.process_time()
         Bayesian(seed=0).propose(space, history, [], 1)
-        seconds.append(time.perf_counter() - start)
-    assert min(seconds) < 0.5  # 0.1 s on two quiet cores
+        seconds.append(time.process_time() - start)
+    assert min(seconds) < 0.5  # of one core; 0.1 where nothing else runs
 
 
 def test_scikit_optimize_is_imported_only_when_it_is_needed():

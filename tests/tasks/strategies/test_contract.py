@@ -186,12 +186,11 @@ def test_the_order_of_history_and_pending_makes_no_difference(name, space):
 
 @every_space
 @pytest.mark.parametrize("width", [3, 12])
-def test_width_changes_nothing_where_results_change_nothing(name, space, width):
+def test_width_changes_nothing_that_results_do_not_change(name, space, width):
     strategy = strategy_of(name, space)
-    if strategy.adaptive:
-        pytest.skip("learns from results")
     trials = run(strategy, space_of(space), 12, width)
-    assert proposals(trials) == proposals(alone(name, space))
+    unaffected = 4 if strategy.adaptive else 12  # the start precedes all results
+    assert proposals(trials)[:unaffected] == proposals(alone(name, space))[:unaffected]
 
 
 @every_space
@@ -208,11 +207,10 @@ def test_a_resumed_search_gives_the_trials_it_would_have_given(name, space, fini
 @every_space
 def test_a_lost_start_is_asked_for_again_with_what_it_had(name, space):
     trials = alone(name, space)[:6]
-    if len(trials) < 3:
-        pytest.skip("fewer trials than the test needs")
-    kept = [trial for trial in trials if trial.number != 2]
+    lost = min(2, len(trials) - 1)
+    kept = [trial for trial in trials if trial.number != lost]
     (again,) = strategy_of(name, space).propose(space_of(space), kept, [], 1)
-    assert again == trials[2].proposal
+    assert again == trials[lost].proposal
 
 
 @every_space
@@ -234,11 +232,10 @@ def test_no_more_than_count_are_given(name):
 def test_size_is_the_number_of_trials_given_in_all(name, space):
     strategy = strategy_of(name, space)
     size = strategy.size(space_of(space))
-    if size is None or size > 100:
-        pytest.skip("no end in sight")
-    trials = run(strategy, space_of(space), 200, width=4)
-    assert len(trials) == size
-    assert strategy.propose(space_of(space), trials, [], 4) == []
+    endless = size is None or size > 100
+    trials = run(strategy, space_of(space), 40 if endless else 200, width=4)
+    assert len(trials) == (40 if endless else size)
+    assert endless == bool(strategy.propose(space_of(space), trials, [], 4))
 
 
 def test_a_strategy_that_is_not_random_ends_in_a_finite_space(name):
