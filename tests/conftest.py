@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -158,7 +159,11 @@ class Lab:
         kept = nullcontext(self._pools[study.width])
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(search, "WorkerPool", lambda width, threads: kept)
-            return self.search(study)
+            try:
+                return self.search(study)
+            except Exception:
+                del self._pools[study.width]  # a search that fails stops its workers
+                raise
 
     def close(self):
         """End the workers that were kept."""
@@ -247,6 +252,11 @@ def lab(home):
     from prefect import settings
     from prefect.testing.utilities import prefect_test_harness
 
+    from tasks import track
+
+    # MLflow's database takes as long to make as Prefect's server to start: both at once.
+    database = threading.Thread(target=track.client().search_experiments)
+    database.start()
     # Without heartbeats, for whose end every flow run would wait a second.
     quick = settings.temporary_settings({settings.PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
     with (
@@ -255,6 +265,7 @@ def lab(home):
         pytest.MonkeyPatch.context() as patch,
     ):
         patch.setenv("PREFECT_API_URL", settings.PREFECT_API_URL.value())
+        database.join()
         found = Lab(home)
         yield found
         found.close()
