@@ -55,7 +55,7 @@ def wait_until(condition, seconds=90):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
-        time.sleep(0.05)
+        time.sleep(0.4)  # to ask the store takes time that the search needs
 
 
 def finished(lab, name):
