@@ -11,20 +11,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
-from uuid import UUID
 
 from prefect import allow_failure, flow
 from prefect.artifacts import create_markdown_artifact
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
-from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
 from prefect.futures import PrefectFuture
-from prefect.states import Crashed
 from prefect.utilities.annotations import quote
 
 from models.study import Proposal, Study, Trial, best
 from tasks import recall, report, track
+from tasks.bury import bury
 from tasks.examine import examine_winner
 from tasks.home import home, prefect_ui
 from tasks.plan import Plan, make_plan, using
@@ -307,28 +303,6 @@ class Engine:
             description=f"{self.study.name}: {record.name}",
         )
         return result
-
-
-def bury(address: str | None) -> None:
-    """Mark a flow run as crashed that still seems to run; a process that is killed cannot.
-
-    Args:
-        address: Of its page, at which this server may know it.
-    """
-    if address is None:
-        return
-    killed = UUID(address.rpartition("/")[2])
-    crashed: State[Any] = Crashed(
-        message="its process was killed; the search was resumed by another flow run"
-    )
-    of_search = FlowRunFilter(id=FlowRunFilterId(any_=[killed]))
-    with get_client(sync_client=True) as client:
-        for run in client.read_flow_runs(flow_run_filter=of_search):
-            if run.state and not run.state.is_final():
-                client.set_flow_run_state(run.id, crashed, force=True)
-        for node in client.read_task_runs(flow_run_filter=of_search):
-            if node.state and not node.state.is_final():
-                client.set_task_run_state(node.id, crashed, force=True)
 
 
 def plain(value: Value) -> Value:

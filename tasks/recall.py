@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from models.study import Direction, Goal, Proposal, Trial
+from models.study import Direction, Goal, Proposal, Trial, best
 from tasks import track
 from tasks.home import tracking_uri
 
@@ -150,6 +151,7 @@ def resume(
             f"the study {study!r} was changed since {past.name!r} was interrupted; "
             "undo the change (stop rules and width may differ) or start without --resume"
         )
+    _check_weights(past)
     for run_id in past.unfinished:
         mlflow.set_tag(run_id, track.REASON, "interrupted; the trial was asked for again")
         mlflow.set_terminated(run_id, "KILLED")
@@ -169,3 +171,17 @@ def _forget_interruption(mlflow: MlflowClient, run_id: str) -> None:
     run = mlflow.get_run(run_id)
     if run.info.status == "KILLED" and track.REASON in run.data.tags:
         mlflow.delete_tag(run_id, track.REASON)
+
+
+def _check_weights(past: PastSearch) -> None:
+    """Refuse to go on where the best trial's weights were deleted.
+
+    Raises:
+        ValueError: they were.
+    """
+    winner = best(past.trials)
+    if winner and winner.checkpoint and not Path(winner.checkpoint).is_file():
+        raise ValueError(
+            f"the weights of trial {winner.number} of {past.name!r} must be there to go on, got "
+            f"no {winner.checkpoint}; restore them, or start without --resume"
+        )

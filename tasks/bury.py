@@ -1,0 +1,33 @@
+"""Flow runs whose process was killed, marked as what they are."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.objects import State
+from prefect.states import Crashed
+
+
+def bury(address: str | None) -> None:
+    """Mark a flow run as crashed that still seems to run; a process that is killed cannot.
+
+    Args:
+        address: Of its page, at which this server may know it.
+    """
+    if address is None:
+        return
+    killed = UUID(address.rpartition("/")[2])
+    crashed: State[Any] = Crashed(
+        message="its process was killed; the search was resumed by another flow run"
+    )
+    of_search = FlowRunFilter(id=FlowRunFilterId(any_=[killed]))
+    with get_client(sync_client=True) as client:
+        for run in client.read_flow_runs(flow_run_filter=of_search):
+            if run.state and not run.state.is_final():
+                client.set_flow_run_state(run.id, crashed, force=True)
+        for node in client.read_task_runs(flow_run_filter=of_search):
+            if node.state and not node.state.is_final():
+                client.set_task_run_state(node.id, crashed, force=True)
