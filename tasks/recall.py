@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
-from models.study import Direction, Goal, Proposal, Trial, best
+from models.study import Direction, Goal, Trial, best
 from tasks import track
 from tasks.home import tracking_uri
+from tasks.trial_tags import from_tags
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -88,7 +88,7 @@ def _past(mlflow: MlflowClient, parent: Run) -> PastSearch:
     members: dict[int, str] = {}
     condition = f"tags.`{track.PARENT}` = '{info.run_id}'"
     for run in _runs(mlflow, info.experiment_id, condition):
-        found = list(_trials(run.data.tags))
+        found = list(from_tags(run.data.tags))
         trials += found
         if found and found[0].proposal.member is not None:
             members[found[0].proposal.member] = run.info.run_id
@@ -110,19 +110,6 @@ def _past(mlflow: MlflowClient, parent: Run) -> PastSearch:
         unfinished=unfinished,
         members=members,
     )
-
-
-def _trials(tags: dict[str, str]) -> Iterator[Trial]:
-    for name in tags:
-        number = name.removeprefix(track.TRIAL)
-        if name.startswith(track.TRIAL) and number.isdigit():
-            params = track.joined(f"{track.PARAMS}{number}", tags)
-            yield _trial(json.loads(track.joined(name, tags)), json.loads(params))
-
-
-def _trial(record: dict[str, Any], params: dict[str, Any]) -> Trial:
-    fields = {name: record.pop(name) for name in ("number", "parent", "member", "until")}
-    return Trial(Proposal(params=params, **fields), **record)
 
 
 def resume(

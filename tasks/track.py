@@ -6,12 +6,11 @@ goes through `MlflowClient`: the fluent interface keeps global state that breaks
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from mlflow.exceptions import MlflowException
 
 from models.study import Goal, Proposal, Study, Trial
 from tasks.home import AS_TRAINING, home, mlflow_ui, tracking_uri
+from tasks.trial_tags import LONGEST_REASON, to_tags
 
 NOTE = "mlflow.note.content"
 PARENT = "mlflow.parentRunId"
@@ -29,9 +29,6 @@ STRATEGY = "nettuner.strategy"
 DIGEST = "nettuner.study_digest"
 DATA = "nettuner.data_fingerprint"
 REASON = "nettuner.reason"
-# What a search is read back from; the prefix keeps these long tags out of MLflow's pages.
-TRIAL = "mlflow.nettuner.trial."
-PARAMS = "mlflow.nettuner.params."
 PREFECT = "nettuner.prefect_run"
 
 # MLflow's pages show an experiment with this as model training, and runs with that as ours.
@@ -42,11 +39,10 @@ SOURCE = {"mlflow.source.name": "nettuner", "mlflow.source.type": "LOCAL"}
 # seen early, and a trial of 20 rounds costs six calls.
 FLUSH_ROUNDS = 7
 FLUSH_SECONDS = 2.0
-LONGEST_REASON = 500
-# MLflow's own limits: of one batch, of a tag, of a metric's name.
+
+# MLflow's own limits: of one batch, of a metric's name.
 MOST_METRICS = 900
 MOST_PARAMS_AND_TAGS = 100
-LONGEST_TAG = 8000
 LONGEST_NAME = 250
 FORBIDDEN = re.compile(r"[^\w.:/ -]")
 
@@ -295,7 +291,7 @@ class TrialRecord:
 
     def finish(self, trial: Trial, *, last: bool) -> None:
         """Record what came of it; closes the run unless its member goes on."""
-        tags = _as_json(trial)
+        tags = to_tags(trial)
         if trial.reason:
             tags[REASON] = trial.reason[:LONGEST_REASON]
         if trial.proposal.member is None:
@@ -325,28 +321,3 @@ def _metrics(step: int, at: float, values: Mapping[str, float]) -> list[Metric]:
 
 def _tags(tags: Mapping[str, str]) -> list[RunTag]:
     return [RunTag(name, value) for name, value in tags.items()]
-
-
-def _as_json(trial: Trial) -> dict[str, str]:
-    """All of a trial as two tags, from which `tasks.recall` reads it back."""
-    record = asdict(replace(trial, reason=(trial.reason or "")[:LONGEST_REASON] or None))
-    proposal = record.pop("proposal")
-    params = proposal.pop("params")
-    return {
-        **_split(f"{TRIAL}{trial.number}", json.dumps({**proposal, **record})),
-        **_split(f"{PARAMS}{trial.number}", json.dumps(params)),
-    }
-
-
-def _split(name: str, text: str) -> dict[str, str]:
-    """A text as tags that are short enough: `name`, `name.1`, `name.2` ..."""
-    parts = [text[first : first + LONGEST_TAG] for first in range(0, len(text), LONGEST_TAG)]
-    return {f"{name}.{i}" if i else name: part for i, part in enumerate(parts)}
-
-
-def joined(name: str, tags: Mapping[str, str]) -> str:
-    """The text that was split over the tags `name`, `name.1`, `name.2` ..."""
-    parts = [tags[name]]
-    while (more := f"{name}.{len(parts)}") in tags:
-        parts.append(tags[more])
-    return "".join(parts)

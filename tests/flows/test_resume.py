@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -132,10 +132,39 @@ class Story:
         self.begun.append(begun(lab))
         self.runs.append([run.info.status for run in lab.runs(self.past[-1]).values()])
 
+    def end(self, lab, process, name):
+        """Wait for a search to come to its end by itself."""
+        self.answer, said = process.communicate(timeout=120)
+        self.status.append(process.returncode)
+        self.said.append(said)
+        self.past.append(lab.past(name)[-1])
+        self.begun.append(begun(lab))
+
 
 @pytest.fixture(scope="module")
-def story(lab):
-    """Ctrl-C after two trials, a resume that is killed after two more, and a second resume."""
+def killed(lab):
+    """A population that is killed in its second generation, and its resume: on the way."""
+    told = Story(lab.home / "killed.yaml")
+    told.path.write_text(POPULATION)
+
+    def tell():
+        slow = {**os.environ, "PATIENCE": "0.7"}
+        first = lab.command("search", told.path, env=slow)
+        told.stop(lab, first, "killed", 6, signal.SIGKILL)
+        told.end(lab, lab.command("search", told.path, "--resume"), "killed")
+
+    telling = threading.Thread(target=tell)
+    telling.start()
+    yield telling, told
+    telling.join()
+
+
+@pytest.fixture(scope="module")
+def story(lab, killed):
+    """Ctrl-C after two trials, a resume that is killed after two more, and a second resume.
+
+    Meanwhile the other search runs, as waiting for both takes half as long as for one by one.
+    """
     told = Story(lab.home / "tardy.yaml")
     told.path.write_text(STUDY)
     told.stop(lab, lab.command("search", told.path), "tardy", 2, signal.SIGINT)
@@ -145,12 +174,7 @@ def story(lab):
     told.refused = str(refusal.value)
     again = lab.command("search", told.path, "--resume")
     told.stop(lab, again, "tardy", len(told.past[0].trials) + 2, signal.SIGKILL)
-    last = lab.command("search", told.path, "--resume")
-    told.answer, said = last.communicate(timeout=120)
-    told.said.append(said)
-    told.status.append(last.returncode)
-    told.past.append(lab.past("tardy")[-1])
-    told.begun.append(begun(lab))
+    told.end(lab, lab.command("search", told.path, "--resume"), "tardy")
     return told
 
 
@@ -215,10 +239,9 @@ def test_seconds_of_searching_are_counted_on(story):
     assert min(later) > last[0]
 
 
-def test_a_search_says_what_it_found_and_nothing_of_prefects_or_mlflows(story):
+def test_a_search_says_what_it_found(story):
     past = story.past[2]
     winner = min(past.trials, key=lambda trial: trial.score)
-    assert story.said[2] == f"{story.path}: starting Prefect and MLflow …\n"
     assert f"{past.name}: {TRIALS} trials, 0 failed" in story.answer
     assert f"best: trial {winner.number}" in story.answer
     assert f"{winner.score:.6g}" in story.answer
@@ -270,28 +293,40 @@ def test_a_study_that_was_never_searched_is_not_resumed(lab):
     assert line.startswith("error: no study named 'new' was searched so far in sqlite:///")
 
 
-def test_a_killed_population_goes_on_from_its_checkpoints(lab, population_search):
-    path = lab.home / "killed.yaml"
-    path.write_text(POPULATION)
-    told = Story(path)
-    slow = {**os.environ, "PATIENCE": "0.5"}
-    process = lab.command("search", path, env=slow)
-    told.stop(lab, process, "killed", 6, signal.SIGKILL)
-    before = outcomes(told.past[0].trials)
-    assert 6 <= len(before) < 12
-    result = lab.search(load(path), resume=True)
+@pytest.fixture
+def population(story, killed):
+    """The population once its story is told."""
+    telling, told = killed
+    telling.join()
+    assert len(told.past) == 2  # else the thread failed
+    return told
+
+
+def test_a_killed_population_goes_on_and_ends_as_if_never_interrupted(
+    population, population_search
+):
+    before, after = (outcomes(past.trials) for past in population.past)
     expected = outcomes(population_search.result.trials)
-    assert outcomes(result.trials) == expected
+    assert 6 <= len(before) < 12
+    assert after == expected
     assert {number: expected[number] for number in before} == before
-    assert result.test == population_search.result.test
-    for name, run in lab.runs(result).items():
-        assert run.info.status in ("FINISHED", "FAILED"), name
-        rates = lab.mlflow.get_metric_history(run.info.run_id, "hyperparameter/learning_rate")
-        member = int(name.removeprefix("member "))
-        wanted = {
-            trial.proposal.until - 1: trial.proposal.params["learning_rate"]
-            for trial in result.trials
-            if trial.proposal.member == member
-        }
-        assert {point.step: point.value for point in rates} == wanted
-    assert np.isfinite(result.best.score)
+    assert population.past[1].status == "FINISHED"
+    assert population.past[1].test == population_search.result.test
+
+
+def test_the_run_of_a_member_goes_on_where_it_stopped(population, lab):
+    past = population.past[1]
+    for name, run in lab.runs(past).items():
+        last = past.trials[-1].proposal.until
+        segments = [t for t in past.trials if name == f"member {t.proposal.member}"]
+        (end,) = [trial for trial in segments if trial.proposal.until == last]
+        assert run.info.status == ("FINISHED" if end.succeeded else "FAILED")
+        history = lab.mlflow.get_metric_history(run.info.run_id, "hyperparameter/learning_rate")
+        rates = {t.proposal.until - 1: t.proposal.params["learning_rate"] for t in segments}
+        assert {point.step: point.value for point in history} == rates
+
+
+def test_nothing_of_prefects_or_mlflows_chatter_reaches_people(population, story):
+    for told in (population, story):
+        assert told.said[-1] == f"{told.path}: starting Prefect and MLflow …\n"
+        assert told.status[-1] == 0
