@@ -112,9 +112,11 @@ def search(
 
 
 def _run(study: Study, strategy: str, resume: bool, path: Path, verbose: bool) -> SearchResult:
+    from flows.local_server import start_local_server
     from flows.search import SearchFailedError, flow_of
 
     signal.signal(signal.SIGTERM, _as_interrupt)
+    start_local_server()
     try:
         return flow_of(strategy)(study, resume=resume)
     except KeyboardInterrupt:

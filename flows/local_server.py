@@ -1,0 +1,25 @@
+"""The server that Prefect starts for a command where nobody runs one."""
+
+from __future__ import annotations
+
+import signal
+
+
+def start_local_server() -> None:
+    """Start it now, deaf to Ctrl-C, unless the settings name a server.
+
+    Ctrl-C reaches all processes of a terminal. Prefect's server would end before it has heard how
+    the trials ended, and the search would complain about that instead of ending cleanly.
+    """
+    from prefect.server.api.server import SubprocessASGIServer
+    from prefect.settings import get_current_settings
+
+    settings = get_current_settings()
+    if settings.api.url or not settings.server.ephemeral.enabled:
+        return
+    # A blocked signal stays blocked in the child, whatever handlers it installs.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        SubprocessASGIServer().start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
