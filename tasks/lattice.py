@@ -95,3 +95,12 @@ class Lattice(Sequence[dict[str, Any]]):
         branch = self._branches[place]
         found = branch.at(index - (self._ends[place] - branch.size))
         return {name: found[name] for name in self._names if name in found}
+
+
+def lattice_of(space: Space, most: int) -> Lattice | None:
+    """All configurations of a space, where these are no more than `most`."""
+    levels = {name: dimension.levels for name, dimension in space.items()}
+    listed = {name: values for name, values in levels.items() if values is not None}
+    if len(listed) < len(levels) or count(space, listed, most) > most:
+        return None
+    return Lattice(space, listed)

@@ -10,7 +10,7 @@ from models.study import Study
 from tasks import strategies
 
 # What the study gives a strategy; no settings of its own.
-GIVEN = ("seed", "budget", "rounds", "structural")
+GIVEN = ("seed", "budget", "rounds", "structural", "earlier")
 # Pydantic's words for bounds beside a union, and those of JSON schema.
 BOUNDS = {
     "gt": "exclusiveMinimum",

@@ -1,37 +1,37 @@
 """Bayesian optimisation: a Gaussian process learns the scores and says what to try next.
 
 Sources: Jones, Schonlau & Welch, Efficient Global Optimization (1998); Snoek, Larochelle & Adams,
-Practical Bayesian Optimization (2012), arXiv:1206.2944. The model is scikit-optimize's, told
-everything anew for each proposal; the candidates, and the choice among them, are our own, so
-that every proposal is a valid configuration that was not tried before.
+Practical Bayesian Optimization (2012), arXiv:1206.2944. The model is told everything anew for
+each proposal; every candidate is a valid configuration that was not tried before.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Hashable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 import numpy as np
-from numpy.random import Generator
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
+from pydantic.json_schema import SkipJsonSchema
 
-from models.space import Number, Params, Space
+from models.space import Number, Params, Space, Value
 from models.study import Count, Proposal, Study, Trial, free_numbers
-from tasks import surrogate
-from tasks.coordinates import Coordinates, Floats, identity
-from tasks.lattice import Lattice
-from tasks.lattice import count as count_configurations
+from tasks.axis import Floats
+from tasks.coordinates import Coordinates, identity
+from tasks.given import completed
+from tasks.lattice import lattice_of
 from tasks.strategies import Seed, configured
+
+if TYPE_CHECKING:
+    from tasks.expectation import Expectation
 
 # A space with no more configurations than this is tried to the last of them.
 FEW = 10_000
 # Third words of seeds, which keep these apart from the candidates of trial number so-and-so.
 DESIGN, SHUFFLE, FIT = 1, 2, 3
-# Candidates drawn from the whole space, and how often each of the best trials is moved a little.
-EVERYWHERE, LEADERS, COPIES = 500, 3, 60
-# Then the most promising candidates are moved by smaller and smaller steps.
-PROMISING, RADII = 5, (0.1, 0.03, 0.01, 0.003)
+# Local search for candidates starts at so many of the best trials.
+LEADERS = 3
 BLOCK = 16
 
 
@@ -53,17 +53,40 @@ class Bayesian(BaseModel):
         description="Curiosity. 0 only refines what the model thinks best, 1 weighs the unknown "
         "by how unsure the model is, 2 acts as if the model were twice as unsure.",
     )
+    try_first: list[dict[str, Value]] = Field(
+        default_factory=list,
+        description="Configurations to try before all others, such as the ones in use. A "
+        "hyperparameter that one leaves out has the middle of its distribution.",
+    )
+    warm_start: StrictBool = Field(
+        False,
+        description="Learn from all earlier searches of this study, too, as far as they help to "
+        "predict the trials of this one; their space may have been another.",
+    )
+    repeat: StrictBool = Field(
+        False,
+        description="Allow a configuration to be tried again: for a metric so noisy that its best "
+        "value is mostly luck.",
+    )
+    earlier: SkipJsonSchema[list[list[Trial]]] = Field(
+        default_factory=list, description="The trials of each earlier search, oldest first."
+    )
     budget: Count | None = Field(None, description="The study's stop.trials.")
     seed: Seed
 
     @classmethod
     def for_study(cls, study: Study, structural: Collection[str] = ()) -> Self:
         """With the study's seed and its number of trials as the budget."""
-        return configured(cls, study, seed=study.seed, budget=study.stop.trials)
+        return configured(cls, study, seed=study.seed, budget=study.stop.trials, earlier=[])
 
     def size(self, space: Space) -> int | None:
-        """The number of configurations where they are few; else None, as it never ends."""
-        lattice = _lattice(space)
+        """The number of configurations where they are few; else None, as it never ends.
+
+        Raises:
+            ValueError: a configuration of `try_first` does not fit the space.
+        """
+        self._given(space)
+        lattice = None if self.repeat else lattice_of(space, FEW)
         return None if lattice is None else len(lattice)
 
     def propose(
@@ -72,36 +95,56 @@ class Bayesian(BaseModel):
         """The next start points, or the most promising configurations that are untried.
 
         Several at once are chosen one after the other, each as if those before it were pending.
+
+        Raises:
+            ValueError: the history or a configuration of `try_first` does not fit the space.
         """
         from threadpoolctl import threadpool_limits
 
-        asked = _Asked(space, sorted(history, key=lambda trial: trial.number), pending)
-        numbers = free_numbers(history, pending, count)
+        for proposal in (*(trial.proposal for trial in history), *pending):
+            if not space.contains(proposal.params):
+                raise ValueError(
+                    f"every trial of a history must fit the space, got trial {proposal.number} "
+                    f"with {dict(proposal.params)!r:.200}; give it as a search of its own in "
+                    "`earlier`, or leave it out"
+                )
+        asked = _Asked(space, history, pending, self.repeat)
         with threadpool_limits(1, user_api="blas"):  # more make small matrices slower
-            return [Proposal(*chosen) for chosen in self._chosen(asked, numbers)]
+            return list(self._chosen(asked, free_numbers(history, pending, count)))
 
-    def _chosen(
-        self, asked: _Asked, numbers: Sequence[int]
-    ) -> Iterator[tuple[int, dict[str, Any]]]:
-        initial = self.initial or self._usual_initial(len(asked.coordinates.searched))
+    def _chosen(self, asked: _Asked, numbers: Sequence[int]) -> Iterator[Proposal]:
+        given = self._given(asked.space)
+        earlier = [fitting(asked.space, trials) for trials in self.earlier]
+        initial = self.initial or self._usual_initial(asked, earlier)
         # Enough is known for a model when as many trials as there are start points have ended.
-        model = self._model(asked, numbers) if len(asked.history) >= initial else None
+        expected = None
+        if numbers and len(asked.history) >= initial:
+            expected = self._expected(asked, earlier, numbers[0])
         design: list[dict[str, Any]] | None = None
         for number in numbers:
             params: dict[str, Any] | None = None
-            if number < initial or model is None:
+            if number < len(given) and asked.is_new(given[number]):
+                params = given[number]
+            elif number < initial or expected is None:
                 design = design or list(self._design(asked, max(numbers) + 1))
-                params = self._start_point(asked, design, number, strict=model is not None)
-            if params is None and model is not None:
-                params = self._most_promising(asked, model, number)
+                params = self._start_point(asked, design, number, strict=expected is not None)
+            if params is None and expected is not None:
+                params = self._most_promising(asked, expected, number)
             if params is None:
                 return
             asked.add(params)
-            yield number, params
+            yield Proposal(number, params)
 
-    def _usual_initial(self, dimensions: int) -> int:
-        wanted = 2 * dimensions
-        return max(4, wanted if self.budget is None else min(wanted, self.budget // 4))
+    def _given(self, space: Space) -> list[dict[str, Any]]:
+        return [
+            completed(space, params, f"try_first[{i}]") for i, params in enumerate(self.try_first)
+        ]
+
+    def _usual_initial(self, asked: _Asked, earlier: Sequence[Sequence[Trial]]) -> int:
+        """Two per dimension, within a quarter of the budget; earlier trials stand in for them."""
+        wanted = 2 * len(asked.coordinates.searched)
+        usual = max(4, wanted if self.budget is None else min(wanted, self.budget // 4))
+        return max(0, usual - sum(trial.succeeded for trials in earlier for trial in trials))
 
     def _design(self, asked: _Asked, length: int) -> Iterator[dict[str, Any]]:
         """The first `length` different configurations of a scrambled Sobol sequence.
@@ -139,119 +182,93 @@ class Bayesian(BaseModel):
     ) -> dict[str, Any] | None:
         """Point `number` of the design, unless that was tried; then, if not strict, another."""
         own = design[number : number + 1]
-        for params in own if strict else own + design:
+        for params in own if strict or self.repeat else own + design:
             if asked.is_new(params):
                 return params
         if strict:
             return None
-        if asked.lattice is not None:
-            return next((params for params in asked.lattice if asked.is_new(params)), None)
+        if asked.lattice is not None and not self.repeat:
+            return next((params for params in asked.listed if asked.is_new(params)), None)
         return asked.space.sample(np.random.default_rng([self.seed, number]))
 
-    def _model(self, asked: _Asked, numbers: Sequence[int]) -> _Model | None:
-        """What the history teaches; None if it has no two different scores."""
-        done = [trial for trial in asked.history if trial.succeeded]
-        targets = surrogate.standardised(np.array([trial.score for trial in done], dtype=float))
-        if targets is None or not asked.coordinates.searched or not numbers:
-            return None
-        failed = [trial for trial in asked.history if not trial.succeeded]
-        points = asked.coordinates.points(t.proposal.params for t in (*done, *failed))
-        columns = asked.coordinates.columns(points)
-        worst = np.full(len(failed), targets.max())
-        seed = np.random.SeedSequence([self.seed, numbers[0], FIT]).generate_state(1)[0]
-        process = surrogate.fit(columns, np.concatenate([targets, worst]), int(seed) >> 1)
-        leaders = points[np.argsort(targets, kind="stable")[:LEADERS]]
-        # The model's own mean at the trials instead of their lowest score: noise is no record.
-        mean, _ = surrogate.posterior(process, columns[: len(done)], columns[:0])
-        return _Model(process, leaders, float(mean.min()))
+    def _expected(
+        self, asked: _Asked, earlier: Sequence[Sequence[Trial]], number: int
+    ) -> Expectation | None:
+        from tasks.expectation import expect  # imports scikit-optimize, which takes seconds
 
-    def _most_promising(self, asked: _Asked, model: _Model, number: int) -> dict[str, Any] | None:
-        """The untried candidate with the largest expected improvement; None if none is left."""
-        rng = np.random.default_rng([self.seed, number])
+        seed = np.random.SeedSequence([self.seed, number, FIT]).generate_state(1)[0]
+        return expect(asked.coordinates, asked.history, earlier, int(seed) >> 1)
+
+    def _most_promising(
+        self, asked: _Asked, expected: Expectation, number: int
+    ) -> dict[str, Any] | None:
+        """The untried candidate that promises most; None if none is left."""
+        from tasks.candidates import promising
+
         coordinates = asked.coordinates
-        believed = coordinates.columns(coordinates.points(asked.pending))
-        best = model.best
-        if len(believed):  # what is expected of these trials is no improvement any more
-            best = min(best, surrogate.posterior(model.process, believed, believed[:0])[0].min())
+        pending = coordinates.points(asked.pending)
 
         def promise(points: Floats) -> Floats:
-            columns = coordinates.columns(points)
-            mean, std = surrogate.posterior(model.process, columns, believed)
-            if self.explore == 0:
-                return -mean
-            return surrogate.log_expected_improvement(mean, self.explore * std, best)
+            return expected.promise(points, pending, self.explore)
 
         if asked.lattice is not None:
-            untried = [params for params in asked.lattice if asked.is_new(params)]
-            return (
-                untried[int(np.argmax(promise(coordinates.points(untried))))] if untried else None
-            )
-        pool = _candidates(coordinates, model.leaders, rng)
-        promises = promise(pool)
-        for radius in RADII:
-            top = pool[np.argsort(-promises, kind="stable")[:PROMISING]]
-            near = coordinates.nearby(np.repeat(top, COPIES // 2, axis=0), radius, rng)
-            pool, promises = np.concatenate([pool, near]), np.append(promises, promise(near))
-        for i in np.argsort(-promises, kind="stable"):
-            params = coordinates.params(pool[i])
+            untried = [params for params in asked.listed if asked.is_new(params)]
+            if not untried:
+                return None
+            return untried[int(np.argmax(promise(coordinates.points(untried))))]
+        rng = np.random.default_rng([self.seed, number])
+        for point in promising(coordinates, expected.leaders[:LEADERS], promise, rng):
+            params = coordinates.params(point)
             if asked.is_new(params):
                 return params
         return asked.space.sample(rng)
 
 
-@dataclass(frozen=True)
-class _Model:
-    """What the history taught.
+def fitting(space: Space, trials: Sequence[Trial]) -> list[Trial]:
+    """The trials of an earlier search that say something of this space.
 
-    Args:
-        process: The Gaussian process.
-        leaders: Points of the best trials.
-        best: The lowest mean at any trial.
+    What its configurations have more than this space is dropped, what they lack stays absent;
+    those with a value that this space does not have are left out.
     """
-
-    process: Any
-    leaders: Floats
-    best: float
+    found = []
+    for trial in trials:
+        params = {name: v for name, v in trial.proposal.params.items() if name in space}
+        if params and all(space[name].contains(value) for name, value in params.items()):
+            found.append(Trial(Proposal(trial.number, params), trial.score, trial.reason))
+    return found
 
 
 class _Asked:
     """The arguments of one call, and the configurations that are taken while it answers."""
 
-    def __init__(self, space: Space, history: Sequence[Trial], pending: Sequence[Proposal]) -> None:
+    def __init__(
+        self,
+        space: Space,
+        history: Sequence[Trial],
+        pending: Sequence[Proposal],
+        repeat: bool,
+    ) -> None:
         self.space = space
-        self.history = history
+        self.history = sorted(history, key=lambda trial: trial.number)
         self.pending: list[Params] = [
             proposal.params for proposal in sorted(pending, key=lambda p: p.number)
         ]
         self.coordinates = Coordinates(space)
-        self.lattice = _lattice(space)
+        self.lattice = lattice_of(space, FEW)
+        self._repeat = repeat
         self._taken = {identity(trial.proposal.params) for trial in history}
         self._taken |= {identity(params) for params in self.pending}
 
+    @functools.cached_property
+    def listed(self) -> list[dict[str, Any]]:
+        """All configurations of a space that has few."""
+        return list(self.lattice or ())
+
     def is_new(self, params: Params) -> bool:
-        """Whether nobody has tried or is trying this configuration."""
-        return identity(params) not in self._taken
+        """Whether nobody has tried or is trying this configuration, or it may be repeated."""
+        return self._repeat or identity(params) not in self._taken
 
     def add(self, params: Params) -> None:
         """Take note that this configuration is about to be tried."""
         self._taken.add(identity(params))
         self.pending.append(params)
-
-
-def _lattice(space: Space) -> Lattice | None:
-    """All configurations, where these are few."""
-    levels = {name: dimension.levels for name, dimension in space.items()}
-    listed = {name: values for name, values in levels.items() if values is not None}
-    if len(listed) < len(levels) or count_configurations(space, listed, FEW) > FEW:
-        return None
-    return Lattice(space, listed)
-
-
-def _candidates(coordinates: Coordinates, leaders: Floats, rng: Generator) -> Floats:
-    """Points from everywhere, near the best trials, and those one choice away from them."""
-    units = rng.random((EVERYWHERE, len(coordinates.names)))
-    near = [
-        coordinates.nearby(np.repeat(leaders, COPIES, axis=0), radius, rng) for radius in RADII[:2]
-    ]
-    everywhere = coordinates.masked(coordinates.drawn(units))
-    return np.concatenate([everywhere, *near, coordinates.flips(leaders, rng)])

@@ -38,14 +38,42 @@ def test_points_hold_positions_of_values_and_quantiles():
 def test_columns_are_one_per_order_and_one_per_unordered_value():
     coordinates = Coordinates(SPACE)
     columns = coordinates.columns(coordinates.points([SGD, ADAM]))
-    assert columns == pytest.approx(
-        np.array(
-            [
-                [HALF, 0, 0, 1.0, 1, 0.375, 0.5, 1],
-                [0, HALF, 0, 0.5, 0, 0.875, 0.5, 0.5],
-            ]
-        )
+    expected = [
+        #  sgd, adam, lion   momentum, off   one, True   units  noise    five, six
+        [HALF, 0, 0, 1.0, 0.0, 0, HALF, 0.375, 0.5, 0, HALF],
+        [0, HALF, 0, 0.5, 0.5, HALF, 0, 0.875, 0.5, 0, 0],
+    ]
+    assert columns == pytest.approx(np.array(expected))
+    assert coordinates.groups.tolist() == [0, 0, 0, 1, 1, 2, 2, 3, 4, 5, 5]
+
+
+def test_the_tails_of_a_gaussian_are_seen_as_they_are():
+    space = Space.model_validate(
+        {
+            "normal": {"distribution": "normal", "mean": 10, "std": 2},
+            "log": {"distribution": "log-normal", "median": 1e-3, "factor": 10},
+            "cut": {
+                "distribution": "truncated-normal", "mean": 0, "std": 1, "low": -1, "high": 9,
+            },
+        }
+    )  # fmt: skip
+    coordinates = Coordinates(space)
+    points = coordinates.points(
+        [{"normal": 10 + 2 * z, "log": 1e-3 * 10**z, "cut": 5.0} for z in (-3.1, 0, 1.55, 3.1, 9)]
     )
+    assert points[:, 0] == pytest.approx([0, 0.5, 0.75, 1, 1])
+    assert points[:, 1] == pytest.approx([0, 0.5, 0.75, 1, 1])
+    assert points[:, 2] == pytest.approx([0.6] * 5)
+    # Two Gaussians z deviations off: -z^2 / 2 each. The third is 5 deviations off: -12.5.
+    expected = [-(z**2) - 12.5 for z in (-3.1, 0, 1.55, 3.1, 3.1)]
+    assert coordinates.log_prior(points) == pytest.approx(expected)
+
+
+def test_weights_of_an_unordered_choice_are_a_prior():
+    weights = {"distribution": "choice", "values": ["a", "b", "c"], "weights": [8, 4, 1]}
+    coordinates = Coordinates(Space.model_validate({"kind": weights, "x": [1, 2]}))
+    points = coordinates.points([{"kind": k, "x": 1} for k in "abc"])
+    assert np.exp(coordinates.log_prior(points)) == pytest.approx([1, 1 / 2, 1 / 8])
 
 
 def test_configurations_survive_the_way_to_points_and_back():
@@ -73,7 +101,7 @@ def test_neighbours_are_configurations_of_the_space(radius):
     assert all(SPACE.contains(coordinates.params(point)) for point in near)
     same = np.all((near == points) | (np.isnan(near) & np.isnan(points)), axis=1)
     assert same.mean() < 0.5  # a move of something fixed or inactive is none
-    assert abs(near[:, 4] - 0.5).max() < 0.4991  # the tails of unbounded ones stay out
+    assert 0 <= near[:, 4].min() <= near[:, 4].max() <= 1
 
 
 def test_flips_are_all_that_differ_in_one_listed_value():

@@ -308,7 +308,8 @@ def lines(plan, tmp_path, base, changes):
         ),
         (
             {"strategy": {"name": "bayesian", "seed": 3}},
-            "strategy.seed: unknown key, got seed: 3; known keys: initial, explore",
+            "strategy.seed: unknown key, got seed: 3; known keys: initial, explore, "
+            "try_first, warm_start, repeat",
         ),
         (
             {"strategy": {"name": "population", "size": 1}},

@@ -1,0 +1,23 @@
+"""Which trials of a long history a model learns from."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+def thinned(targets: Floats, most: int) -> Ints:
+    """The numbers of at most `most` trials: half of them the best, the others spread.
+
+    The others are evenly spaced among the rest sorted by score, so that the whole range of scores
+    stays known. In the order of the history.
+    """
+    if len(targets) <= most:
+        return np.arange(len(targets))
+    best_first = np.argsort(targets, kind="stable")
+    rest = best_first[most // 2 :]
+    spread = rest[np.linspace(0, len(rest) - 1, most - most // 2).round().astype(int)]
+    return np.sort(np.concatenate([best_first[: most // 2], spread]))
