@@ -8,7 +8,7 @@ import queue
 import shutil
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -27,6 +27,7 @@ from tasks.plan import Plan, make_plan, using
 from tasks.progress import Progress
 from tasks.propose import propose
 from tasks.train import Bench, FailedTrialError, train
+from tasks.warm_start import warmed
 from tasks.worker_pool import InterruptedSearchError, WorkerPool
 
 Value = TypeVar("Value")
@@ -95,6 +96,7 @@ def search(study: Study, resume: bool = False) -> SearchResult:
         bury(record.driven_by)
     else:
         record, history, spent = track.start_search(client, study, plan.goal, facts), [], 0.0
+    plan = replace(plan, strategy=warmed(plan.strategy, client, study.name, record))
     folder = home() / "checkpoints" / record.run_id
     folder.mkdir(parents=True, exist_ok=True)
     try:

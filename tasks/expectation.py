@@ -19,7 +19,9 @@ from tasks.targets import standardised
 # The distribution of a hyperparameter counts as much as this many trials do.
 PULL = 2.0
 # Earlier searches are believed unasked until so many trials of this one can tell.
-ENOUGH = 5
+ENOUGH = 3
+# How far apart the same configuration lies in two searches, as a share of an axis.
+APART = 0.25
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,7 @@ def expect(
         return alone and alone[0]
     told = _learned(coordinates, [*earlier, history], seed)
     enough = sum(trial.succeeded for trial in history) >= ENOUGH
-    if told and enough and alone and alone[1] < told[1]:
+    if told and enough and alone and told[1] > min(alone[1], 1.0):
         return alone[0]
     return told and told[0]
 
@@ -191,4 +193,4 @@ def _columns(coordinates: Coordinates, points: Floats, sources: int, source: int
     told = np.broadcast_to(
         np.asarray(source)[..., None] == np.arange(sources), (len(points), sources)
     )
-    return np.concatenate([columns, told * 0.5**0.5], axis=1)
+    return np.concatenate([columns, told * APART * 0.5**0.5], axis=1)

@@ -6,8 +6,10 @@ goes through `MlflowClient`: the fluent interface keeps global state that breaks
 
 from __future__ import annotations
 
+import json
 import math
 import re
+import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -221,6 +223,19 @@ class SearchRecord:
             self.run_id, metrics=_metrics(0, time.time(), metrics), tags=_tags(tags)
         )
         self.mlflow.set_terminated(self.run_id, status)
+
+    def keep(self, name: str, content: Mapping[str, Any]) -> None:
+        """Keep a mapping with the search, as a JSON file of this name."""
+        self.mlflow.log_dict(self.run_id, dict(content), name)
+
+    def kept(self, name: str) -> dict[str, Any] | None:
+        """What was kept under this name; None if nothing was."""
+        if not any(file.path == name for file in self.mlflow.list_artifacts(self.run_id)):
+            return None
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(self.mlflow.download_artifacts(self.run_id, name, folder))
+            found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        return found
 
     def adopt(self, member: int, run_id: str) -> None:
         """Go on with the run of a member after a resume."""

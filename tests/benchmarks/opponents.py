@@ -196,28 +196,19 @@ OPTIMISERS: dict[str, Callable[[Problem, int], Run]] = {
 BUDGET = 50
 
 
-def versions() -> dict[str, str]:
-    """Of the optimisers compared against."""
-    from importlib.metadata import version
-
-    return {name: version(name) for name in ("optuna", "scikit-optimize", "smac", "torch")}
-
-
 def proposal_seconds(optimiser: str, finished: list[int]) -> dict[str, float]:
-    """CPU seconds between one result and the next, after so many finished trials."""
-    problem = problems.load("hartmann6")
-    run = OPTIMISERS[optimiser](problem, 0)
-    found: dict[str, float] = {}
-    for count in range(max(finished) + 1):
+    """CPU seconds from one result to the next after so many trials; the median of five."""
+    search = OPTIMISERS[optimiser](problems.load("hartmann6"), 0)
+    times = []
+    for _ in range(max(finished) + 3):
         began = time.process_time()
-        next(run)
-        if count in finished:
-            found[str(count)] = time.process_time() - began
-    return found
+        next(search)
+        times.append(time.process_time() - began)
+    return {str(count): float(np.median(times[count - 2 : count + 3])) for count in finished}
 
 
 def main() -> None:
-    """Answer each job on a line of standard input."""
+    """Answer each job on a line of standard input; `seconds OPTIMISER N,N` for proposal times."""
     import torch
     from threadpoolctl import threadpool_limits
 
@@ -227,17 +218,18 @@ def main() -> None:
     loaded: dict[str, Problem] = {}
     for line in sys.stdin:
         optimiser, name, seed = line.split()
-        problem = (
-            loaded.setdefault(name, problems.load(name)) if name not in loaded else loaded[name]
-        )
+        if optimiser == "seconds":
+            found = proposal_seconds(name, [int(count) for count in seed.split(",")])
+            print(json.dumps(found), flush=True)
+            continue
+        if name not in loaded:
+            loaded[name] = problems.load(name)
         began = time.process_time()
-        run = OPTIMISERS[optimiser](problem, int(seed))
-        losses = [next(run) for _ in range(BUDGET)]
-        answer = {
-            "optimiser": optimiser, "problem": name, "seed": int(seed), "losses": losses,
-            "seconds": time.process_time() - began,
-        }  # fmt: skip
-        print(json.dumps(answer), flush=True)
+        search = OPTIMISERS[optimiser](loaded[name], int(seed))
+        losses = [next(search) for _ in range(BUDGET)]
+        seconds = time.process_time() - began
+        answer = {"optimiser": optimiser, "problem": name, "seed": int(seed), "losses": losses}
+        print(json.dumps({**answer, "seconds": seconds}), flush=True)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import re
 import subprocess
 import sys
 import time
@@ -299,3 +300,144 @@ def test_scikit_optimize_is_imported_only_when_it_is_needed():
 def test_impossible_settings_are_refused(settings):
     with pytest.raises(ValidationError):
         Bayesian(seed=0, **settings)
+
+
+# Given configurations, priors, repeats
+
+
+def test_given_configurations_come_first_and_are_completed():
+    strategy = Bayesian(seed=0, try_first=[{"x": 1, "y": 2.0}, {"y": 3.0}])
+    first, second, third, fourth = strategy.propose(PLANE, [], [], 4)
+    assert first.params == {"x": 1, "y": 2.0}
+    assert second.params == {"x": 2.5, "y": 3.0}  # x in the middle of -5 to 10
+    without = Bayesian(seed=0).propose(PLANE, [], [], 4)
+    assert [third, fourth] == without[2:]
+
+
+def test_a_given_configuration_is_not_tried_twice():
+    strategy = Bayesian(seed=0, try_first=[{"x": 1, "y": 2}, {"x": 1.0, "y": 2.0}])
+    assert distinct(strategy.propose(PLANE, [], [], 3)) == 3
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ({"z": 1}, "try_first[0]: must name dimensions of the space, got 'z'; it has: suit, rank,"),
+        ({"rank": 5}, "try_first[0]: rank must be one of its values, 1 to 4, got 5; correct it"),
+        (
+            {"rank": 2, "joker": True},
+            "try_first[0]: joker exists only when {'rank': [1, 4]}, got it beside {'rank': 2}; ",
+        ),
+    ],
+)
+def test_a_given_configuration_that_does_not_fit_is_one_line(given, line):
+    with pytest.raises(ValueError, match=re.escape(line)) as error:
+        Bayesian(seed=0, try_first=[given]).size(CARDS)
+    assert "\n" not in str(error.value)
+
+
+def bell(mean: float) -> Space:
+    cut = {"distribution": "truncated-normal", "mean": mean, "std": 0.1, "low": 0, "high": 1}
+    flat = {"distribution": "uniform", "low": 0, "high": 1}
+    return Space.model_validate({"a": cut, "b": cut, "c": flat})
+
+
+def valley(params: Params) -> float:
+    return math.fsum((float(params[name]) - 0.7) ** 2 for name in "abc")
+
+
+def test_a_good_prior_helps_and_a_wrong_one_is_overruled():
+    seeds = range(4)
+
+    def found(space: Space, trials: int) -> float:
+        return max(lowest(run(Bayesian(seed=s, budget=25), space, valley, trials)) for s in seeds)
+
+    flat = Space.model_validate(
+        {name: {"distribution": "uniform", "low": 0, "high": 1} for name in "abc"}
+    )
+    # Six start points: those of the prior lie within 0.1 of the optimum in two dimensions of three.
+    assert found(bell(0.7), 6) < found(flat, 6)
+    # Beside the wrong prior the optimum is five standard deviations off in two dimensions: a draw
+    # from it comes within 0.2 of both with probability 1e-6.
+    assert found(bell(0.2), 25) < 0.01
+
+
+def test_a_noisy_configuration_is_repeated_only_when_asked_to():
+    space = Space.model_validate({"x": {"distribution": "integer", "low": 1, "high": 8}})
+    rng = np.random.default_rng(0)
+
+    def noisy(params: Params) -> float:
+        return abs(int(params["x"]) - 3) + float(rng.normal(0, 0.5))
+
+    assert len(run(Bayesian(seed=0), space, noisy, 30)) == 8
+    strategy = Bayesian(seed=0, repeat=True)
+    assert strategy.size(space) is None
+    trials = run(strategy, space, noisy, 30)
+    near = [trial for trial in trials if abs(int(trial.proposal.params["x"]) - 3) <= 1]
+    # Three of eight values: 11 of 30 by chance, and 20 or more with probability 0.001.
+    assert len(trials) == 30
+    assert len(near) >= 20
+
+
+# Earlier searches
+
+
+def earlier(space: Space, score: Callable[[Params], float], total: int = 20) -> list[Trial]:
+    return run(Bayesian(seed=9, budget=total), space, score, total)
+
+
+def test_an_earlier_search_helps_at_once():
+    warm = Bayesian(seed=0, earlier=[earlier(PLANE, branin)])
+    (first,) = warm.propose(PLANE, [], [], 1)
+    # One configuration in 60 is as good as this (measured with 100,000).
+    assert branin(first.params) < 1.0
+
+
+def test_an_earlier_search_on_shifted_data_still_helps():
+    def moved(params: Params) -> float:
+        return 3 * branin({"x": float(params["x"]) + 0.5, "y": float(params["y"]) - 0.5}) + 7
+
+    cold = [lowest(run(Bayesian(seed=s, budget=20), PLANE, branin, 6)) for s in range(4)]
+    old = [earlier(PLANE, moved)]
+    warm = [
+        lowest(run(Bayesian(seed=s, budget=20, earlier=old), PLANE, branin, 6)) for s in range(4)
+    ]
+    assert np.mean(warm) < np.mean(cold) / 2
+
+
+def test_an_earlier_search_cannot_mislead_for_long():
+    old = [earlier(PLANE, lambda params: -branin(params))]
+    found = [
+        lowest(run(Bayesian(seed=s, budget=30, earlier=old), PLANE, branin, 30)) for s in range(3)
+    ]
+    # 30 random points come within 0.5 of the optimum with probability 0.24: three of three by
+    # chance once in 70.
+    assert max(found) < 0.397887 + 0.5
+
+
+def test_an_earlier_search_of_another_space_helps_as_far_as_it_fits():
+    narrow = Space.model_validate(
+        {
+            "x": {"distribution": "uniform", "low": -20, "high": 4},
+            "y": {"distribution": "uniform", "low": 0, "high": 15},
+            "gone": [1, 2, 3],
+        }
+    )
+    wide = Space.model_validate(
+        {
+            "x": {"distribution": "uniform", "low": -5, "high": 10},
+            "y": {"distribution": "uniform", "low": 0, "high": 15},
+            "new": ["a", "b"],
+        }
+    )
+    old = earlier(narrow, branin, 30)
+    assert any(float(trial.proposal.params["x"]) < -5 for trial in old)
+    (first,) = Bayesian(seed=0, earlier=[old]).propose(wide, [], [], 1)
+    assert wide.contains(first.params)
+    assert branin(first.params) < 10  # a fifth of the plane is
+
+
+@pytest.mark.parametrize("old", [[], [[]], [[Trial(Proposal(0, {"x": 1.0, "y": 1.0}))]]])
+def test_an_earlier_search_that_says_nothing_changes_nothing(old):
+    expected = Bayesian(seed=0).propose(PLANE, [], [], 4)
+    assert Bayesian(seed=0, earlier=old).propose(PLANE, [], [], 4) == expected
