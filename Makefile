@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO_HOME := .nettuner/demo
 
-.PHONY: demo test lint bench constraints schema clean
+.PHONY: demo test lint bench bench-bayesian constraints schema clean
 
 $(VENV)/installed: pyproject.toml deploy/constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -28,6 +28,10 @@ lint: $(VENV)/installed
 
 bench: $(VENV)/installed
 	$(BIN)/python tests/benchmarks/overhead.py
+
+# Needs hours the first time: other optimisers run in an environment of their own.
+bench-bayesian: $(VENV)/installed
+	$(BIN)/python tests/benchmarks/bayesian.py
 
 schema: $(VENV)/installed
 	$(BIN)/nettuner schema --output deploy/studies/study.schema.json

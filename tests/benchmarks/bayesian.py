@@ -71,6 +71,16 @@ def digest(files: Sequence[Path]) -> str:
     return found.hexdigest()[:12]
 
 
+def own_sources() -> list[Path]:
+    """The files of the project that the Bayesian search consists of."""
+    import tasks.candidates
+    import tasks.expectation  # noqa: F401 - imported late by the strategy
+
+    files = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
+    folders = (ROOT / "tasks", ROOT / "models")
+    return [Path(f) for f in files if f and any(Path(f).is_relative_to(x) for x in folders)]
+
+
 @dataclass(frozen=True)
 class Results:
     """The best losses so far of every run, as regrets; shape [seeds, trials] for each."""
@@ -248,8 +258,7 @@ def main() -> int:
     problems.load("network_digits")  # computes its grid if need be, before the workers want it
     python = opponents_python()
     commands: dict[str, list[str]] = {}
-    own_files = [*(ROOT / "tasks").rglob("*.py"), *(ROOT / "models").glob("*.py")]
-    mine = digest([*own_files, HERE / "ours.py", HERE / "problems.py"])
+    mine = digest([*own_sources(), HERE / "ours.py", HERE / "problems.py"])
     theirs = digest([REQUIREMENTS, HERE / "opponents.py", HERE / "problems.py"])
     commands[mine] = [sys.executable, str(HERE / "ours.py")]
     commands[theirs] = [str(python), str(HERE / "opponents.py")]
