@@ -44,6 +44,11 @@ WIDE = "width_4"
 FAILING = [
     (failure, problem) for failure in ("flaky", "diverging") for problem in ("mixed", "hartmann6")
 ]
+WAYS = {
+    OURS: "as it is",
+    "unbelieved": "only learned which fail",
+    "worst_scores": "they get the worst score",
+}
 # What is claimed.
 AS_GOOD_AS_BEST, NOISE = 1.5, 2.0  # times the best opponent; and so many standard errors
 SHARE_OF_SKOPT, SECONDS_AT_MANY = 0.2, 1.0
@@ -270,10 +275,7 @@ def main() -> int:
     parts = [*ours.VARIANTS, *ours.SETTINGS]
     part_jobs = [(mine, part, p, s) for part in parts for p in settings for s in SEEDS]
     failing_jobs = [
-        (mine, f"{way}+{failure}", p, s)
-        for way in (OURS, "worst_scores")
-        for failure, p in FAILING
-        for s in SEEDS
+        (mine, f"{way}+{failure}", p, s) for way in WAYS for failure, p in FAILING for s in SEEDS
     ]
     jobs: list[Key] = [*main_jobs, *part_jobs, *failing_jobs]
     kept = Kept(problems.CACHE / "bayesian-runs.jsonl")
@@ -306,7 +308,7 @@ def main() -> int:
     failures: dict[str, dict[str, Any]] = {}
     print(f"\n{'trials that fail':<62}{'after 25':>10}{'50':>10}")
     for failure, p in FAILING:
-        for way, what in ((OURS, "as it is"), ("worst_scores", "they get the worst score")):
+        for way, what in WAYS.items():
             row2 = _two(results, f"{way}+{failure}", [p])
             failures[f"{p} {failure}, {what}"] = row2
             label = f"{p}, {failure}: {what}"

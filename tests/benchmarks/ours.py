@@ -12,12 +12,14 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
 import problems
 from problems import Problem
-from scipy.stats import norm, rankdata
+from scipy.stats import norm, rankdata, yeojohnson
 
 from models.space import Params, Space
 from models.study import Proposal, Trial
@@ -32,6 +34,12 @@ Patches = list[contextlib.AbstractContextManager[object]]
 def ranked(scores: np.ndarray) -> np.ndarray | None:
     """Normal scores by rank."""
     return targets.standardised(norm.ppf(rankdata(scores) / (len(scores) + 1)))
+
+
+def powers(scores: np.ndarray) -> np.ndarray | None:
+    """Scores after the power that makes them most like a Gaussian (Yeo & Johnson 2000)."""
+    found = targets.standardised(scores)
+    return None if found is None else targets.standardised(yeojohnson(found)[0])
 
 
 def half_ranked(scores: np.ndarray) -> np.ndarray | None:
@@ -82,6 +90,10 @@ VARIANTS: dict[str, tuple[str, Callable[[], Patches]]] = {
         lambda: [patch.object(Coordinates, "groups", property(column_groups))],
     ),
     "outliers_kept": ("no score is pulled in", lambda: set_to(targets, FAR=1e9)),
+    "powers": (
+        "scores are transformed by Yeo and Johnson's power",
+        lambda: set_to(expectation, standardised=powers),
+    ),
     "ranks": ("scores are replaced by ranks", lambda: set_to(expectation, standardised=ranked)),
     "half_ranks": (
         "the worse half of the scores is replaced by ranks",
@@ -107,6 +119,17 @@ SETTINGS: dict[str, tuple[str, dict[str, object]]] = {
     "explore_twice": ("explore: 2", {"explore": 2}),
     "start_of_25": ("half of the budget fills the space (initial: 25)", {"initial": 25}),
 }
+
+
+def failures_unbelieved() -> Patches:
+    """Whether trials work is learned, but not that nothing is to be gained beside a failed one."""
+    learned = expectation._learned
+
+    def without(*given: Any) -> Any:
+        found = learned(*given)
+        return found and (replace(found[0], failed=found[0].failed[:0]), found[1])
+
+    return set_to(expectation, _learned=without)
 
 
 def failing(name: str, problem: Problem, seed: int) -> Callable[[Params], float | None]:
@@ -153,6 +176,8 @@ def run(optimiser: str, problem: Problem, seed: int) -> list[float]:
     width = int(name.removeprefix("width_")) if name.startswith("width_") else 1
     with contextlib.ExitStack() as stack:
         for change in VARIANTS[name][1]() if name in VARIANTS else []:
+            stack.enter_context(change)
+        for change in failures_unbelieved() if name == "unbelieved" else []:
             stack.enter_context(change)
         told = worst_instead if name == "worst_scores" else list
         search = searched(strategy, space, failing(failure, problem, seed), width, told)
