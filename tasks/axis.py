@@ -3,7 +3,7 @@
 For most dimensions the line is the unit interval of their distribution. Where a distribution has
 tails, its quantiles squeeze them into nothing, and a model could never overrule it: such a
 dimension is seen on the scale of its own bell, with as much room for the tails as for the middle.
-What is believed beforehand is then told by `log_prior` instead of by distances.
+What is believed beforehand is told by `log_prior` instead of by distances.
 """
 
 from __future__ import annotations
@@ -18,12 +18,15 @@ from models.space import Choice, Dimension, TruncatedNormal
 
 Floats = npt.NDArray[np.float64]
 
+# Whoever gives a range means its middle rather than its ends: like a Gaussian whose standard
+# deviation is this share of the axis. In many dimensions nearly all of a space lies near some end.
+SPREAD = 0.2
 # Unbounded dimensions are seen, and searched, so many standard deviations to either side.
 REACH = 3.1
 
 
 class Axis:
-    """The unit interval of a dimension as it is."""
+    """The unit interval of a dimension as it is, its middle likelier than its ends."""
 
     def __init__(self, dimension: Dimension) -> None:
         self.dimension = dimension
@@ -60,9 +63,9 @@ class Axis:
         return found
 
     def log_prior(self, numbers: Floats) -> Floats:
-        """How likely the distribution makes these numbers, beside its likeliest one."""
-        if isinstance(self.dimension, Choice) and not self.ordered and self.dimension.weights:
-            weights = np.log(np.array(self.dimension.weights, dtype=float))
+        """How likely these numbers are beforehand, beside the likeliest one."""
+        if isinstance(self.dimension, Choice) and not self.ordered:
+            weights = np.log(np.array(self.dimension.weights or [1.0] * len(self.middles)))
             found: Floats = (weights - weights.max())[numbers.astype(int)]
             return found
         return self._log_prior(
@@ -80,7 +83,7 @@ class Axis:
         return units
 
     def _log_prior(self, places: Floats) -> Floats:
-        return np.zeros_like(places)
+        return -(((places - 0.5) / SPREAD) ** 2) / 2
 
 
 class Unbounded(Axis):

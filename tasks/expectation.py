@@ -36,7 +36,7 @@ class Expectation:
         sources: How many searches the trials come from; the present one is the last.
         leaders: Points of all trials with a score, the best first; shape [n, dimensions].
         best: The lowest mean at any trial of the present search.
-        trials: How many the present search has.
+        trials: How many it was learned from.
     """
 
     coordinates: Coordinates
@@ -166,7 +166,7 @@ def _learned(
         leaders=points[ok][np.argsort(targets, kind="stable")],
         # The mean at the trials instead of their lowest score: noise is no record.
         best=float(mean[present].min() if present.any() else mean.min()),
-        trials=len(searches[-1]),
+        trials=len(trials),
     )
     return learned, _error(process, columns[ok][present], targets[present])
 

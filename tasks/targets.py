@@ -8,7 +8,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 # Scores further out than so many times the middle half's range count as that far.
-FAR = 5.0
+FAR = 2.0
 # Standardised scores are rounded to so many decimals: adding a constant to all scores changes
 # their last bits, and must not change the search.
 DECIMALS = 9

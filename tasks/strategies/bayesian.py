@@ -33,6 +33,9 @@ DESIGN, SHUFFLE, FIT = 1, 2, 3
 # Local search for candidates starts at so many of the best trials.
 LEADERS = 3
 BLOCK = 16
+# Start points come from this share of each axis round its middle: in many dimensions nearly all
+# of a space lies near some end of a range, where few optima are.
+MIDST = 0.7
 
 
 class Bayesian(BaseModel):
@@ -46,7 +49,7 @@ class Bayesian(BaseModel):
     initial: Count | None = Field(
         None,
         description="Trials that only fill the space before the model decides; left out: two per "
-        "dimension, but at most a quarter of stop.trials and at least 4.",
+        "dimension, but at most a fifth of stop.trials and at least 4.",
     )
     explore: Annotated[Number, Field(ge=0, le=100)] = Field(
         1,
@@ -116,9 +119,10 @@ class Bayesian(BaseModel):
         given = self._given(asked.space)
         earlier = [fitting(asked.space, trials) for trials in self.earlier]
         initial = self.initial or self._usual_initial(asked, earlier)
-        # Enough is known for a model when as many trials as there are start points have ended.
+        # After the start points the model decides; it need not wait for those still in flight if
+        # half of them have ended.
         expected = None
-        if numbers and len(asked.history) >= initial:
+        if numbers and len(asked.history) >= initial / 2 and max(numbers) >= initial:
             expected = self._expected(asked, earlier, numbers[0])
         design: list[dict[str, Any]] | None = None
         for number in numbers:
@@ -126,7 +130,7 @@ class Bayesian(BaseModel):
             if number < len(given) and asked.is_new(given[number]):
                 params = given[number]
             elif number < initial or expected is None:
-                design = design or list(self._design(asked, max(numbers) + 1))
+                design = design or list(self._design(asked, initial, max(numbers) + 1))
                 params = self._start_point(asked, design, number, strict=expected is not None)
             if params is None and expected is not None:
                 params = self._most_promising(asked, expected, number)
@@ -141,30 +145,35 @@ class Bayesian(BaseModel):
         ]
 
     def _usual_initial(self, asked: _Asked, earlier: Sequence[Sequence[Trial]]) -> int:
-        """Two per dimension, within a quarter of the budget; earlier trials stand in for them."""
+        """Two per dimension, within a fifth of the budget; earlier trials stand in for them."""
         wanted = 2 * len(asked.coordinates.searched)
-        usual = max(4, wanted if self.budget is None else min(wanted, self.budget // 4))
+        usual = max(4, wanted if self.budget is None else min(wanted, self.budget // 5))
         return max(0, usual - sum(trial.succeeded for trials in earlier for trial in trials))
 
-    def _design(self, asked: _Asked, length: int) -> Iterator[dict[str, Any]]:
-        """The first `length` different configurations of a scrambled Sobol sequence.
+    def _design(self, asked: _Asked, initial: int, length: int) -> Iterator[dict[str, Any]]:
+        """The middle, then a scrambled Sobol sequence: `length` different configurations.
 
-        Which one comes k-th depends on seed and k alone. Where the configurations are few, those
-        the sequence has missed follow in random order.
+        The first `initial` lie about the middle, those that may follow lie everywhere. Which one
+        comes k-th depends on these arguments, the seed and k alone. Where the configurations are
+        few, those the sequence has missed follow in random order.
         """
         from scipy.stats import qmc
 
         space, searched = asked.space, asked.coordinates.searched
         seen: set[Hashable] = set()
         units = dict.fromkeys(space.names(), 0.5)
+        ordered = np.array([space[name].is_ordered for name in searched])
 
         def candidates() -> Iterator[dict[str, Any]]:
+            yield space.from_units(units)
             if searched:
                 rng = np.random.default_rng([self.seed, 0, DESIGN])
                 sobol = qmc.Sobol(len(searched), rng=rng)
                 for _ in range(4 + length // 4):
-                    for row in sobol.random(BLOCK).tolist():
-                        yield space.from_units(units | dict(zip(searched, row, strict=True)))
+                    for row in sobol.random(BLOCK):
+                        shares = np.where(ordered & (len(seen) < initial), MIDST, 1.0)
+                        place = dict(zip(searched, 0.5 + shares * (row - 0.5), strict=True))
+                        yield space.from_units(units | place)
             lattice = asked.lattice
             if lattice is not None:
                 rng = np.random.default_rng([self.seed, 0, SHUFFLE])

@@ -23,8 +23,9 @@ from scipy.stats import norm, rankdata, yeojohnson
 
 from models.space import Params, Space
 from models.study import Proposal, Trial
-from tasks import candidates, expectation, gaussian_process, marginal_likelihood, targets
+from tasks import axis, candidates, expectation, gaussian_process, marginal_likelihood, targets
 from tasks.coordinates import Coordinates
+from tasks.strategies import bayesian
 from tasks.strategies.bayesian import Bayesian
 
 BUDGET = 50
@@ -88,6 +89,14 @@ VARIANTS: dict[str, tuple[str, Callable[[], Patches]]] = {
     "scale_a_column": (
         "each value of a choice has a length scale of its own",
         lambda: [patch.object(Coordinates, "groups", property(column_groups))],
+    ),
+    "flat_prior": (
+        "the middle of a range is no likelier than its ends",
+        lambda: set_to(axis, SPREAD=1e6),
+    ),
+    "start_everywhere": (
+        "start points come from the whole range",
+        lambda: set_to(bayesian, MIDST=1.0),
     ),
     "outliers_kept": ("no score is pulled in", lambda: set_to(targets, FAR=1e9)),
     "powers": (

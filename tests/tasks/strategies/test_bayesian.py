@@ -27,6 +27,7 @@ PLANE = Space.model_validate(
         "y": {"distribution": "uniform", "low": 0, "high": 15},
     }
 )
+SIDE = {"distribution": "uniform", "low": 0, "high": 1}
 CARDS = Space.model_validate(
     {
         "suit": ["clubs", "hearts", "spades"],
@@ -133,13 +134,24 @@ def test_without_curiosity_it_stays_near_the_best():
 # Start points
 
 
-def test_start_points_fill_the_space():
-    strategy = Bayesian(seed=0, initial=16)
-    points = [p.params for p in strategy.propose(PLANE, [], [], 16)]
+def sixteenths(proposals: list[Proposal], name: str, share: float) -> list[int]:
+    """In which sixteenth of the middle `share` of its axis each proposal lies, sorted."""
+    low = {"x": -5, "y": 0}[name] + 15 * (1 - share) / 2
+    return sorted(math.floor((float(p.params[name]) - low) / (15 * share) * 16) for p in proposals)
+
+
+def test_start_points_are_the_middle_and_then_fill_the_space_about_it():
+    middle, *others = Bayesian(seed=0, initial=17).propose(PLANE, [], [], 17)
+    assert middle.params == {"x": 2.5, "y": 7.5}
     # A scrambled Sobol sequence has one of its first 16 points in each sixteenth of each axis.
-    for name, low in (("x", -5), ("y", 0)):
-        sixteenths = [math.floor((float(params[name]) - low) / 15 * 16) for params in points]
-        assert sorted(sixteenths) == list(range(16))
+    assert sixteenths(others, "x", 0.7) == sixteenths(others, "y", 0.7) == list(range(16))
+
+
+def test_start_points_have_every_unordered_value_equally_often():
+    space = Space.model_validate({"kind": ["a", "b", "c", "d"], "x": SIDE})
+    _, *others = Bayesian(seed=0, initial=17).propose(space, [], [], 17)
+    kinds = [proposal.params["kind"] for proposal in others]
+    assert [kinds.count(kind) for kind in "abcd"] == [4] * 4
 
 
 @pytest.mark.parametrize("width", [1, 2, 5])
@@ -151,19 +163,23 @@ def test_start_points_depend_on_nothing_but_seed_and_number(width):
 
 @pytest.mark.parametrize(
     ("budget", "dimensions", "initial"),
-    [(None, 2, 4), (None, 5, 10), (100, 5, 10), (20, 5, 5), (8, 5, 4)],
+    [(None, 2, 4), (None, 5, 10), (100, 5, 10), (30, 5, 6), (8, 5, 4)],
 )
-def test_the_start_takes_two_a_dimension_but_no_more_than_a_quarter(budget, dimensions, initial):
+def test_the_start_takes_two_a_dimension_but_no_more_than_a_fifth(budget, dimensions, initial):
     space = Space.model_validate(
         {f"x{i}": {"distribution": "uniform", "low": 0, "high": 1} for i in range(dimensions)}
         | {"fixed": 3}
     )
-    # One trial is still pending: no model decides yet, whatever the scores are.
     strategy = Bayesian(seed=0, budget=budget)
     known = strategy.propose(space, [], [], initial)
-    for wave, changes in ((known[: initial - 1], False), (known, True)):
+    half = -(-initial // 2)
+    # Scores make a difference only after the start points, and only if half of these have ended.
+    for ended, asked, changes in (
+        (half, initial - half, False), (half - 1, 9, False), (half, 9, True), (initial, 1, True),
+    ):  # fmt: skip
+        wave = known[:ended]
         answers = {
-            repr(strategy.propose(space, [Trial(p, s(p)) for p in wave], [], 9)[-1].params)
+            repr(strategy.propose(space, [Trial(p, s(p)) for p in wave], [], asked)[-1].params)
             for s in (lambda p: p.number, lambda p: -p.number)
         }
         assert (len(answers) == 2) is changes
@@ -257,9 +273,8 @@ def test_one_tiny_score_does_not_break_the_model():
 
 @pytest.mark.parametrize("score", [lambda params: 0.25, lambda params: None])
 def test_with_nothing_to_learn_it_goes_on_filling_the_space(score):
-    trials = run(Bayesian(seed=0), PLANE, score, 16)
-    xs = [math.floor((float(trial.proposal.params["x"]) + 5) / 15 * 16) for trial in trials]
-    assert sorted(xs) == list(range(16))
+    proposals = [trial.proposal for trial in run(Bayesian(seed=0, initial=1), PLANE, score, 17)]
+    assert sixteenths(proposals[1:], "x", 1.0) == list(range(16))
 
 
 def test_a_space_of_one_point_is_tried_once():
