@@ -42,7 +42,7 @@ FINISHED = (50, 100, 200)
 MANY = 500
 WIDE = "width_4"
 # Few trials are between 4 in flight and one at a time: more seeds tell how few.
-WIDTH_SEEDS = range(30)
+WIDTH_SEEDS = range(20)
 FAILING = [
     (failure, problem) for failure in ("flaky", "diverging") for problem in ("mixed", "hartmann6")
 ]
