@@ -314,7 +314,7 @@ def grid_search(lab):
 @pytest.fixture(scope="session")
 def bayesian_search(lab):
     """Six trials of a function that fails for half of its values, two at a time."""
-    strategy = {"name": "bayesian", "initial": 2}
+    strategy = {"name": "bayesian", "initial": 2, "try_first": [{"x": 0.9}, {"x": 0.8}]}
     study = lab.function_study(
         "bayesian", "half_fails", strategy=strategy, stop={"trials": 6}, width=2
     )

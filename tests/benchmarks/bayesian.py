@@ -241,7 +241,8 @@ def draw(results: Results, halves: dict[str, list[str]], file: Path) -> None:
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(1, len(halves), figsize=(11, 4.2), sharey=True)
-    for axis, (title, names) in zip(axes, halves.items(), strict=True):
+    titles = ("the problems that settings were chosen on", "the problems kept for the report")
+    for axis, title, names in zip(axes, titles, halves.values(), strict=True):
         for optimiser in (OURS, *OPPONENTS):
             own = optimiser == OURS
             curve = results.mean_curve(optimiser, names)
@@ -249,7 +250,7 @@ def draw(results: Results, halves: dict[str, list[str]], file: Path) -> None:
                 range(1, len(curve) + 1), curve, label=optimiser, lw=2.4 if own else 1.2,
                 color="black" if own else None,
             )  # fmt: skip
-        axis.set(title=f"{title} ({len(names)} problems)", xlabel="trials", yscale="log")
+        axis.set(title=f"{title} ({len(names)})", xlabel="trials", yscale="log")
         axis.grid(alpha=0.3)
     axes[0].set_ylabel("mean normalised regret")
     axes[-1].legend(frameon=False)

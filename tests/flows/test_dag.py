@@ -63,11 +63,14 @@ def test_a_segment_follows_its_proposal_and_the_segment_whose_weights_it_continu
 
 @pytest.mark.parametrize(
     ("name", "failures"),
-    [("grid_search", 4), ("bayesian_search", 2), ("population_search", 1)],
+    [("grid_search", 4), ("bayesian_search", None), ("population_search", 1)],
 )
 def test_a_failed_trial_is_a_failed_node_whose_message_is_the_reason(name, failures, lab, request):
     search = request.getfixturevalue(name)
     reasons = {t.number: t.reason for t in search.result.trials if not t.succeeded}
+    if failures is None:  # every x above a half fails; two such are tried first
+        failures = sum(trial.proposal.params["x"] > 0.5 for trial in search.result.trials)
+        assert failures >= 2
     assert len(reasons) == failures
     failed = {
         run.name: run.state.message
