@@ -69,6 +69,14 @@ def test_the_tails_of_a_gaussian_are_seen_as_they_are():
     assert coordinates.log_prior(points) == pytest.approx(expected)
 
 
+def test_the_middle_of_a_plain_range_is_likelier_than_its_ends():
+    uniform = {"distribution": "uniform", "low": 0, "high": 10}
+    coordinates = Coordinates(Space.model_validate({"a": uniform, "b": uniform}))
+    points = coordinates.points([{"a": a, "b": b} for a, b in ((5, 5), (0, 5), (10, 0), (7, 5))])
+    # Standard deviations of a fifth of the range: the ends are 2.5 off, 7 is one off.
+    assert coordinates.log_prior(points) == pytest.approx([0, -3.125, -6.25, -0.5])
+
+
 def test_weights_of_an_unordered_choice_are_a_prior():
     weights = {"distribution": "choice", "values": ["a", "b", "c"], "weights": [8, 4, 1]}
     coordinates = Coordinates(Space.model_validate({"kind": weights, "x": [1, 2]}))
