@@ -239,7 +239,8 @@ def test_patience_ends_a_search_that_gets_no_better(lab):
 def test_time_ends_a_search(lab):
     result = lab.quick_search(lab.function_study("time", stop={"seconds": 0.5}))
     assert result.ended == "0.5 s have passed (stop.seconds)"
-    assert all(trial.ended - trial.seconds < 0.5 for trial in result.trials)
+    # One trial at a time: all but the last were over before it was asked for, in time.
+    assert all(trial.ended < 0.5 for trial in result.trials[:-1])
 
 
 # Checkpoints
