@@ -3,6 +3,12 @@
 A learner says which networks its structural hyperparameters build, and one loss per network. It
 owns no loop, no optimiser and no checkpoint. The hyperparameters of this moment are an argument
 of every step, so a changed value can never be lost behind a restored state.
+
+Where several configurations are trained as one program, `loss` is called once, to be recorded,
+and the live hyperparameters in `now` stand for those of every member. So `loss` keeps no state
+between calls, calculates with live hyperparameters but does not branch on them, and draws what is
+random by torch's functions (`randn`, `rand`, `functional.dropout` ...). A learner that cannot do
+so is trained one by one.
 """
 
 from __future__ import annotations
@@ -15,7 +21,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, get_args, get_origin, get_type_hints
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -58,6 +66,7 @@ OPTIMISER: Mapping[str, Hyperparameter] = {
     "beta1": Hyperparameter(float, 0.9, low=0, high=0.999999),
     "beta2": Hyperparameter(float, 0.999, low=0, high=0.9999999),
     "weight_decay": Hyperparameter(float, 0.0, low=0),
+    "warmup_steps": Hyperparameter(int, 0, low=0),  # while the learning rate rises
 }
 BATCH_SIZE = Hyperparameter(int, 64, low=1, structural=True)
 
@@ -116,6 +125,19 @@ class Learner(ABC):
     @abstractmethod
     def metrics(self) -> Mapping[str, Direction]:
         """Names of what `evaluate` returns, and whether less or more is better."""
+
+    def prepare(self, inputs: Tensor, targets: Tensor) -> None:  # noqa: B027 - most need nothing
+        """See the training rows once, before anything is trained.
+
+        For what evaluation needs beside the networks; it must depend on these rows alone.
+        """
+
+    def pictures(self, networks: Networks) -> Mapping[str, NDArray[np.uint8]]:
+        """What to look at while it trains: images [height, width] or [height, width, 3] by name.
+
+        Networks are in eval mode, gradients are off.
+        """
+        return {}
 
     def predictor(self, networks: Networks) -> nn.Module:
         """The network that answers in production; the first one unless overridden."""

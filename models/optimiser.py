@@ -30,10 +30,20 @@ def own(network: str, name: str, now: Mapping[str, Any]) -> Any:
     return now.get(f"{network}_{name}", now[name])
 
 
-def steer(optimiser: Optimizer, network: str, now: Mapping[str, Any]) -> None:
+def learning_rate(network: str, now: Mapping[str, Any], step: int) -> float:
+    """The learning rate in force at a step, counted from 0: it rises linearly while it warms up.
+
+    Source: Goyal et al. (2017), arXiv:1706.02677, section 2.2.
+    """
+    rate: float = own(network, "learning_rate", now)
+    warmup: int = own(network, "warmup_steps", now)
+    return rate * min(1.0, (step + 1) / warmup) if warmup else rate
+
+
+def steer(optimiser: Optimizer, network: str, now: Mapping[str, Any], step: int) -> None:
     """Set learning rate, momentum or betas, and weight decay to this moment's values."""
     for group in optimiser.param_groups:
-        group["lr"] = own(network, "learning_rate", now)
+        group["lr"] = learning_rate(network, now, step)
         group["weight_decay"] = own(network, "weight_decay", now)
         if "betas" in group:
             group["betas"] = (own(network, "beta1", now), own(network, "beta2", now))

@@ -38,6 +38,14 @@ class Length:
     steps: int | None = None
 
 
+@functools.lru_cache(maxsize=4)
+def prepared(found: type[Learner], dataset: Dataset) -> Learner:
+    """A learner that knows its data; made once in each process, as preparing may take long."""
+    learner = found(facts(dataset))
+    learner.prepare(*tensors(dataset.train))
+    return learner
+
+
 def facts(dataset: Dataset) -> DataFacts:
     """What learners may know of a dataset."""
     return DataFacts(dataset.task, dataset.shape, dataset.outputs, dataset.preprocessing.target_std)
@@ -113,7 +121,7 @@ def fit(
                     losses[name].append(value)
                     optimisers[name].zero_grad()
                     loss.backward()  # type: ignore[no-untyped-call]
-                    optimiser.steer(optimisers[name], name, now)
+                    optimiser.steer(optimisers[name], name, now, step)
                     optimisers[name].step()
             metrics = {
                 f"{prefix}_loss": math.fsum(values) / len(values)

@@ -19,7 +19,7 @@ from models import learners
 from models.data.load import load
 from models.learner import Learner
 from models.study import Goal, Proposal, Study
-from models.training import DivergedError, Length, derived_seed, facts, fit
+from models.training import DivergedError, Length, derived_seed, fit, prepared
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def _run_learner(job: Job, learner: type[Learner], lines: Lines) -> Outcome:
     assert job.study.data is not None
     dataset = load(job.study.data)
     rounds = fit(
-        learner(facts(dataset)),
+        prepared(learner, dataset),
         dataset,
         job.proposal.params,
         training_length(job.study),

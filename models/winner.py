@@ -13,7 +13,7 @@ from models import checkpoint, learners
 from models.data.load import load
 from models.learner import Learner
 from models.study import Study
-from models.training import facts, measure, tensors
+from models.training import measure, prepared, tensors
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def examine(study: Study, params: Mapping[str, Any], state: Path, folder: Path) 
     found = learners.find(study.learner)
     assert isinstance(found, type)
     assert issubclass(found, Learner)
-    learner = found(facts(dataset))
+    learner = prepared(found, dataset)
     networks = learner.networks(params)
     checkpoint.load(state, networks, {})
     metrics = measure(learner, networks, tensors(dataset.test), "test")

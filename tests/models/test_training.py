@@ -291,6 +291,13 @@ def test_the_learning_rate_in_force_is_the_one_given_and_not_that_of_the_checkpo
     assert found == pytest.approx(0.8 - learning_rate * 3.4)
 
 
+def test_a_learning_rate_rises_linearly_while_it_warms_up(path):
+    # Of 0.1: a quarter, a half, three quarters, all, all; the slope at w is 2 w.
+    params = SGD | {"momentum": 0.0, "warmup_steps": 4}
+    expected = math.prod(1 - 2 * 0.1 * share for share in (0.25, 0.5, 0.75, 1, 1))
+    assert weight_after(path, params, 5) == pytest.approx(expected)
+
+
 def test_the_momentum_in_force_is_the_one_given(tmp_path):
     start, end = tmp_path / "start", tmp_path / "end"
     weight_after(start, SGD)
