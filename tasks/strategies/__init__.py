@@ -30,11 +30,13 @@ class Strategy(Protocol):
     adaptive: ClassVar[bool]
     """Whether later proposals depend on earlier results."""
 
-    one_by_one: ClassVar[bool]
-    """Whether proposals get better by asking as late as possible, for as few as possible."""
-
     counts_members: ClassVar[bool]
     """Whether a study's budget of trials counts the members of a population."""
+
+    @property
+    def one_by_one(self) -> bool:
+        """Whether proposals get better by asking as late as possible, for as few as possible."""
+        ...
 
     @classmethod
     def for_study(cls, study: Study, structural: Collection[str] = ()) -> Self:
@@ -64,8 +66,23 @@ class Strategy(Protocol):
     ) -> list[Proposal]:
         """At most `count` new trials, numbered with the smallest free numbers.
 
-        An empty list means finished; while trials are pending it may also mean wait.
-        The order of `history` and `pending` makes no difference.
+        (The members of an asynchronous population have numbers of their own.) An empty list means
+        finished; while trials are pending it may also mean wait. The order of `history` and
+        `pending` makes no difference.
+
+        Args:
+            space: The space to search.
+            history: The trials that have ended.
+            pending: All that was asked for and has not ended.
+            count: How many are wanted.
+        """
+        ...
+
+    def needed(self, history: Sequence[Trial], pending: Sequence[Proposal]) -> set[int]:
+        """Numbers of the trials whose weights a proposal, now or later, may continue from.
+
+        The checkpoints of all others serve no further training, and once a trial that has ended
+        is not in here, it never will be.
         """
         ...
 

@@ -115,6 +115,10 @@ class Bayesian(BaseModel):
         with threadpool_limits(1, user_api="blas"):  # more make small matrices slower
             return list(self._chosen(asked, free_numbers(history, pending, count)))
 
+    def needed(self, history: Sequence[Trial], pending: Sequence[Proposal]) -> set[int]:
+        """None: every trial starts anew."""
+        return set()
+
     def _chosen(self, asked: _Asked, numbers: Sequence[int]) -> Iterator[Proposal]:
         given = self._given(asked.space)
         earlier = [fitting(asked.space, trials) for trials in self.earlier]

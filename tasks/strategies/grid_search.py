@@ -75,6 +75,10 @@ class GridSearch(BaseModel):
         shuffle = np.random.default_rng(self.seed).permutation(size)
         return [Proposal(k, points[int(shuffle[k])]) for k in wanted if k < size]
 
+    def needed(self, history: Sequence[Trial], pending: Sequence[Proposal]) -> set[int]:
+        """None: every trial starts anew."""
+        return set()
+
     def _sized(self, space: Space) -> tuple[dict[str, list[Any]], int]:
         """Every dimension's values and the number of configurations they make."""
         self._check_names(space)

@@ -43,3 +43,7 @@ class RandomSearch(BaseModel):
             Proposal(number, space.sample(np.random.default_rng([self.seed, number])))
             for number in free_numbers(history, pending, count)
         ]
+
+    def needed(self, history: Sequence[Trial], pending: Sequence[Proposal]) -> set[int]:
+        """None: every trial starts anew."""
+        return set()

@@ -326,6 +326,26 @@ def lines(plan, tmp_path, base, changes):
             "fifth",
         ),
         (
+            {"strategy": {"name": "population", "perturb": 0.2}},
+            "strategy.perturb: perturb must be in (1, 10], got 0.2; 1.25 multiplies by 1.25 or "
+            "by 0.8",
+        ),
+        (
+            {"strategy": {"name": "population", "selection": "roulette"}},
+            "strategy.selection: must be one of truncation, tournament, got 'roulette'; "
+            "choose one of them",
+        ),
+        (
+            {"strategy": {"name": "population", "burn_in": 3}},
+            "strategy: burn_in must be less than the whole training, got burn_in=3 of 3 rounds; "
+            "lower it or train longer",
+        ),
+        (
+            {"strategy": {"name": "population", "try_first": [{}] * 5}},
+            "strategy: try_first must have at most one configuration for each of the 4 members, "
+            "got 5; drop some or raise size",
+        ),
+        (
             {"strategy": {"name": "population", "interval": 0}},
             "strategy.interval: must be a whole number of at least 1, got 0; give one such as 10",
         ),

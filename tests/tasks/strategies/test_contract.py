@@ -64,6 +64,11 @@ SPACES: dict[str, dict[str, Any]] = {
     },
     "one point": {"rate": 0.1},
 }  # fmt: skip
+# Settings under which a strategy is another one: its file, a slash, and a name for them.
+VARIANTS: dict[str, dict[str, Any]] = {
+    "population/tournament": {"selection": "tournament"},
+    "population/asynchronous": {"asynchronous": True, "try_first": [{}]},
+}
 FINITE_SIZE = 8  # (a, b1, b2, b3) x (True, False)
 TRIALS = 6
 
@@ -88,6 +93,10 @@ def space_of(name: str) -> Space:
     return Space.model_validate(SPACES[name])
 
 
+def file_of(name: str) -> str:
+    return name.partition("/")[0]
+
+
 def strategy_of(name: str, space: str, trials: int | None = TRIALS, **given: Any) -> Strategy:
     study = Study.model_validate(
         {
@@ -97,7 +106,7 @@ def strategy_of(name: str, space: str, trials: int | None = TRIALS, **given: Any
             "metric": "val_loss",
             "epochs": 3,
             "seed": 7,
-            "strategy": {"name": name, **given},
+            "strategy": {"name": file_of(name), **VARIANTS.get(name, {}), **given},
             "stop": {"trials": trials},
         }
     )
@@ -136,7 +145,7 @@ def proposals(trials: Iterable[Trial]) -> list[Proposal]:
     return [trial.proposal for trial in trials]
 
 
-pytestmark = pytest.mark.parametrize("name", strategies.names())
+pytestmark = pytest.mark.parametrize("name", [*strategies.names(), *VARIANTS])
 every_space = pytest.mark.parametrize("space", SPACES)
 
 
@@ -247,6 +256,21 @@ def test_a_strategy_that_is_not_random_ends_in_a_finite_space(name):
     assert len(trials) == strategy.size(space_of("finite")) < 500
 
 
+@every_space
+def test_weights_that_a_proposal_continues_from_were_needed(name, space):
+    strategy = strategy_of(name, space)
+    history: list[Trial] = []
+    kept: set[int] = set()
+    while len(history) < 18 and (batch := strategy.propose(space_of(space), history, [], 4)):
+        assert {proposal.parent for proposal in batch} <= {None, *kept}
+        for proposal in batch:
+            history.append(Trial(proposal, wildly(space_of(space), proposal)))
+            pending = [other for other in batch if other.number > proposal.number]
+            kept = strategy.needed(history, pending) & {*kept, proposal.number}
+    if not strategy.counts_members:  # nobody continues from anybody
+        assert not kept
+
+
 @pytest.mark.parametrize("seed", [0, 2**40])
 def test_nobody_elses_random_numbers_change(name, seed):
     strategy = strategy_of(name, "conditional")
@@ -270,7 +294,7 @@ def test_another_seed_gives_another_search(name):
 
 
 def test_settings_are_described_and_checked(name):
-    cls = strategies.find(name)
+    cls = strategies.find(file_of(name))
     assert issubclass(cls, BaseModel)
     for key, field in cls.model_fields.items():
         assert field.description, key
@@ -294,11 +318,17 @@ def test_whatever_was_lost_new_trials_take_the_smallest_free_numbers(name, kept,
         space_of("conditional"), history, pending, count
     )
     free = free_numbers(history, pending, count)
+    if name == "population/asynchronous":  # its members have numbers of their own
+        free = [proposal.number for proposal in given_]
+        assert not {trial.number for trial in history} & set(free)
+        assert not {proposal.number for proposal in pending} & set(free)
+        assert sorted(set(free)) == free
     assert [proposal.number for proposal in given_] == free[: len(given_)]
     assert all(space_of("conditional").contains(proposal.params) for proposal in given_)
 
 
 def test_importing_it_pulls_in_nothing_heavy(name):
+    name = file_of(name)
     code = f"import tasks.strategies.{name}"
     report = subprocess.run(
         [sys.executable, "-X", "importtime", "-c", code], capture_output=True, text=True, check=True

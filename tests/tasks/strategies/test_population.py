@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from models.space import Dimension, Space
+from models.space import Space
 from models.study import Proposal, Study, Trial
 from tasks import strategies
-from tasks.strategies.population import Population, moved, truncation_parents
+from tasks.exploit import quota
+from tasks.strategies.population import Population
 
 LINE = Space.model_validate({"x": {"distribution": "uniform", "low": 0, "high": 1}})
 MIXED = Space.model_validate(
@@ -26,10 +29,6 @@ MIXED = Space.model_validate(
 )
 
 
-def dimension(given: Any) -> Dimension:
-    return Space.model_validate({"d": given})["d"]
-
-
 def generation(of: list[Proposal], scores: list[float | None]) -> list[Trial]:
     return [Trial(proposal, score) for proposal, score in zip(of, scores, strict=True)]
 
@@ -39,50 +38,6 @@ def whole(population: Population, space: Space, score: Callable[[Proposal], Any]
     while batch := population.propose(space, history, [], 1000):
         history += [Trial(proposal, score(proposal)) for proposal in batch]
     return history
-
-
-# Who continues from whom
-
-
-def test_a_member_without_a_score_copies_the_best():
-    scores = np.array([0.3, 0.1, 0.5, np.nan, 0.2])  # a fifth of five is one: 3 copies 1
-    parents = truncation_parents(scores, fraction=0.2, rng=np.random.default_rng(0))
-    assert parents.tolist() == [0, 1, 2, 1, 4]
-
-
-def test_everybody_without_a_score_is_replaced_by_one_of_the_best():
-    scores = np.array([np.nan, 0.2, np.nan, np.nan, 0.1])  # one is replaced, three have to be
-    parents = truncation_parents(scores, fraction=0.2, rng=np.random.default_rng(0))
-    assert parents.tolist() == [4, 1, 4, 4, 4]
-
-
-def test_of_two_equals_the_second_copies_the_first():
-    parents = truncation_parents(np.array([0.4, 0.4]), 0.2, np.random.default_rng(0))
-    assert parents.tolist() == [0, 0]
-
-
-def test_the_worst_fifth_copies_members_of_the_best_fifth_evenly():
-    scores = np.arange(20.0)
-    rng = np.random.default_rng(0)
-    drawn = [truncation_parents(scores, 0.2, rng) for _ in range(500)]
-    assert all(parents[:16].tolist() == list(range(16)) for parents in drawn)
-    counts = np.bincount(np.concatenate([parents[16:] for parents in drawn]), minlength=4)
-    # Binomial(2000, 1/4): sd 19.4. Six of them fail by chance about once in 10^8 runs.
-    assert len(counts) == 4
-    assert np.all(np.abs(counts - 500) < 6 * 19.4)
-
-
-@pytest.mark.parametrize(
-    ("scores", "fraction", "message"),
-    [
-        ([[1.0, 2.0]], 0.2, r"must have shape \[population\], got \(1, 2\)"),
-        ([1.0, 2.0], 0.6, r"fraction must be in \(0, 0.5\], got 0.6"),
-        ([np.nan, np.nan], 0.2, "somebody must have a score"),
-    ],
-)
-def test_selection_without_sense_is_refused(scores, fraction, message):
-    with pytest.raises(ValueError, match=message):
-        truncation_parents(np.array(scores), fraction, np.random.default_rng(0))
 
 
 # Generations
@@ -146,6 +101,284 @@ def test_members_lost_in_the_middle_come_back_with_what_they_had():
     assert population.propose(MIXED, history, [expected[0]], 1) == [expected[2]]
 
 
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 100])
+def test_asking_piecewise_changes_nothing(count):
+    """More members than workers: whoever has a free place asks again, the others pending."""
+    population = Population(size=6, rounds=4, fraction=0.5, seed=1)
+    expected = whole(population, MIXED, lambda p: p.params["x"])
+    history: list[Trial] = []
+    pending: list[Proposal] = []
+    while batch := population.propose(MIXED, history, pending, count):
+        pending += batch
+        ended = pending.pop(0)
+        history.append(Trial(ended, ended.params["x"]))
+        while pending and not population.propose(MIXED, history, pending, 1):
+            ended = pending.pop()
+            history.append(Trial(ended, ended.params["x"]))
+    assert sorted(history, key=lambda t: t.number) == expected
+
+
+def test_of_equals_another_one_is_the_best_in_each_generation():
+    population = Population(size=3, interval=1, rounds=4, seed=0)
+    trials = whole(population, LINE, lambda p: 0.5)
+    sources = [(t.proposal.parent or 0) % 3 for t in trials[3:]]
+    assert [sources[i : i + 3] for i in (0, 3, 6)] == [[0, 1, 0], [1, 1, 2], [0, 2, 2]]
+
+
+def test_during_burn_in_only_failures_are_replaced():
+    population = Population(size=4, interval=2, rounds=8, burn_in=4, fraction=0.5, seed=0)
+    scores = {3: None, 0: 0.3, 1: 0.1, 2: 0.9}
+    trials = whole(population, LINE, lambda p: scores[p.member] if p.number < 4 else p.member)
+    parents = [trial.proposal.parent for trial in trials]
+    assert parents[4:7] == [0, 1, 2]
+    assert parents[7] in (0, 1)
+    assert trials[7].proposal.params != trials[parents[7]].proposal.params
+    # After 4 rounds the first comparison: the worse half, 2 and 3, copies 0 or 1.
+    assert parents[8:10] == [4, 5]
+    assert set(parents[10:12]) <= {4, 5}
+
+
+def test_first_members_start_with_what_is_given():
+    population = Population(size=3, rounds=2, seed=0, try_first=[{"x": 0.25}, {"kind": "c"}])
+    drawn = Population(size=3, rounds=2, seed=0).propose(MIXED, [], [], 3)
+    first = population.propose(MIXED, [], [], 3)
+    assert first[0].params == {"x": 0.25, "units": 2, "kind": "b", "fixed": 1}
+    assert first[1].params == {"x": 0.5, "units": 2, "kind": "c", "fixed": 1}
+    assert first[2] == drawn[2]
+
+
+@pytest.mark.parametrize(
+    ("try_first", "message"),
+    [
+        ([{"x": 0.1}] * 3, "at most one configuration for each of the 2 members, got 3; drop some"),
+        ([{"y": 1}], r"try_first\[0\]: must name dimensions of the space, got 'y'"),
+        ([{}, {"x": 2}], r"try_first\[1\]: x must be one of its values, 0 to 1, got 2"),
+    ],
+)
+def test_first_members_that_do_not_fit_are_refused(try_first, message):
+    with pytest.raises(ValueError, match=message):
+        Population(size=2, rounds=2, seed=0, try_first=try_first).size(LINE)
+
+
+# Without waiting for each other
+
+
+def test_a_member_goes_on_as_soon_as_its_own_segment_has_ended():
+    population = Population(size=3, rounds=3, seed=0, asynchronous=True)
+    first = population.propose(LINE, [], [], 3)
+    history = generation(first[2:], [0.3])
+    assert [p.number for p in population.propose(LINE, history, first[:2], 9)] == [5]
+    (alone,) = population.propose(LINE, history, first[:2], 9)
+    assert (alone.parent, alone.params) == (2, first[2].params)  # nobody to be compared with
+
+
+def test_a_member_is_compared_with_those_that_were_at_its_step_before():
+    population = Population(size=3, rounds=3, seed=0, asynchronous=True)
+    first = population.propose(LINE, [], [], 3)
+    history = generation([first[2], first[0]], [0.3, 0.5])
+    second = population.propose(LINE, history, first[1:2], 9)
+    assert [(p.number, p.parent) for p in second] == [(3, 2), (5, 2)]  # member 0 copies member 2
+    history = generation([first[2], first[0]], [0.5, 0.3])
+    second = population.propose(LINE, history, first[1:2], 9)
+    assert [(p.number, p.parent) for p in second] == [(3, 0), (5, 0)]
+
+
+def test_scores_of_other_steps_do_not_count():
+    population = Population(size=3, rounds=3, seed=0, asynchronous=True)
+    first = population.propose(LINE, [], [], 3)
+    ahead = generation(first[:1], [0.9])
+    second = population.propose(LINE, ahead, first[1:], 1)
+    history = ahead + generation(second, [0.1])  # member 0 is much better a step later
+    third = population.propose(LINE, history, first[1:], 9)
+    assert [(p.number, p.parent, p.until) for p in third] == [(6, 3, 3)]
+    history += generation(first[1:2], [0.5])  # member 1 is better than 0 was at that step
+    assert [(p.number, p.parent) for p in population.propose(LINE, history, first[2:], 9)] == [
+        (4, 1),
+        (6, 3),
+    ]
+
+
+def test_those_behind_come_first():
+    """So that members which share too few workers keep pace."""
+    population = Population(size=4, rounds=3, seed=0, asynchronous=True)
+    first = population.propose(LINE, [], [], 2)
+    history = generation(first, [0.1, 0.2])
+    assert [p.number for p in population.propose(LINE, history, [], 9)] == [2, 3, 4, 5]
+
+
+def test_a_failed_member_waits_for_the_first_score_at_its_step():
+    population = Population(size=3, rounds=3, seed=0, asynchronous=True)
+    first = population.propose(LINE, [], [], 3)
+    history = generation(first[:1], [None])
+    assert population.propose(LINE, history, first[1:], 9) == []
+    history += generation(first[1:2], [0.7])
+    second = population.propose(LINE, history, first[2:], 9)
+    assert [(p.number, p.parent) for p in second] == [(3, 1), (4, 1)]
+    assert second[0].params != second[1].params
+
+
+def test_it_ends_when_everybody_failed_at_the_same_step():
+    population = Population(size=2, rounds=3, seed=0, asynchronous=True)
+    first = population.propose(LINE, [], [], 2)
+    assert population.propose(LINE, generation(first, [None, math.nan]), [], 9) == []
+
+
+def played(population: Population, chance: random.Random, failing: float) -> list[Trial]:
+    """A whole training whose segments end in random order, fail and get lost at random.
+
+    Checkpoints that are not needed are deleted at once, as a search does.
+    """
+    history: list[Trial] = []
+    pending: list[Proposal] = []
+    checkpoints: set[int] = set()
+    while True:
+        given = population.propose(MIXED, history, pending, chance.randint(1, population.members))
+        for proposal in given:
+            assert proposal.parent is None or proposal.parent in checkpoints
+        pending += given
+        needed = population.needed(history, pending)
+        assert needed <= checkpoints
+        assert len(needed) <= bound(population, history)
+        checkpoints = needed
+        if not pending:
+            return history
+        ended = pending.pop(chance.randrange(len(pending)))
+        if chance.random() < 0.05:
+            continue  # lost, and asked for again
+        history.append(
+            Trial(ended, None if chance.random() < failing else chance.choice([1, 2, 3]))
+        )
+        chance.shuffle(history)
+        checkpoints |= {ended.number} if history_of(history, ended.number).succeeded else set()
+        checkpoints &= population.needed(history, pending)
+
+
+def bound(population: Population, history: list[Trial]) -> int:
+    """How many checkpoints may be needed, as `needed` says."""
+    if not population.asynchronous:
+        return population.members
+    size, done = population.members, {trial.number for trial in history}
+    each = [{k // size for k in done if k % size == member} for member in range(size)]
+    steps = len(set.union(*each) - set.intersection(*each))
+    most = size if population.selection == "tournament" else quota(population.fraction, size)
+    return 2 * size + steps * most
+
+
+def history_of(history: list[Trial], number: int) -> Trial:
+    return next(trial for trial in history if trial.number == number)
+
+
+SETTINGS = st.fixed_dictionaries(
+    {
+        "size": st.integers(2, 7),
+        "interval": st.integers(1, 3),
+        "rounds": st.just(6),
+        "burn_in": st.integers(0, 4),
+        "selection": st.sampled_from(["truncation", "tournament"]),
+        "fraction": st.sampled_from([0.2, 0.34, 0.5]),
+        "asynchronous": st.booleans(),
+        "seed": st.integers(0, 5),
+    }
+)
+
+
+CHANCE = st.integers(0, 10**6).map(random.Random)
+
+
+@settings(max_examples=150, deadline=None)
+@given(SETTINGS, CHANCE, st.sampled_from([0.0, 0.1, 0.5]))
+def test_whatever_ends_fails_or_gets_lost(given, chance, failing):
+    population = Population(**given)
+    history = played(population, chance, failing)
+    known = {trial.number: trial for trial in history}
+    assert len(known) == len(history)
+    size = population.members
+    for trial in history:
+        proposal = trial.proposal
+        assert MIXED.contains(proposal.params)
+        assert proposal.member == proposal.number % size
+        if proposal.parent is None:
+            assert proposal.number < size
+            continue
+        parent = known[proposal.parent]
+        # Never across different steps, and only from somebody who has weights.
+        assert parent.number // size == proposal.number // size - 1
+        assert parent.succeeded
+        own = known[proposal.number - size]
+        if parent is own:
+            assert proposal.params == own.proposal.params
+        elif own.succeeded:
+            assert proposal.until is not None
+            assert parent.proposal.until >= population.burn_in
+            assert parent.score <= own.score
+    # The population never shrinks: everybody gets to the end, unless all failed at one step.
+    if len(history) < population.size(MIXED):
+        last = max(known) // size
+        assert not any(t.succeeded for t in history if t.number // size == last)
+        assert len(history) == (last + 1) * size
+
+
+@settings(max_examples=100, deadline=None)
+@given(SETTINGS, CHANCE, st.integers(0, 60))
+def test_the_order_of_history_and_pending_makes_no_difference(given, chance, length):
+    population = Population(**given)
+    history = played(population, chance, 0.1)[:length]
+    pending = population.propose(MIXED, history, [], 100)[::2]
+    expected = population.propose(MIXED, history, pending, 100)
+    needed = population.needed(history, pending)
+    chance.shuffle(history)
+    chance.shuffle(pending)
+    assert population.propose(MIXED, history, pending, 100) == expected
+    assert population.needed(history, pending) == needed
+
+
+@pytest.mark.parametrize("selection", ["truncation", "tournament"])
+def test_the_best_fraction_of_a_generation_goes_on_unchanged(selection):
+    population = Population(size=10, interval=1, rounds=9, seed=0, selection=selection)
+    chance = random.Random(0)
+    trials = whole(population, MIXED, lambda p: chance.random())
+    kept = 2 if selection == "truncation" else 1
+    for first in range(0, 80, 10):
+        best_first = sorted(trials[first : first + 10], key=lambda t: t.score or 0)
+        for trial in best_first[:kept]:
+            assert trials[trial.number + 10].proposal.parent == trial.number
+            assert trials[trial.number + 10].proposal.params == trial.proposal.params
+
+
+# Whose weights are needed
+
+
+def test_weights_are_needed_until_nobody_can_continue_from_them():
+    population = Population(size=5, interval=1, rounds=3, seed=0)
+    first = population.propose(LINE, [], [], 5)
+    assert population.needed([], first) == set()
+    history = generation(first[:3], [0.3, 0.1, None])
+    assert population.needed(history, first[3:]) == {0, 1}  # 2 has no score
+    history += generation(first[3:], [0.5, 0.4])  # 2 copies 1, everybody else goes on
+    assert population.needed(history, []) == {0, 1, 3, 4}
+    second = population.propose(LINE, history, [], 5)
+    assert population.needed(history, second) == {0, 1, 3, 4}
+    history += generation(second[:1] + second[3:], [0.3, 0.5, 0.4])
+    assert population.needed(history, second[1:3]) == {1, 5, 8, 9}  # 6 and 7 continue from 1
+    history += generation(second[1:3], [0.1, 0.2])  # now 8 is the worst and copies 6
+    assert population.needed(history, []) == {5, 6, 7, 9}
+    third = population.propose(LINE, history, [], 5)
+    history += generation(third[:4], [0.1, 0.1, 0.1, 0.1])
+    assert population.needed(history, third[4:]) == {9}  # nobody continues from the end
+    history += generation(third[4:], [0.1])
+    assert population.needed(history, []) == set()
+
+
+def test_without_waiting_the_best_of_a_step_are_kept_for_those_behind():
+    population = Population(size=5, interval=1, rounds=3, seed=0, asynchronous=True)
+    first = population.propose(LINE, [], [], 5)
+    history = generation(first[:3], [0.1, 0.2, 0.3])
+    second = population.propose(LINE, history, first[3:], 5)
+    assert [proposal.parent for proposal in second] == [0, 1, 0]
+    history += generation(second[1:], [0.2, 0.3])  # only 3 and 4 are behind: they may copy 0
+    assert population.needed(history, [*first[3:], second[0]]) == {0, 6, 7}
+
+
 # What a copy changes
 
 
@@ -162,24 +395,24 @@ def copies(population: Population, space: Space, many: int = 200) -> list[tuple[
 
 
 def test_a_copy_that_draws_nothing_anew_moves_by_one_step():
-    population = Population(size=2, rounds=2, seed=0, resample=0, perturb=0.1)
+    population = Population(size=2, rounds=2, seed=0, resample=0, perturb=2)
     for winner, copy in copies(population, MIXED):
-        distance = abs(copy["x"] - winner["x"])
-        assert distance == pytest.approx(0.1) or copy["x"] in (0.0, 1.0)
+        if winner["x"] > 0.5:
+            assert copy["x"] == pytest.approx(winner["x"] / 2) or copy["x"] == 1.0
         assert abs(copy["units"] - winner["units"]) == 1
         assert copy["kind"] != winner["kind"]
         assert copy["fixed"] == 1
 
 
 def test_steps_go_up_as_often_as_down():
-    population = Population(size=2, rounds=2, seed=0, resample=0, perturb=0.01)
+    population = Population(size=2, rounds=2, seed=0, resample=0, perturb=1.01)
     ups = sum(copy["x"] > winner["x"] for winner, copy in copies(population, LINE, 1000))
     # Binomial(1000, 1/2): sd 15.8. Six of them fail by chance about once in 10^8 runs.
     assert abs(ups - 500) < 6 * 15.8
 
 
 def test_a_quarter_is_drawn_anew():
-    population = Population(size=2, rounds=2, seed=0, resample=0.25, perturb=0.001)
+    population = Population(size=2, rounds=2, seed=0, resample=0.25, perturb=1.001)
     anew = sum(abs(c["x"] - w["x"]) > 0.0011 for w, c in copies(population, LINE, 1000))
     # Binomial(1000, 1/4): sd 13.7, two of those drawn land within a step. Six sd: once in 10^8.
     assert abs(anew - 250) < 6 * 13.7 + 2
@@ -219,89 +452,28 @@ def test_dimensions_come_and_go_with_their_condition():
     }
 
 
-@pytest.mark.parametrize(
-    ("given", "value", "step", "expected"),
-    [
-        ({"distribution": "uniform", "low": 0, "high": 10}, 4.0, 0.2, 6.0),
-        ({"distribution": "uniform", "low": 0, "high": 10}, 9.0, 0.2, 10.0),
-        ({"distribution": "log-uniform", "low": 1e-4, "high": 1.0}, 1e-2, -0.25, 1e-3),
-        ({"distribution": "normal", "mean": 0, "std": 1}, 0.0, 0.75, 0.6744897501960817),
-        ({"distribution": "integer", "low": 0, "high": 9}, 4, 0.2, 6),
-        ({"distribution": "integer", "low": 0, "high": 9}, 4, 0.01, 5),
-        ({"distribution": "integer", "low": 0, "high": 9}, 4, -0.01, 3),
-        ({"distribution": "integer", "low": 0, "high": 9}, 9, 0.2, 8),
-        ({"distribution": "integer", "low": 0, "high": 90_000, "step": 3}, 6, 1e-9, 9),
-        ({"distribution": "integer", "low": 0, "high": 90_000}, 90_000, 1e-9, 89_999),
-        ({"distribution": "choice", "values": [0.1, 0.5, 0.9], "ordered": True}, 0.5, 0.1, 0.9),
-        ({"distribution": "choice", "values": [16, 64], "ordered": True}, 64, 0.01, 16),
-        ({"distribution": "choice", "values": [1, True], "ordered": True}, True, 0.01, 1),
-        ([True, False], True, 0.2, False),
-        ({"distribution": "choice", "values": ["only"]}, "only", 0.2, "only"),
-    ],
-)
-def test_a_step(given, value, step, expected):
-    found = moved(dimension(given), value, step, which=0.0)
-    assert found == pytest.approx(expected)
-    assert type(found) is type(expected)
-
-
-def test_a_step_beyond_an_unbounded_tail_comes_back():
-    # Up from the 90 % quantile by 0.2 is 1.1, which reflects to 0.9.
-    normal = dimension({"distribution": "normal", "mean": 0, "std": 1})
-    assert moved(normal, normal.from_unit(0.9), 0.2, 0.0) == pytest.approx(normal.from_unit(0.9))
-
-
-def test_a_choice_moves_to_each_other_value():
-    assert [moved(dimension(["a", "b", "c"]), "b", 0.2, u) for u in (0.1, 0.9)] == ["a", "c"]
-
-
-# It does what it is for
-
-
-def test_two_members_solve_the_toy_of_the_paper():
-    """Figure 2 of Jaderberg et al.: neither member's surrogate can find the optimum alone.
-
-    Q = 1.2 - theta_0^2 - theta_1^2 is wanted; each step climbs 1.2 - sum of h_i theta_i^2.
-    """
-    space = Space.model_validate(
-        {h: {"distribution": "uniform", "low": 0, "high": 1} for h in ("h0", "h1")}
-    )
-    reached = []
-    for seed in range(10):
-        theta: dict[int, Any] = {}
-
-        def train(proposal: Proposal, theta: dict[int, Any] = theta) -> float:
-            weights = np.array([0.9, 0.9]) if proposal.parent is None else theta[proposal.parent]
-            h = np.array([proposal.params["h0"], proposal.params["h1"]])
-            for _ in range(4):
-                weights = weights - 0.02 * h * weights
-            theta[proposal.number] = weights
-            return float((weights**2).sum() - 1.2)
-
-        population = Population(size=2, interval=4, rounds=200, seed=seed)
-        reached.append(-min(trial.score or 0.0 for trial in whole(population, space, train)))
-    # The better of two that train alone, each with an h drawn once, is above 1.19 with
-    # probability 0.33 (200,000 drawn): all ten would be about once in 60,000.
-    assert min(reached) > 1.19
-
-
 # Settings
 
 
 @pytest.mark.parametrize(
-    ("settings", "message"),
+    ("wrong", "message"),
     [
         ({"size": 1}, "size >= 2, got 1"),
         ({"fraction": 0}, r"fraction must be in \(0, 0.5\], got 0; 0.2 replaces"),
         ({"fraction": 0.7}, r"fraction must be in \(0, 0.5\], got 0.7"),
         ({"resample": 1.5}, r"resample must be in \[0, 1\], got 1.5"),
-        ({"perturb": 0}, r"perturb must be in \(0, 1\], got 0"),
+        ({"perturb": 1}, r"perturb must be in \(1, 10\], got 1; 1.25 multiplies by 1.25 or by 0.8"),
+        ({"perturb": 0.2}, r"perturb must be in \(1, 10\], got 0.2"),
+        ({"selection": "roulette"}, "'truncation' or 'tournament'"),
+        ({"burn_in": 3}, "less than the whole training, got burn_in=3 of 3 rounds"),
+        ({"burn_in": -1}, "greater than or equal to 0"),
+        ({"asynchronous": 1}, "valid boolean"),
         ({"interval": 0}, "greater than or equal to 1"),
     ],
 )
-def test_impossible_settings_are_refused(settings, message):
+def test_impossible_settings_are_refused(wrong, message):
     with pytest.raises(ValidationError, match=message):
-        Population(**{"rounds": 3, "seed": 0, **settings})
+        Population(**{"rounds": 3, "seed": 0, **wrong})
 
 
 def study(**other: Any) -> Study:
