@@ -16,7 +16,19 @@ from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 from models.explain import Key, explain, sentence
 from models.study import Study
 
-DATA_FILES = ("path", "images", "labels", "test_images", "test_labels")
+DATA_FILES = (
+    "path",
+    "images",
+    "labels",
+    "test_images",
+    "test_labels",
+    "source_text",
+    "target_text",
+    "validation_source_text",
+    "validation_target_text",
+    "test_source_text",
+    "test_target_text",
+)
 
 
 class StudyError(ValueError):

@@ -23,11 +23,13 @@ class Split:
     """Some rows of a dataset.
 
     Args:
-        inputs: Shape [rows, *shape], float32.
-        targets: Shape [rows]: class indices (int64), or standardised numbers (float32).
+        inputs: Shape [rows, *shape], float32; for translation the tokens of the source (int64),
+            each sentence ended and padded.
+        targets: Shape [rows]: class indices (int64), or standardised numbers (float32); for
+            translation [rows, target_length]: tokens (int64), begun, ended and padded.
     """
 
-    inputs: NDArray[np.float32]
+    inputs: NDArray[Any]
     targets: NDArray[Any]
 
     def __len__(self) -> int:
@@ -40,14 +42,14 @@ class Dataset:
 
     Args:
         train, validation, test: Disjoint.
-        task: Whether classes or a number are predicted.
+        task: Whether classes, a number or a translation are predicted.
         shape: Of one input, without the row axis.
-        classes: Labels in the order of their indices; empty for regression.
+        classes: Labels in the order of their indices; empty where there are none.
         preprocessing: Fitted on the training rows alone.
         example: Up to 5 training rows as a served model receives them: a DataFrame of the columns
-            that are used, or raw pixels of shape [rows, height, width].
+            that are used (of the source sentences), or raw pixels [rows, height, width].
         fingerprint: 16 hex digits that depend on the raw content alone, target included.
-        dropped: Rows left out because their target is missing.
+        dropped: Rows left out because their target is missing, or a sentence is empty or too long.
     """
 
     train: Split
@@ -63,8 +65,8 @@ class Dataset:
 
     @property
     def outputs(self) -> int:
-        """Numbers a network answers with for each row: one per class, or 1."""
-        return len(self.classes) or 1
+        """Numbers a network answers with for each row (token): one per class (word), or 1."""
+        return len(self.classes) or self.preprocessing.outputs
 
 
 def examples(count: int) -> NDArray[np.int64]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,3 +42,9 @@ def of_table(table: pd.DataFrame, target: str) -> str:
             digest.update(json.dumps(found).encode())
             digest.update(codes.astype("<i8").tobytes())
     return digest.hexdigest()[:DIGITS]
+
+
+def of_texts(*texts: Sequence[str]) -> str:
+    """Fingerprint of texts in this order, each a sequence of lines."""
+    content = json.dumps(texts, ensure_ascii=False)
+    return hashlib.sha256(content.encode()).hexdigest()[:DIGITS]

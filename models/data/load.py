@@ -6,7 +6,7 @@ import functools
 from pathlib import Path
 
 from models.data.dataset import Dataset
-from models.data.source import AnySource, Builtin, Csv, Idx
+from models.data.source import AnySource, Builtin, Csv, Idx, Numbers, Parallel
 
 Stamp = tuple[str, int, int]
 
@@ -43,6 +43,14 @@ def _load(source: AnySource, stamps: tuple[Stamp, ...]) -> Dataset:
         from models.data.idx import load_idx
 
         return load_idx(source)
+    if isinstance(source, Parallel):
+        from models.data.parallel import load_parallel
+
+        return load_parallel(source)
+    if isinstance(source, Numbers):
+        from models.data.numbers_corpus import load_numbers
+
+        return load_numbers(source)
     from models.data.tables import load_csv, load_parquet
 
     return load_csv(source) if isinstance(source, Csv) else load_parquet(source)

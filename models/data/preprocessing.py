@@ -7,8 +7,12 @@ import nothing else of this project. What it holds was fitted by `models/data/fi
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -17,11 +21,21 @@ from numpy.typing import NDArray
 
 Label = bool | int | float | str
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Pair = tuple[str, str]
 
 # Texts that stand for a missing value: those of pandas.read_csv, and the "?" of the UCI archive.
 MISSING = frozenset(
     ("", "?", "NA", "N/A", "n/a", "NULL", "null", "None", "NaN", "-NaN", "nan", "-nan", "<NA>")
 ) | {"#N/A", "#N/A N/A", "#NA", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"}
+
+# The first tokens of every vocabulary; their ids are their places.
+PAD, UNKNOWN, BEGIN, END = range(4)
+SPECIAL = ("<pad>", "<unk>", "<s>", "</s>")
+SHOWN_UNKNOWN = "\N{DOUBLE QUESTION MARK}"
+# On the side of a token where no space stands between it and its neighbour.
+JOINER = "\N{HALFWIDTH BLACK SQUARE}"
+TOKEN = re.compile(r"\w+|[^\w\s]")
 
 
 @dataclass(frozen=True)
@@ -164,16 +178,122 @@ class Pixels:
 
 
 @dataclass(frozen=True)
+class Vocabulary:
+    """The tokens of one language: words and punctuation, or pieces of them.
+
+    Args:
+        tokens: In the order of their ids, `SPECIAL` first.
+        merges: The pairs that byte pair encoding joins, in order; None for whole words.
+        lowercase: Whether text is put in lower case first.
+    """
+
+    tokens: tuple[str, ...]
+    merges: tuple[Pair, ...] | None = None
+    lowercase: bool = False
+
+    @cached_property
+    def _ids(self) -> dict[str, int]:
+        return {token: i for i, token in enumerate(self.tokens)}
+
+    @cached_property
+    def _ranks(self) -> dict[Pair, int]:
+        return {pair: rank for rank, pair in enumerate(self.merges or ())}
+
+    @cached_property
+    def _spelled(self) -> dict[str, list[str]]:
+        """The pieces of every word met so far."""
+        return {}
+
+    def encode(self, sentence: str) -> list[int]:
+        """The ids of a sentence's tokens, without begin and end."""
+        tokens = tokenise(sentence, self.lowercase)
+        if self.merges is not None:
+            tokens = [piece for token in tokens for piece in self._pieces(token)]
+        return [self._ids.get(token, UNKNOWN) for token in tokens]
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The sentence that ids spell, up to its end; unknown tokens show as a question mark."""
+        tokens: list[str] = []
+        for token in ids:
+            if token == END:
+                break
+            if token not in (PAD, BEGIN):
+                tokens.append(SHOWN_UNKNOWN if token == UNKNOWN else self.tokens[token])
+        return detokenise(tokens)
+
+    def _pieces(self, word: str) -> list[str]:
+        if word not in self._spelled:
+            pieces, ranks = letters(word), self._ranks
+            while len(pieces) > 1:
+                pair = min(pairwise(pieces), key=lambda pair: ranks.get(pair, len(ranks)))
+                if pair not in ranks:
+                    break
+                pieces = join(pieces, pair)
+            self._spelled[word] = pieces
+        return self._spelled[word]
+
+
+@dataclass(frozen=True)
+class Sentences:
+    """Sentences of one language to be translated into another.
+
+    Args:
+        source, target: Their vocabularies.
+        source_length: Tokens of an input: the longest sentence and its end.
+        target_length: Tokens of a target: begin, the longest sentence, end.
+        column: Name of the column of source sentences.
+    """
+
+    source: Vocabulary
+    target: Vocabulary
+    source_length: int
+    target_length: int
+    column: str = "source"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one input."""
+        return (self.source_length,)
+
+    def encode(self, rows: Any) -> Ints:
+        """Tokens of shape [rows, source_length].
+
+        Raises:
+            ValueError: the column is missing, a value is no text, or a sentence is too long.
+        """
+        if not isinstance(rows, pd.DataFrame) or self.column not in rows.columns:
+            got = listed(rows.columns) if isinstance(rows, pd.DataFrame) else type(rows).__name__
+            raise ValueError(
+                f"the model takes a table with the column {self.column!r}, got {got}; "
+                "pass a pandas DataFrame with one sentence in each row"
+            )
+        return padded([self._encode(row) for row in rows[self.column]], self.source_length)
+
+    def _encode(self, sentence: Any) -> list[int]:
+        if not isinstance(sentence, str):
+            raise ValueError(
+                f"a sentence must be text, got {sentence!r}; correct it or drop the row"
+            )
+        ids = [*self.source.encode(sentence), END]
+        if len(ids) > self.source_length:
+            raise ValueError(
+                f"the model takes sentences of up to {self.source_length - 1} tokens, "
+                f"got {len(ids) - 1} in {sentence!r:.60}; split the sentence"
+            )
+        return ids
+
+
+@dataclass(frozen=True)
 class Preprocessing:
     """What was learned from the training rows to turn raw rows into inputs, and outputs back.
 
     Args:
         inputs: How rows become inputs.
-        classes: Labels in the order of a network's outputs; empty for regression.
-        target_mean, target_std: Of the target in its own units; 0 and 1 for classes.
+        classes: Labels in the order of a network's outputs; empty where there are none.
+        target_mean, target_std: Of the target in its own units; 0 and 1 but for regression.
     """
 
-    inputs: Table | Pixels
+    inputs: Table | Pixels | Sentences
     classes: tuple[Label, ...] = ()
     target_mean: float = 0.0
     target_std: float = 1.0
@@ -188,29 +308,44 @@ class Preprocessing:
         """Names of the columns that a table must have; empty for images."""
         if isinstance(self.inputs, Pixels):
             return ()
+        if isinstance(self.inputs, Sentences):
+            return (self.inputs.column,)
         return tuple(column.name for column in self.inputs.columns)
 
-    def transform(self, rows: pd.DataFrame | NDArray[Any]) -> NDArray[np.float32]:
-        """Inputs of shape [rows, *shape].
+    @property
+    def outputs(self) -> int:
+        """Numbers a network answers with for each row (token): one per class (word), or 1."""
+        if isinstance(self.inputs, Sentences):
+            return len(self.inputs.target.tokens)
+        return len(self.classes) or 1
+
+    def transform(self, rows: pd.DataFrame | NDArray[Any]) -> NDArray[Any]:
+        """Inputs of shape [rows, *shape]: float32, or the int64 tokens of sentences.
 
         Raises:
-            ValueError: columns are missing, a value is no number, or images have another size.
+            ValueError: columns are missing, a value is no number (no text), images have another
+                size, or a sentence is too long.
         """
-        return np.ascontiguousarray(self.inputs.encode(rows), dtype=np.float32)
+        kind = np.int64 if isinstance(self.inputs, Sentences) else np.float32
+        return np.ascontiguousarray(self.inputs.encode(rows), dtype=kind)
 
     def answer(self, outputs: NDArray[Any]) -> pd.DataFrame:
         """One row of answer for each row of a network's raw outputs.
 
         Args:
-            outputs: Shape [rows, classes] or, for regression, [rows, 1] or [rows].
+            outputs: Shape [rows, classes] or, for regression, [rows, 1] or [rows]; for
+                translation tokens [rows, length].
 
         Returns:
-            `prediction`: the label, or the number in the target's own units; for classes also
-            the probability of each as `p_<label>`.
+            `prediction`: the label, the number in the target's own units, or the translation;
+            for classes also the probability of each as `p_<label>`.
 
         Raises:
             ValueError: the outputs have another shape.
         """
+        if isinstance(self.inputs, Sentences):
+            rows = np.asarray(outputs).astype(np.int64).tolist()
+            return pd.DataFrame({"prediction": [self.inputs.target.decode(ids) for ids in rows]})
         wanted = len(self.classes) or 1
         raw = np.asarray(outputs, dtype=np.float64)
         if not self.classes and raw.ndim == 1:
@@ -238,6 +373,9 @@ class Preprocessing:
         classes = tuple(given.pop("classes"))
         if kind == "Pixels":
             return Preprocessing(Pixels(**inputs), classes, **given)
+        if kind == "Sentences":
+            source, target = (_vocabulary(inputs.pop(side)) for side in ("source", "target"))
+            return Preprocessing(Sentences(source, target, **inputs), classes, **given)
         return Preprocessing(Table(tuple(map(_column, inputs["columns"]))), classes, **given)
 
 
@@ -245,6 +383,63 @@ def _column(given: dict[str, Any]) -> Number | Category:
     if "median" in given:
         return Number(**given)
     return Category(**{**given, "categories": tuple(given["categories"])})
+
+
+def _vocabulary(given: dict[str, Any]) -> Vocabulary:
+    merges = given["merges"]
+    pairs = None if merges is None else tuple((left, right) for left, right in merges)
+    return Vocabulary(tuple(given["tokens"]), pairs, given["lowercase"])
+
+
+def tokenise(sentence: str, lowercase: bool = False) -> list[str]:
+    """Words and punctuation; `detokenise` puts them together again, spaces but one apart.
+
+    Where no space stands between two tokens, the one that is punctuation carries `JOINER`, as
+    in the joiner annotation of OpenNMT's Tokenizer.
+    """
+    text = unicodedata.normalize("NFC", sentence).replace(JOINER, " ")
+    found = list(TOKEN.finditer(text.lower() if lowercase else text))
+    tokens = [match[0] for match in found]
+    for i, (before, after) in enumerate(pairwise(found)):
+        if before.end() == after.start():
+            if re.match(r"\w", after[0]):
+                tokens[i] += JOINER
+            else:
+                tokens[i + 1] = JOINER + tokens[i + 1]
+    return tokens
+
+
+def detokenise(tokens: Iterable[str]) -> str:
+    """The sentence that tokens, or pieces of them, make."""
+    text = " ".join(tokens)
+    return text.replace(f" {JOINER}", "").replace(f"{JOINER} ", "").replace(JOINER, "")
+
+
+def letters(word: str) -> list[str]:
+    """What byte pair encoding starts from: letters, all but the last joined to the next."""
+    if JOINER in word:  # punctuation
+        return [word]
+    return [*(letter + JOINER for letter in word[:-1]), word[-1]]
+
+
+def join(pieces: Sequence[str], pair: Pair) -> list[str]:
+    """The pieces with every occurrence of the pair made one."""
+    left, right = pair
+    joined: list[str] = []
+    for piece in pieces:
+        if piece == right and joined and joined[-1] == left:
+            joined[-1] = left.removesuffix(JOINER) + right
+        else:
+            joined.append(piece)
+    return joined
+
+
+def padded(rows: Sequence[Sequence[int]], length: int) -> Ints:
+    """Ids [rows, length], each row filled up with `PAD`."""
+    filled = np.full((len(rows), length), PAD, dtype=np.int64)
+    for ids, row in zip(rows, filled, strict=True):
+        row[: len(ids)] = ids
+    return filled
 
 
 def listed(names: Iterable[object], most: int = 20) -> str:

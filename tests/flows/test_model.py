@@ -54,7 +54,8 @@ def serve(search, lab, rows, folder):
     checkpoint.load(state, networks, {})
     test = measure(learner, networks, tensors(dataset.test), "test")
     with torch.no_grad():
-        outputs = networks["network"](torch.from_numpy(dataset.preprocessing.transform(rows)))
+        inputs = torch.from_numpy(dataset.preprocessing.transform(rows))
+        outputs = learner.predictor(networks)(inputs)
     answers = dataset.preprocessing.answer(outputs.numpy())
     place = logged.artifact_location.removeprefix("file://")
     return Served(place, rows, answers, test, search.result.test)
@@ -77,7 +78,13 @@ def images(image_search, lab, tmp_path_factory):
     return serve(image_search, lab, rows, tmp_path_factory.mktemp("images"))
 
 
-@pytest.fixture(params=["table", "images"])
+@pytest.fixture(scope="module")
+def translations(translation_search, lab, tmp_path_factory):
+    rows = pd.DataFrame({"source": ["seven", "two hundred", "at one o'clock", "twenty-cheese", ""]})
+    return serve(translation_search, lab, rows, tmp_path_factory.mktemp("translations"))
+
+
+@pytest.fixture(params=["table", "images", "translations"])
 def served(request):
     return request.getfixturevalue(request.param)
 
@@ -168,10 +175,11 @@ def bare_python(folder):
 
 
 def test_the_model_loads_and_answers_the_same_where_nettuner_is_not_installed(
-    table, images, tmp_path
+    table, images, translations, tmp_path
 ):
     asked, answered = tmp_path / "asked.pickle", tmp_path / "answered.pickle"
-    pd.to_pickle([(one.path, one.rows) for one in (table, images)], asked)
+    everything = table, images, translations
+    pd.to_pickle([(one.path, one.rows) for one in everything], asked)
     script = tmp_path / "elsewhere.py"
     script.write_text(ELSEWHERE)
     clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
@@ -182,5 +190,5 @@ def test_the_model_loads_and_answers_the_same_where_nettuner_is_not_installed(
         env=clean,
         timeout=120,
     )
-    for answers, one in zip(pd.read_pickle(answered), (table, images), strict=True):
+    for answers, one in zip(pd.read_pickle(answered), everything, strict=True):
         assert_same(answers, one.answers)

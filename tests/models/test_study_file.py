@@ -23,7 +23,7 @@ LINES = {
 }
 STUDY_KEYS = (
     "name, learner, data, space, metric, direction, epochs, steps, evaluate_every, seed, strategy, "
-    "width, threads, trial_seconds, stop"
+    "width, stack, threads, trial_seconds, stop"
 )
 DISTRIBUTIONS = (
     "uniform, log-uniform, normal, log-normal, truncated-normal, scipy, integer, choice, fixed"
@@ -128,21 +128,23 @@ MALFORMED = [
     ),
     (
         "data: digit",
-        "data: must be one of digits, breast_cancer, wine, diabetes, iris, got 'digit'; "
+        "data: must be one of digits, breast_cancer, wine, diabetes, iris, numbers, got 'digit'; "
         "did you mean 'digits'?",
     ),
     (
         "data: 3",
         "data: must be a mapping with the key 'source' or the name of a built-in data set, got 3; "
-        "write source: builtin, or one of csv, parquet, idx",
+        "write source: builtin, or one of csv, parquet, idx, parallel, numbers",
     ),
     (
         "data: {path: x.csv}",
-        "data.source: must be given, got {'path': 'x.csv'}; add one of builtin, csv, parquet, idx",
+        "data.source: must be given, got {'path': 'x.csv'}; add one of builtin, csv, parquet, idx, "
+        "parallel, numbers",
     ),
     (
         "data: {source: cvs, path: x.csv}",
-        "data.source: must be one of builtin, csv, parquet, idx, got 'cvs'; did you mean 'csv'?",
+        "data.source: must be one of builtin, csv, parquet, idx, parallel, numbers, got 'cvs'; "
+        "did you mean 'csv'?",
     ),
     (
         "data: {source: csv}",
