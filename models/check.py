@@ -103,10 +103,8 @@ def _fit_learner(study: Study, found: type[Learner]) -> Fitted:
         faults += _build_faults(study.space, learner)
     if faults:
         raise MisfitError(faults)
-    name = getattr(study.data, "name", None) or getattr(
-        study.data, "path", getattr(study.data, "images", "")
-    )
-    return Fitted(goal, found.structural(), dataset.fingerprint, str(name))
+    name = getattr(study.data, "name", None) or next(iter(study.data.files), study.data.source)
+    return Fitted(goal, found.structural(), dataset.fingerprint, name)
 
 
 def _goal(study: Study, learner: Learner) -> tuple[Goal, list[tuple[str, str]]]:
@@ -213,10 +211,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _try_out(learner: Learner, params: Mapping[str, Any]) -> None:
-    data = learner.data
-    inputs = torch.zeros(2, *data.shape)
-    classes = data.task == "classification"
-    targets = torch.zeros(2, dtype=torch.int64 if classes else torch.float32)
+    inputs, targets = learner.data.zeros(2)
     with seeded(0):
         networks = learner.networks(params)
         if learner.several and set(networks) != set(learner.several):

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.data.preprocessing import Sentences
 from models.data.source import TaskKind
 from models.study import Direction
 
@@ -76,21 +77,32 @@ class DataFacts:
     """What a learner may know of the data when it builds its networks.
 
     Args:
-        task: Classification or regression.
+        task: Classification, regression or translation.
         shape: Of one input, without the batch axis.
-        outputs: Classes, or 1 for regression.
+        outputs: Classes, words of the target's vocabulary, or 1 for regression.
         target_std: Regression: one unit of the standardised target, in the target's units.
+        sentences: Translation: the vocabularies, and how long sentences are.
     """
 
     task: TaskKind
     shape: tuple[int, ...]
     outputs: int
     target_std: float = 1.0
+    sentences: Sentences | None = None
 
     @property
     def features(self) -> int:
         """Numbers in one input."""
         return math.prod(self.shape)
+
+    def zeros(self, rows: int) -> tuple[Tensor, Tensor]:
+        """Inputs and targets of the shapes and types of these data, all zero."""
+        if self.sentences is not None:
+            length = self.sentences.target_length
+            inputs = torch.zeros(rows, *self.shape, dtype=torch.int64)
+            return inputs, torch.zeros(rows, length, dtype=torch.int64)
+        kind = torch.int64 if self.task == "classification" else torch.float32
+        return torch.zeros(rows, *self.shape), torch.zeros(rows, dtype=kind)
 
 
 class Learner(ABC):
@@ -103,7 +115,15 @@ class Learner(ABC):
     """Names of the networks, where `build` returns more than one: each may then be given an
     optimiser's hyperparameters of its own, `generator_learning_rate` beside `learning_rate`."""
 
+    tasks: ClassVar[tuple[TaskKind, ...]] = get_args(TaskKind)
+    """What it can learn."""
+
     def __init__(self, data: DataFacts) -> None:
+        if data.task not in self.tasks:
+            raise ValueError(
+                f"the learner is for {' or '.join(self.tasks)}, got data for {data.task}; "
+                "name another learner or other data"
+            )
         self.data = data
 
     # Subclasses name their structural hyperparameters as arguments, so the signatures differ on
@@ -118,8 +138,13 @@ class Learner(ABC):
         """What `network` minimises on this batch: a scalar tensor."""
 
     @abstractmethod
-    def evaluate(self, networks: Networks, inputs: Tensor, targets: Tensor) -> dict[str, float]:
-        """The metrics on one split; networks are in eval mode, gradients are off."""
+    def evaluate(
+        self, networks: Networks, inputs: Tensor, targets: Tensor
+    ) -> Mapping[str, float | Tensor]:
+        """The metrics on one split; networks are in eval mode, gradients are off.
+
+        Answered as tensors of one number each, those of a whole stack are measured at once.
+        """
 
     @property
     @abstractmethod
@@ -142,6 +167,13 @@ class Learner(ABC):
     def predictor(self, networks: Networks) -> nn.Module:
         """The network that answers in production; the first one unless overridden."""
         return next(iter(networks.values()))
+
+    def requests(self, networks: Networks, rows: int) -> Tensor | None:
+        """So many inputs of the predictor, where these are not what the data give.
+
+        It is then served as it is: without preprocessing, its outputs are the answers.
+        """
+        return None
 
     @classmethod
     def hyperparameters(cls) -> dict[str, Hyperparameter]:
@@ -206,6 +238,7 @@ class Supervised(Learner):
     live: ClassVar[Mapping[str, Hyperparameter]] = {
         "label_smoothing": Hyperparameter(float, 0.0, low=0, high=1)
     }
+    tasks: ClassVar[tuple[TaskKind, ...]] = ("classification", "regression")
 
     @property
     def metrics(self) -> Mapping[str, Direction]:
@@ -232,21 +265,21 @@ class Supervised(Learner):
             )
         return functional.mse_loss(outputs.squeeze(1), targets)
 
-    def evaluate(self, networks: Networks, inputs: Tensor, targets: Tensor) -> dict[str, float]:
+    def evaluate(self, networks: Networks, inputs: Tensor, targets: Tensor) -> Mapping[str, Tensor]:
         """The metrics on one split, errors in units of the target."""
         network = networks["network"]
         outputs = torch.cat([network(part) for part in torch.split(inputs, EVALUATION_BATCH)])
         if self.data.task == "classification":
             return {
-                "loss": functional.cross_entropy(outputs, targets).item(),
-                "accuracy": (outputs.argmax(1) == targets).double().mean().item(),
+                "loss": functional.cross_entropy(outputs, targets),
+                "accuracy": (outputs.argmax(1) == targets).double().mean(),
             }
         errors = outputs.squeeze(1).double() - targets.double()
-        squared = errors.square().mean().item()
-        spread = targets.double().var(correction=0).item()
+        squared = errors.square().mean()
+        spread = targets.double().var(correction=0)
         return {
             "loss": squared,
-            "rmse": math.sqrt(squared) * self.data.target_std,
-            "mae": errors.abs().mean().item() * self.data.target_std,
-            "r2": 1 - squared / spread if spread > 0 else math.nan,
+            "rmse": squared.sqrt() * self.data.target_std,
+            "mae": errors.abs().mean() * self.data.target_std,
+            "r2": torch.where(spread > 0, 1 - squared / spread, math.nan),
         }

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from models import checkpoint, learners
+from models.data.dataset import EXAMPLES
 from models.data.load import load
 from models.learner import Learner
 from models.study import Study
@@ -24,15 +25,18 @@ class Winner:
         metrics: On the test rows, named test_*.
         network: The network as a `torch.export` program; None if it cannot be exported.
         why_not: Why it cannot be exported; None if it can.
-        preprocessing: From the rows as people have them to the network's inputs, as JSON.
+        preprocessing: From the rows as people have them to the network's inputs, as JSON; None
+            where a served model takes the network's own inputs and answers with its outputs.
         example: A few rows as a served model receives them: a DataFrame or an array.
+        answers: What the network answers to them, where there is no preprocessing.
     """
 
     metrics: Mapping[str, float]
     network: Path | None
     why_not: str | None
-    preprocessing: str
+    preprocessing: str | None
     example: Any
+    answers: Any = None
 
 
 def examine(study: Study, params: Mapping[str, Any], state: Path, folder: Path) -> Winner:
@@ -48,18 +52,29 @@ def examine(study: Study, params: Mapping[str, Any], state: Path, folder: Path) 
     metrics = measure(learner, networks, tensors(dataset.test), "test")
     path: Path | None = folder / "network.pt2"
     why_not = None
+    own = learner.requests(networks, EXAMPLES)
+    inputs = learner.data.zeros(2)[0] if own is None else own
     try:
-        export(learner.predictor(networks), dataset.shape, folder / "network.pt2")
+        export(learner.predictor(networks), inputs, folder / "network.pt2")
     except Exception as error:
         # Whatever torch.export cannot follow in a user's network must not cost the result.
         path, why_not = None, ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
+    if own is not None:
+        with torch.no_grad():
+            answers = learner.predictor(networks)(own)
+        return Winner(metrics, path, why_not, None, own.numpy(), answers.numpy())
     return Winner(metrics, path, why_not, dataset.preprocessing.to_json(), dataset.example)
 
 
-def export(network: torch.nn.Module, shape: tuple[int, ...], path: Path) -> None:
-    """Write the network as a program that runs without its source, for any batch size."""
+def export(network: torch.nn.Module, example: torch.Tensor, path: Path) -> None:
+    """Write the network as a program that runs without its source, for any batch size.
+
+    Args:
+        network: From a batch of inputs to a batch of answers.
+        example: Two inputs or more; those of the program have their type and shape.
+        path: Where to write it.
+    """
     network.eval()
-    example = torch.zeros(2, *shape)
     program = torch.export.export(
         network, (example,), dynamic_shapes=({0: torch.export.Dim("batch", min=1)},)
     )

@@ -35,8 +35,11 @@ def log_model(record: SearchRecord, winner: Winner) -> None:
     if winner.network is None:
         record.mlflow.set_tag(record.run_id, "nettuner.model", f"not exported: {winner.why_not}")
         return
-    fitted = winner.network.with_name("preprocessing.json")
-    fitted.write_text(winner.preprocessing, encoding="utf-8")
+    artifacts = {"network": str(winner.network)}
+    if winner.preprocessing is not None:
+        fitted = winner.network.with_name("preprocessing.json")
+        fitted.write_text(winner.preprocessing, encoding="utf-8")
+        artifacts["preprocessing"] = str(fitted)
     rules = winner.network.with_name(f"{RULES}.py")
     shutil.copyfile(str(preprocessing.__file__), rules)
     sys.modules[RULES] = preprocessing
@@ -53,7 +56,7 @@ def log_model(record: SearchRecord, winner: Winner) -> None:
             model_id=logged.model_id,
             run_id=record.run_id,
             python_model=str(Path(__file__).with_name("served_model.py")),
-            artifacts={"network": str(winner.network), "preprocessing": str(fitted)},
+            artifacts=artifacts,
             code_paths=[str(rules)],
             input_example=winner.example,
             signature=signature(winner),
@@ -67,6 +70,8 @@ def signature(winner: Winner) -> ModelSignature:
     MLflow has no type for both, and refuses the one where the other was declared; whether they
     are numbers, the preprocessing checks.
     """
+    if winner.preprocessing is None:
+        return infer_signature(winner.example, winner.answers)
     fitted = preprocessing.Preprocessing.from_json(winner.preprocessing)
     answers = fitted.answer(np.zeros((1, len(fitted.classes) or 1)))
     found: ModelSignature = infer_signature(winner.example, answers)
