@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
 
 import typer
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from models.study import Study
     from tasks.plan import Plan
     from tasks.recall import PastSearch
+
+Result = TypeVar("Result")
 
 app = typer.Typer(
     name="nettuner",
@@ -112,16 +115,33 @@ def search(
 
 
 def _run(study: Study, strategy: str, resume: bool, path: Path, verbose: bool) -> SearchResult:
+    from flows.search import flow_of
+
+    again = f"nettuner search {path} --strategy {strategy} --resume"
+    return _started(
+        lambda: flow_of(strategy)(study, resume=resume),
+        f"what was finished is kept. Go on with: {again}",
+        verbose,
+    )
+
+
+def _started(work: Callable[[], Result], again: str, verbose: bool) -> Result:
+    """Run a flow against the local server; whatever ends it early is one line.
+
+    Args:
+        work: The flow.
+        again: What a person may do after an interruption.
+        verbose: Whether an unexpected exception is shown as it is.
+    """
     from flows.local_server import start_local_server
-    from flows.search import SearchFailedError, flow_of
+    from flows.search import SearchFailedError
 
     signal.signal(signal.SIGTERM, _as_interrupt)
     start_local_server()
     try:
-        return flow_of(strategy)(study, resume=resume)
+        return work()
     except KeyboardInterrupt:
-        again = f"nettuner search {path} --strategy {strategy} --resume"
-        print(f"interrupted; what was finished is kept. Go on with: {again}", file=sys.stderr)
+        print(f"interrupted; {again}", file=sys.stderr)
         raise typer.Exit(130) from None
     except SearchFailedError as error:
         fail(str(error), 1)
@@ -211,6 +231,52 @@ def compare(
     show_table(report.comparison(found))
     report.plot(found, plot, Path(study).stem)
     print(f"\npicture: {plot}")
+
+
+@app.command()
+def replay(
+    study: StudyName,
+    search: Annotated[
+        str | None,
+        typer.Option(
+            help="The population search to replay, by its name in MLflow; left out: the latest.",
+            show_default=False,
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=2**32 - 1,
+            help="Other initial weights and batches than with the study's own seed.",
+            show_default=False,
+        ),
+    ] = None,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Show the logs of Prefect and MLflow.")
+    ] = False,
+) -> None:
+    """Train one network from scratch on the schedule that a population found.
+
+    The winner of a population was trained under hyperparameters that changed; this tells what
+    the same schedule is worth to a network that is trained on it from its beginning.
+    """
+    from flows.quiet import keep_quiet
+
+    keep_quiet(verbose)
+    from flows.replay import replay as flow
+    from flows.replay import to_replay
+    from flows.show import show_replay
+    from models.study_file import StudyError
+
+    try:
+        found = to_replay(study, search)
+    except (StudyError, ValueError) as error:
+        fail(str(error), 2)
+    print(f"replaying {found.past.name}: starting Prefect and MLflow …", file=sys.stderr)
+    again = "nothing of a replay is kept; start it anew"
+    show_replay(_started(lambda: flow(found.study, found.past.name, seed), again, verbose))
+    print("look at it beside the search: nettuner ui")
 
 
 @app.command()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import math
 import pkgutil
 import queue
 import shutil
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -18,6 +20,8 @@ from prefect.context import FlowRunContext
 from prefect.futures import PrefectFuture
 from prefect.utilities.annotations import quote
 
+from models import learners
+from models.stack import structure
 from models.study import Proposal, Study, Trial, best
 from tasks import recall, report, track
 from tasks.bury import bury
@@ -26,7 +30,9 @@ from tasks.home import home, prefect_ui
 from tasks.plan import Plan, make_plan, using
 from tasks.progress import Progress
 from tasks.propose import propose
+from tasks.trace import trace
 from tasks.train import Bench, FailedTrialError, train
+from tasks.train_stack import fail, train_stack
 from tasks.warm_start import warmed
 from tasks.worker_pool import InterruptedSearchError, WorkerPool
 
@@ -79,40 +85,61 @@ def search(study: Study, resume: bool = False) -> SearchResult:
     """
     plan = make_plan(study)
     client = track.client()
-    context = FlowRunContext.get()
-    flow_run = context.flow_run if context else None
-    node = f"{prefect_ui()}/runs/flow-run/{flow_run.id}" if flow_run else None
-    facts = track.Facts(
-        strategy=plan.strategy_name,
-        settings=study.strategy.settings,
-        digest=plan.digest,
-        fingerprint=plan.fingerprint,
-        data_name=plan.data_name,
-        structural=plan.structural,
-        prefect_run=node,
-    )
+    facts = facts_of(plan)
     if resume:
         record, history, spent = recall.resume(client, study.name, plan.goal, facts)
         bury(record.driven_by)
     else:
         record, history, spent = track.start_search(client, study, plan.goal, facts), [], 0.0
     plan = replace(plan, strategy=warmed(plan.strategy, client, study.name, record))
+    with (
+        folder_of(record, resumable=True) as folder,
+        WorkerPool(plan.width, study.threads) as pool,
+    ):
+        bench = Bench(study, plan.goal, pool, record, folder, spent)
+        return Engine(bench, plan, history).run()
+
+
+def facts_of(plan: Plan) -> track.Facts:
+    """What is recorded of a search beside its study, and the flow run that it runs in."""
+    context = FlowRunContext.get()
+    flow_run = context.flow_run if context else None
+    return track.Facts(
+        strategy=plan.strategy_name,
+        settings=plan.study.strategy.settings,
+        digest=plan.digest,
+        fingerprint=plan.fingerprint,
+        data_name=plan.data_name,
+        structural=plan.structural,
+        prefect_run=f"{prefect_ui()}/runs/flow-run/{flow_run.id}" if flow_run else None,
+    )
+
+
+@contextmanager
+def folder_of(record: track.SearchRecord, resumable: bool) -> Iterator[Path]:
+    """A folder for checkpoints; closes the record with the reason if it is left early.
+
+    Args:
+        record: Of the search.
+        resumable: Whether the folder is still of use after an interruption.
+    """
     folder = home() / "checkpoints" / record.run_id
     folder.mkdir(parents=True, exist_ok=True)
+    needed = resumable
     try:
-        with WorkerPool(plan.width, study.threads) as pool:
-            bench = Bench(study, plan.goal, pool, record, folder, spent)
-            result = Engine(bench, plan, history).run()
+        yield folder
+        needed = False
     except (KeyboardInterrupt, InterruptedSearchError):
         record.finish("KILLED", _note(record, "interrupted"), {}, {}, reason="interrupted")
         raise
     except Exception as error:
+        needed = False  # a search that failed cannot be resumed
         reason = f"{type(error).__name__}: {error}"
         record.finish("FAILED", _note(record, reason), {}, {}, reason=reason)
-        shutil.rmtree(folder, ignore_errors=True)  # a search that failed cannot be resumed
         raise
-    shutil.rmtree(folder, ignore_errors=True)
-    return result
+    finally:
+        if not needed:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 class Engine:
@@ -125,14 +152,16 @@ class Engine:
         self.history = history
         self.best = best(history)
         self.running: dict[int, Proposal] = {}
+        # The nodes in flight, and the trials that each trains.
+        self.nodes: dict[int, list[Proposal]] = {}
         self.waiting: deque[Proposal] = deque()
         self.ended: str | None = None
         self.ended_futures: queue.SimpleQueue[int] = queue.SimpleQueue()
         # The nodes of the DAG, for its edges.
-        self.trained: dict[int, PrefectFuture[Trial]] = {}
+        self.trained: dict[int, PrefectFuture[Any]] = {}
         self.asked: list[PrefectFuture[list[Proposal]]] = []
         self.origin: dict[int, PrefectFuture[list[Proposal]]] = {}
-        self.unseen: list[PrefectFuture[Trial]] = []
+        self.unseen: list[PrefectFuture[Any]] = []
 
     def run(self) -> SearchResult:
         """Search until the end, then examine the winner.
@@ -157,10 +186,36 @@ class Engine:
 
     def fill(self) -> None:
         """Start trials while there are free places and no reason to stop."""
-        while self.ended is None and len(self.running) < self.plan.width:
+        while self.ended is None and len(self.nodes) < self.plan.width:
             if not self.waiting and not self.ask():
                 return
-            self.start(self.waiting.popleft())
+            self.start(self.take())
+
+    def take(self) -> list[Proposal]:
+        """The next proposals of one structure: a worker's fair share of all that wait."""
+        first = self.waiting[0]
+        if self.plan.stack == 1:
+            return [self.waiting.popleft()]
+        kind = self.kind(first)
+        alike = [proposal for proposal in self.waiting if self.kind(proposal) == kind]
+        running = sum(self.kind(proposal) == kind for proposal in self.running.values())
+        share = math.ceil((len(alike) + running) / self.plan.width)
+        taken = alike[: min(share, self.plan.stack)]
+        numbers = {proposal.number for proposal in taken}
+        self.waiting = deque(p for p in self.waiting if p.number not in numbers)
+        return taken
+
+    def kind(self, proposal: Proposal) -> tuple[Any, ...]:
+        """What the members of a stack have in common."""
+        parent = self.parent(proposal)
+        done = parent.proposal.until if parent else None
+        found = learners.find(self.study.learner)
+        assert isinstance(found, type)
+        return (proposal.until, done, *structure(found, proposal.params))
+
+    def parent(self, proposal: Proposal) -> Trial | None:
+        """The trial whose weights a proposal continues from."""
+        return next((t for t in self.history if t.number == proposal.parent), None)
 
     def ask(self) -> bool:
         """Ask the strategy for more; False if it has nothing now.
@@ -176,7 +231,7 @@ class Engine:
             return False
         if strategy.adaptive and not strategy.one_by_one and self.running:
             return False  # it learns from whole generations
-        free = self.plan.width - len(self.running)
+        free = (self.plan.width - len(self.nodes)) * self.plan.stack
         count = free if strategy.one_by_one else left if strategy.adaptive else BATCH
         future = propose.submit(
             plain(strategy),
@@ -202,48 +257,63 @@ class Engine:
         learned = [allow_failure(future) for future in self.unseen]
         return [*self.asked[-1:], *(learned if self.plan.strategy.adaptive else [])]
 
-    def start(self, proposal: Proposal) -> None:
-        """Train a proposal; its node follows its proposal's, and its parent's trial."""
-        parent = next((t for t in self.history if t.number == proposal.parent), None)
-        edges: list[Any] = [self.origin[proposal.number]]
-        if parent and parent.number in self.trained:
-            edges.append(self.trained[parent.number])
-        future = train.submit(
-            plain(self.bench),
-            plain(proposal),
-            plain(parent),
-            node_name(proposal),
-            return_state=False,
-            wait_for=edges,
-        )
-        self.running[proposal.number] = proposal
-        self.trained[proposal.number] = future
-        future.add_done_callback(lambda _: self.ended_futures.put(proposal.number))
+    def start(self, proposals: list[Proposal]) -> None:
+        """Train proposals; their node follows those of their proposals, and of their parents."""
+        parents = [self.parent(proposal) for proposal in proposals]
+        before: list[Any] = [self.origin[proposal.number] for proposal in proposals]
+        before += [self.trained[p.number] for p in parents if p and p.number in self.trained]
+        name = node_name(proposals)
+        if len(proposals) == 1:
+            future: PrefectFuture[Any] = train.submit(
+                plain(self.bench),
+                plain(proposals[0]),
+                plain(parents[0]),
+                name,
+                return_state=False,
+                wait_for=list(dict.fromkeys(before)),
+            )
+        else:
+            future = train_stack.submit(
+                plain(self.bench),
+                plain(proposals),
+                plain(parents),
+                name,
+                return_state=False,
+                wait_for=list(dict.fromkeys(before)),
+            )
+        self.nodes[proposals[0].number] = proposals
+        for proposal in proposals:
+            self.running[proposal.number] = proposal
+            self.trained[proposal.number] = future
+        future.add_done_callback(lambda _: self.ended_futures.put(proposals[0].number))
 
     def settle(self, number: int) -> None:
-        """Take a trial that ended into the history; a failed node is a failed trial."""
-        future = self.trained[number]
+        """Take the trials of a node that ended into the history."""
+        proposals, future = self.nodes.pop(number), self.trained[number]
         outcome: Any = future.result(raise_on_failure=False)
         if isinstance(outcome, FailedTrialError):
             outcome = outcome.trial
         elif isinstance(outcome, BaseException):
             raise outcome
-        trial: Trial = outcome
-        del self.running[number]
         self.unseen.append(future)
-        self.history.append(trial)
-        if trial.succeeded and best([trial, *([self.best] if self.best else [])]) is trial:
-            self.best = trial
-            self.bench.record.improved(trial, len(self.history))
+        trials: list[Trial] = outcome if isinstance(outcome, list) else [outcome]
+        for trial in trials:
+            del self.running[trial.number]
+            self.history.append(trial)
+            if len(proposals) > 1 and not trial.succeeded:
+                name = node_name([trial.proposal])
+                fail.submit(plain(trial), name, return_state=False, wait_for=[future]).wait()
+            if trial.succeeded and best([trial, *([self.best] if self.best else [])]) is trial:
+                self.best = trial
+                self.bench.record.improved(trial, len(self.history))
         self.forget_checkpoints()
 
     def forget_checkpoints(self) -> None:
         """Delete the states that nothing can need any more."""
-        keep = {self.best.checkpoint if self.best else None}
-        latest = {t.proposal.member: t for t in self.history if t.proposal.member is not None}
-        keep |= {trial.checkpoint for trial in latest.values()}
-        parents = {p.parent for p in (*self.waiting, *self.running.values())}
-        keep |= {trial.checkpoint for trial in self.history if trial.number in parents}
+        pending = [*self.running.values(), *self.waiting]
+        needed = self.plan.strategy.needed(self.history, pending)
+        keep = {trial.checkpoint for trial in self.history if trial.number in needed}
+        keep |= {self.best.checkpoint if self.best else None}
         for path in self.bench.folder.glob("*.safetensors"):
             number = int(path.stem.removeprefix("trial-"))
             if str(path) not in keep and number not in self.running:
@@ -289,6 +359,15 @@ class Engine:
                 f"none of {len(self.history)} trials succeeded, the last one because {reason}; "
                 f"see `nettuner trials {self.study.name}`"
             )
+        if winner.proposal.member is not None:
+            traced = trace.submit(
+                plain(self.bench),
+                plain(list(self.history)),
+                plain(winner),
+                return_state=False,
+                wait_for=[*self.asked[-1:], *map(allow_failure, self.unseen)],
+            )
+            traced.wait()  # a picture that cannot be drawn is a failed node; it costs no result
         before = [self.trained[winner.number]] if winner.number in self.trained else []
         test: dict[str, float] = examine_winner.submit(
             plain(self.bench), plain(winner), return_state=False, wait_for=before
@@ -298,13 +377,19 @@ class Engine:
             record.name, record.run_id, record.url, self.history, winner, test, ended
         )
         text = report.search_as_markdown(self.study, self.bench.goal, result.trials, test, ended)
-        record.finish("FINISHED", text, test, winner.proposal.params)
-        create_markdown_artifact(
-            f"[{record.name} in MLflow]({record.url})\n\n{text}",
-            key="search-result",
-            description=f"{self.study.name}: {record.name}",
-        )
+        close(self.bench, winner, test, text)
         return result
+
+
+def close(bench: Bench, winner: Trial, test: Mapping[str, float], text: str) -> None:
+    """Close the record of a search that has a result, and show the same page in Prefect."""
+    record = bench.record
+    record.finish("FINISHED", text, test, winner.proposal.params)
+    create_markdown_artifact(
+        f"[{record.name} in MLflow]({record.url})\n\n{text}",
+        key="search-result",
+        description=f"{bench.study.name}: {record.name}",
+    )
 
 
 def plain(value: Value) -> Value:
@@ -316,11 +401,19 @@ def plain(value: Value) -> Value:
     return cast("Value", quote(value))
 
 
-def node_name(proposal: Proposal) -> str:
+def node_name(proposals: Sequence[Proposal]) -> str:
     """Of a training task in the DAG."""
-    if proposal.member is None:
-        return f"trial-{proposal.number}"
-    return f"member-{proposal.member}-until-{proposal.until}"
+    first, last = proposals[0], proposals[-1]
+    if first.member is None:
+        kind, numbers = "trial", (first.number, last.number)
+        until = ""
+    else:
+        assert last.member is not None
+        kind, numbers = "member", (first.member, last.member)
+        until = f"-until-{first.until}"
+    if len(proposals) == 1:
+        return f"{kind}-{numbers[0]}{until}"
+    return f"{len(proposals)}-{kind}s-{numbers[0]}-to-{numbers[1]}{until}"
 
 
 def _since(history: list[Trial], event: Any) -> int:
@@ -334,7 +427,7 @@ def _since(history: list[Trial], event: Any) -> int:
 
 
 def _note(record: track.SearchRecord, reason: str) -> str:
-    return f"{record.facts.strategy} search, ended early: {reason}"
+    return f"{record.facts.what}, ended early: {reason}"
 
 
 def flow_of(strategy: str) -> Callable[..., SearchResult]:

@@ -10,12 +10,14 @@ from rich.console import Console
 from rich.table import Table
 
 from models.space import Dimension
+from models.study import Goal, Trial
 from tasks import strategies
 from tasks.plan import Plan, using
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from flows.replay import ReplayResult
     from flows.search import SearchResult
 
 
@@ -90,6 +92,39 @@ def show_result(result: SearchResult, plan: Plan) -> None:
     console.print(table)
     console.print(f"ended because {result.ended}")
     console.print(f"recorded as {result.url}", soft_wrap=True)
+
+
+def show_replay(found: ReplayResult) -> None:
+    """What came of a replay, beside the search that it replays."""
+    console = Console()
+    goal, replayed = found.replayed.goal, found.replayed
+    console.print(f"\n[bold]{found.name}[/]: {len(found.trials)} phases, one network from scratch")
+    table = _table()
+    table.add_column(f"{replayed.unit}")
+    table.add_column(goal.metric, justify="right")
+    names = list(dict.fromkeys(name for t in found.trials for name in t.proposal.params))
+    for name in names:
+        table.add_column(name, justify="right")
+    first = 0
+    for trial in found.trials:
+        until = trial.proposal.until or 0
+        values = [_short(trial.proposal.params.get(name)) for name in names]
+        table.add_row(f"{first + 1} to {until}", _metric(goal, trial), *values)
+        first = until
+    console.print(table)
+    for name, value in found.test.items():
+        console.print(f"{name} {value:.6g}")
+    console.print(
+        f"[bold]{goal.metric} {_metric(goal, found.trials[-1])}[/] on the schedule of member "
+        f"{found.original.proposal.member} of {replayed.name}, which had "
+        f"{_metric(goal, found.original)}",
+        soft_wrap=True,
+    )
+    console.print(f"recorded as {found.url}", soft_wrap=True)
+
+
+def _metric(goal: Goal, trial: Trial) -> str:
+    return "" if trial.score is None else f"{goal.value(trial.score):.6g}"
 
 
 def show_table(table: pd.DataFrame) -> None:

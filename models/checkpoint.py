@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
+
+Moments = Mapping[str, Mapping[int, Mapping[str, Any]]]
 
 
 def save(
@@ -20,13 +23,19 @@ def save(
 
     The hyperparameters are not part of it: they belong to the moment, not to the state.
     """
+    moments = {name: optimiser.state_dict()["state"] for name, optimiser in optimisers.items()}
+    write(path, networks, moments, rounds)
+
+
+def write(path: Path, networks: Mapping[str, nn.Module], moments: Moments, rounds: int) -> None:
+    """The same with the moments by network and number of the parameter, as torch has them."""
     tensors: dict[str, Tensor] = {}
     for name, network in networks.items():
         for key, tensor in network.state_dict().items():
             tensors[f"network/{name}/{key}"] = tensor
-    for name, optimiser in optimisers.items():
-        for index, moments in optimiser.state_dict()["state"].items():
-            for key, moment in moments.items():
+    for name, of_network in moments.items():
+        for index, found in of_network.items():
+            for key, moment in found.items():
                 if moment is not None:
                     tensors[f"optimiser/{name}/{index}/{key}"] = torch.as_tensor(moment)
     # Clones, because safetensors refuses tensors that share memory (tied weights do).
@@ -50,6 +59,25 @@ def load(path: Path, networks: Mapping[str, nn.Module], optimisers: Mapping[str,
         FileNotFoundError: there is no such file.
         ValueError: the file is damaged, or belongs to networks of another structure.
     """
+    rounds, moments = read(path, networks)
+    for name, optimiser in optimisers.items():
+        groups = optimiser.state_dict()["param_groups"]
+        state = {index: dict(found) for index, found in moments.get(name, {}).items()}
+        optimiser.load_state_dict({"state": state, "param_groups": groups})
+    return rounds
+
+
+def read(path: Path, networks: Mapping[str, nn.Module]) -> tuple[int, Moments]:
+    """Put saved weights into networks.
+
+    Returns:
+        The rounds that were trained, and the optimisers' moments by network and number of the
+        parameter.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is damaged, or belongs to networks of another structure.
+    """
     if not path.is_file():
         raise FileNotFoundError(f"no checkpoint {path}; it was deleted or belongs elsewhere")
     try:
@@ -63,14 +91,12 @@ def load(path: Path, networks: Mapping[str, nn.Module], optimisers: Mapping[str,
     except (SafetensorError, RuntimeError) as error:
         why = str(error).splitlines()[:2][-1].strip()  # torch's first line names no parameter
         raise ValueError(f"checkpoint {path} does not fit: {why}; train anew") from error
-    for name, optimiser in optimisers.items():
-        state: dict[int, dict[str, Tensor]] = {}
+    moments: dict[str, dict[int, dict[str, Tensor]]] = {name: {} for name in networks}
+    for name, of_network in moments.items():
         for key, tensor in _below(tensors, f"optimiser/{name}/").items():
             index, _, moment = key.partition("/")
-            state.setdefault(int(index), {})[moment] = tensor
-        groups = optimiser.state_dict()["param_groups"]
-        optimiser.load_state_dict({"state": state, "param_groups": groups})
-    return rounds
+            of_network.setdefault(int(index), {})[moment] = tensor
+    return rounds, moments
 
 
 def _below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -73,8 +73,9 @@ class Study(BaseModel):
         description="Names the experiment in MLflow: letters, digits, dot, dash, underscore."
     )
     learner: StrictStr = Field(
-        description="What is trained: a built-in learner (mlp, cnn), `file.py:Class`, "
-        "`package.module:Class`, or a function `file.py:f` with f(hyperparameters, report)."
+        description="What is trained: a built-in learner (mlp, cnn, gan, translator), "
+        "`file.py:Class`, `package.module:Class`, or a function `file.py:f` with "
+        "f(hyperparameters, report)."
     )
     data: AnySource | None = Field(
         None, description="What it is trained on; a function brings its own."
@@ -98,6 +99,11 @@ class Study(BaseModel):
     ] = Field(default=StrategyChoice(name="random"), description="How the space is searched.")
     width: Count | None = Field(
         None, description="Trials in flight at once (default: one for each core)."
+    )
+    stack: Count | None = Field(
+        None,
+        description="Most trials that one worker trains together as one program, where their "
+        "structure agrees (default: as many as is fast and fits in memory; 1: none).",
     )
     threads: Count = Field(1, description="Threads of torch and BLAS for each trial.")
     trial_seconds: Seconds | None = Field(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +12,17 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from models import checkpoint, optimiser
 from models.data.dataset import Dataset, Split
+from models.data.preprocessing import Sentences
 from models.learner import DataFacts, Learner, Networks
+from models.randomness import Randomness, step_keys
+
+Measured = dict[str, float]
+Watch = Callable[[int, Networks], None]
 
 
 class DivergedError(FloatingPointError):
@@ -48,12 +54,24 @@ def prepared(found: type[Learner], dataset: Dataset) -> Learner:
 
 def facts(dataset: Dataset) -> DataFacts:
     """What learners may know of a dataset."""
-    return DataFacts(dataset.task, dataset.shape, dataset.outputs, dataset.preprocessing.target_std)
+    found = dataset.preprocessing.inputs
+    return DataFacts(
+        dataset.task,
+        dataset.shape,
+        dataset.outputs,
+        dataset.preprocessing.target_std,
+        found if isinstance(found, Sentences) else None,
+    )
 
 
 def derived_seed(*key: int) -> int:
     """A seed for torch that depends on every number of the key."""
     return int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+def draw_seed(seed: tuple[int, ...]) -> np.uint32:
+    """What the randomness of a training's steps starts from."""
+    return np.uint32(derived_seed(*seed, 2) % 2**32)
 
 
 def tensors(split: Split) -> tuple[Tensor, Tensor]:
@@ -71,7 +89,8 @@ def fit(
     until: int | None = None,
     start: Path | None = None,
     end: Path | None = None,
-) -> Iterator[tuple[int, dict[str, float]]]:
+    watch: Watch | None = None,
+) -> Iterator[tuple[int, Measured]]:
     """Train, and yield (round, metrics) after each round, counted from 1.
 
     Whoever drives it decides what to record and when to stop. Every round draws its batches and
@@ -87,6 +106,7 @@ def fit(
         until: Stop after this round of `length.rounds`; None for all of them.
         start: A checkpoint to continue from.
         end: Where to write the state after the last round.
+        watch: Called after each round, with its number and the networks in eval mode.
 
     Raises:
         DivergedError: a loss stopped being finite.
@@ -101,18 +121,23 @@ def fit(
         for name, network in networks.items()
     }
     done = checkpoint.load(start, networks, optimisers) if start else 0
-    per_round = length.steps_per_round or steps_per_epoch(len(targets), now["batch_size"])
+    randomness, draws = Randomness(), np.array([draw_seed(seed)])
     for round_ in range(done + 1, (until or length.rounds) + 1):
-        first = (round_ - 1) * per_round
-        last = min(first + per_round, length.steps or math.inf)
+        steps = steps_of(round_, length, len(targets), now["batch_size"])
+        keys = {
+            name: step_keys(draws, steps, index)[:, 0].unbind()
+            for index, name in enumerate(networks)
+        }
         losses: dict[str, list[float]] = {name: [] for name in networks}
         for network in networks.values():
             network.train()
         with seeded(*seed, round_):
-            for step in range(first, int(last)):
+            for place, step in enumerate(steps.tolist()):
                 rows = batch(len(targets), now["batch_size"], step, seed)
                 for name in networks:
-                    loss = learner.loss(name, networks, (inputs[rows], targets[rows]), now)
+                    randomness.begin(keys[name][place])
+                    with randomness:
+                        loss = learner.loss(name, networks, (inputs[rows], targets[rows]), now)
                     value = loss.item()
                     if not math.isfinite(value):
                         raise DivergedError(
@@ -123,32 +148,78 @@ def fit(
                     loss.backward()  # type: ignore[no-untyped-call]
                     optimiser.steer(optimisers[name], name, now, step)
                     optimisers[name].step()
-            metrics = {
-                f"{prefix}_loss": math.fsum(values) / len(values)
-                for prefix, values in _prefixed(losses).items()
-            }
-            metrics |= measure(learner, networks, held_out, "val")
+        rates = {name: o.param_groups[0]["lr"] for name, o in optimisers.items()}
+        metrics = summary(losses, rates, now, int(steps[-1]))
+        metrics |= measure(learner, networks, held_out, "val", (*seed, round_))
+        if watch:
+            watch(round_, networks)
         yield round_, metrics
     if end:
         checkpoint.save(end, networks, optimisers, until or length.rounds)
 
 
-def _prefixed(losses: Mapping[str, list[float]]) -> dict[str, list[float]]:
-    """`train_loss` where there is one network, else `train_<network>_loss`."""
-    if len(losses) == 1:
-        return {"train": next(iter(losses.values()))}
-    return {f"train_{name}": values for name, values in losses.items()}
+def summary(
+    losses: Mapping[str, list[float]],
+    rates: Mapping[str, float],
+    now: Mapping[str, Any],
+    last: int,
+) -> Measured:
+    """What a round trained with: mean losses, and the learning rates in force at its last step.
+
+    Args:
+        losses: Of every step, by network.
+        rates: Read back from the optimisers, by network.
+        now: The hyperparameters of this moment.
+        last: The last step of the round, counted from 0.
+
+    Returns:
+        `train_loss` where there is one network, else `train_<network>_loss`; rates likewise.
+
+    Raises:
+        RuntimeError: an optimiser did not use the learning rate that it was given.
+    """
+    found = {}
+    for name, values in losses.items():
+        asked = optimiser.learning_rate(name, now, last)
+        if rates[name] != asked:
+            raise RuntimeError(
+                f"the learning rate in force must be the one given, got {rates[name]} instead of "
+                f"{asked} for {name} at step {last + 1}; report this as a fault of nettuner"
+            )
+        prefix = "train" if len(losses) == 1 else f"train_{name}"
+        found[f"{prefix}_loss"] = math.fsum(values) / len(values)
+        found[f"{prefix}_learning_rate"] = rates[name]
+    return found
 
 
 def measure(
-    learner: Learner, networks: Networks, split: tuple[Tensor, Tensor], prefix: str
-) -> dict[str, float]:
-    """The learner's metrics on a split, each name prefixed (`val_accuracy`)."""
+    learner: Learner,
+    networks: Networks,
+    split: tuple[Tensor, Tensor],
+    prefix: str,
+    seed: tuple[int, ...] = (),
+) -> Measured:
+    """The learner's metrics on a split, each name prefixed (`val_accuracy`).
+
+    Whatever is random in them derives from the seed.
+    """
     for network in networks.values():
         network.eval()
-    with torch.no_grad():
+    with torch.no_grad(), seeded(*seed):
         metrics = learner.evaluate(networks, *split)
-    return {f"{prefix}_{name}": value for name, value in metrics.items()}
+    return {f"{prefix}_{name}": float(value) for name, value in metrics.items()}
+
+
+def steps_of(round_: int, length: Length, rows: int, batch_size: int) -> NDArray[np.int64]:
+    """The optimiser steps of a round, counted from 0 over the whole training."""
+    per_round = length.steps_per_round or steps_per_epoch(rows, batch_size)
+    first = (round_ - 1) * per_round
+    return np.arange(first, min(first + per_round, length.steps or first + per_round))
+
+
+def total_steps(length: Length, rows: int, batch_size: int) -> int:
+    """Optimiser steps of a whole trial."""
+    return length.steps or length.rounds * steps_per_epoch(rows, batch_size)
 
 
 def steps_per_epoch(rows: int, batch_size: int) -> int:
@@ -166,7 +237,7 @@ def batch(rows: int, batch_size: int, step: int, seed: tuple[int, ...]) -> Tenso
     return _shuffled(rows, (*seed, epoch))[index * batch_size : (index + 1) * batch_size]
 
 
-@functools.lru_cache(maxsize=2)
+@functools.lru_cache(maxsize=256)
 def _shuffled(rows: int, key: tuple[int, ...]) -> Tensor:
     """A permutation of the rows that depends on the key alone."""
     generator = torch.Generator().manual_seed(derived_seed(*key, 1))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import numbers
 import random
 import time
-from collections.abc import Callable, Mapping
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,10 +19,22 @@ import numpy as np
 import torch
 
 from models import learners
+from models.data.dataset import Dataset
 from models.data.load import load
-from models.learner import Learner
+from models.learner import Learner, Networks
+from models.pace import Pace, Speeds, measured
+from models.stack import Stack
+from models.stacked_training import fit_stack
 from models.study import Goal, Proposal, Study
-from models.training import DivergedError, Length, derived_seed, fit, prepared
+from models.training import (
+    DivergedError,
+    Length,
+    Measured,
+    derived_seed,
+    fit,
+    prepared,
+    total_steps,
+)
 
 
 @dataclass(frozen=True)
@@ -33,6 +48,7 @@ class Job:
         log: Where each round's metrics are appended as a JSON line, as they happen.
         start: The checkpoint to continue from; None starts anew.
         end: Where to leave the trained state; None for functions, which have none.
+        done: Rounds trained when `start` was written.
     """
 
     study: Study
@@ -41,6 +57,11 @@ class Job:
     log: Path
     start: Path | None = None
     end: Path | None = None
+    done: int = 0
+
+    def picture(self, name: str, step: int) -> Path:
+        """Where a picture of this step is left, as an array of numpy's."""
+        return self.log.with_name(f"{self.log.stem}.{name}.{step}.npy")
 
 
 @dataclass(frozen=True)
@@ -50,6 +71,20 @@ class Outcome:
     score: float
     metrics: Mapping[str, float]
     rounds: int
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a trial has no score, and where it happened; what an exception says, as words."""
+
+    reason: str
+    details: str = ""
+
+
+def failure(error: BaseException) -> Failure:
+    """An exception as words: many an exception cannot be sent from process to process."""
+    trace = "".join(traceback.format_exception(error))
+    return Failure(f"{type(error).__name__}: {error}", trace)
 
 
 def run(job: Job) -> Outcome:
@@ -65,6 +100,140 @@ def run(job: Job) -> Outcome:
         if isinstance(found, type):
             return _run_learner(job, found, lines)
         return _run_function(job, found, lines)
+
+
+def run_stack(jobs: Sequence[Job], keep_all: bool) -> list[Outcome | Failure]:
+    """Run trials of one structure together, each as if it were alone.
+
+    Args:
+        jobs: They start after the same round and end at the same.
+        keep_all: Whether each leaves its trained state; else only the best of them does.
+    """
+    found = learners.find(jobs[0].study.learner)
+    assert isinstance(found, type)
+    assert jobs[0].study.data is not None
+    dataset = load(jobs[0].study.data)
+    learner = prepared(found, dataset)
+    params = [job.proposal.params for job in jobs]
+    seeds = [trial_seed(job.study, job.proposal) for job in jobs]
+    length = training_length(jobs[0].study)
+    steps = total_steps(length, len(dataset.train), learner.now(params[0])["batch_size"])
+    pace, speeds = measured(learner, dataset, params, seeds, steps)
+    outcomes: list[Outcome | Failure] = []
+    for first in range(0, len(jobs), pace.size):
+        chunk = jobs[first : first + pace.size]
+        outcomes += _run_chunk(chunk, learner, dataset, length, pace, speeds)
+        if not keep_all:
+            _keep_best(jobs[: len(outcomes)], outcomes)
+    return outcomes
+
+
+def _run_chunk(
+    jobs: Sequence[Job],
+    learner: Learner,
+    dataset: Dataset,
+    length: Length,
+    pace: Pace,
+    speeds: Speeds,
+) -> list[Outcome | Failure]:
+    if len(jobs) == 1:
+        return [_attempt(jobs[0])]
+    try:
+        stack = Stack(
+            learner,
+            [job.proposal.params for job in jobs],
+            [trial_seed(job.study, job.proposal) for job in jobs],
+            speeds.programs,
+            convolve_one_by_one=pace.convolve_one_by_one,
+        )
+        return _run_stacked(jobs, stack, dataset, length)
+    except Exception:  # whatever a user's learner cannot do in a stack, it may do alone
+        return [_attempt(job) for job in jobs]
+
+
+def _attempt(job: Job) -> Outcome | Failure:
+    try:
+        return run(job)
+    except Exception as error:
+        return failure(error)
+
+
+def _run_stacked(
+    jobs: Sequence[Job], stack: Stack, dataset: Dataset, length: Length
+) -> list[Outcome | Failure]:
+    with ExitStack() as files:
+        logs = [files.enter_context(job.log.open("w", encoding="utf-8")) for job in jobs]
+        lines = [Lines(log.write, log.flush) for log in logs]
+        failed: dict[int, Failure] = {}
+        for member, job in enumerate(jobs):
+            if job.start is not None:
+                stack.load(member, job.start)
+        until = jobs[0].proposal.until or length.rounds
+        for round_, found in fit_stack(stack, dataset, length, done=jobs[0].done, until=until):
+            for member in set(range(len(jobs))) - set(failed):
+                try:
+                    _take(jobs[member], round_, found[member], lines[member])
+                except DivergedError as error:
+                    failed[member] = failure(error)
+                    continue
+                if is_shown(round_, length.rounds):
+                    _show(jobs[member], stack.learner, stack.member(member), round_)
+        outcomes: list[Outcome | Failure] = []
+        for member, (job, line) in enumerate(zip(jobs, lines, strict=True)):
+            if member in failed:
+                outcomes.append(failed[member])
+                continue
+            if job.end is not None:
+                stack.save(member, job.end, until)
+            outcomes.append(Outcome(job.goal.score(line.latest), line.latest, line.count))
+        return outcomes
+
+
+def _take(job: Job, round_: int, found: Measured | DivergedError, lines: Lines) -> None:
+    """Write down what came of a round.
+
+    Raises:
+        DivergedError: nothing came of it, or the metric is not finite.
+    """
+    if isinstance(found, DivergedError):
+        raise found
+    lines.add(step_after(job.study, round_), found)
+    _finite(job.goal, found, f"after round {round_}")
+
+
+def _keep_best(jobs: Sequence[Job], outcomes: Sequence[Outcome | Failure]) -> None:
+    """Delete the states of all but the best: no other can win the search."""
+    scores = [o.score if isinstance(o, Outcome) else math.inf for o in outcomes]
+    best = min(range(len(jobs)), key=lambda i: (scores[i], jobs[i].proposal.number))
+    for place, job in enumerate(jobs):
+        if place != best and job.end is not None:
+            job.end.unlink(missing_ok=True)
+
+
+# How often pictures are drawn in a whole training.
+SHOWN = 5
+
+
+def is_shown(round_: int, rounds: int) -> bool:
+    """Whether pictures are drawn after a round: a few times in a training, and at its end."""
+    return round_ == rounds or round_ % math.ceil(rounds / SHOWN) == 0
+
+
+def _show(job: Job, learner: Learner, networks: Networks, round_: int) -> None:
+    """Leave the learner's pictures where the search finds them."""
+    with torch.no_grad():
+        pictures = learner.pictures(networks)
+    for name, picture in pictures.items():
+        path = job.picture(name, step_after(job.study, round_))
+        partial = path.with_suffix(".partial")
+        with partial.open("wb") as file:
+            np.save(file, picture)
+        partial.replace(path)
+
+
+def step_after(study: Study, round_: int) -> int:
+    """The training step (epoch) at which a round ends."""
+    return min(round_ * study.steps_per_round, study.steps) if study.steps else round_
 
 
 class Lines:
@@ -100,23 +269,29 @@ def trial_seed(study: Study, proposal: Proposal) -> tuple[int, int]:
     return study.seed, member
 
 
-def _run_learner(job: Job, learner: type[Learner], lines: Lines) -> Outcome:
+def _run_learner(job: Job, found: type[Learner], lines: Lines) -> Outcome:
     assert job.study.data is not None
     dataset = load(job.study.data)
+    learner = copy.copy(prepared(found, dataset))  # what it keeps for itself ends with the trial
+    length = training_length(job.study)
+
+    def watch(round_: int, networks: Networks) -> None:
+        if is_shown(round_, length.rounds):
+            _show(job, learner, networks, round_)
+
     rounds = fit(
-        prepared(learner, dataset),
+        learner,
         dataset,
         job.proposal.params,
-        training_length(job.study),
+        length,
         seed=trial_seed(job.study, job.proposal),
         until=job.proposal.until,
         start=job.start,
         end=job.end,
+        watch=watch,
     )
-    unit = job.study.steps_per_round if job.study.steps else 1
     for round_, metrics in rounds:
-        lines.add(min(round_ * unit, job.study.steps or math.inf), metrics)  # type: ignore[arg-type]
-        _finite(job.goal, metrics, f"after round {round_}")
+        _take(job, round_, metrics, lines)
     return Outcome(job.goal.score(lines.latest), lines.latest, lines.count)
 
 

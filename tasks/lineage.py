@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from models.space import Params, Value, same
-from models.study import Trial
+from models.study import Goal, Study, Trial
+from models.trial import step_after
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -129,13 +130,35 @@ def schedule(trials: Iterable[Trial], winner: Trial | int) -> list[Phase]:
     return found
 
 
-def table(copies: Sequence[Copy]) -> pd.DataFrame:
-    """One row a copy: until, member, source, score, source_score, and what changed, in words."""
+def table(
+    copies: Sequence[Copy], trials: Iterable[Trial], study: Study, goal: Goal
+) -> pd.DataFrame:
+    """One row a copy, for people: when, who, whom, both metrics, and what changed.
+
+    Of each hyperparameter that some copy changed there are the member's own value before the
+    copy, and the value that it went on with.
+    """
     import pandas as pd
 
-    columns = ["until", "member", "source", "score", "source_score", "changed"]
-    rows = [[*(getattr(copy, name) for name in columns[:-1]), in_words(copy)] for copy in copies]
-    return pd.DataFrame(rows, columns=columns)
+    known = {(trial.proposal.member, trial.proposal.until): trial for trial in trials}
+    at_number = {trial.number: trial for trial in known.values()}
+    names = {name: None for copy in copies for name in copy.changed}
+    step = "after step" if study.steps else "after epoch"
+    columns = [step, "member", "copied member", f"its {goal.metric}", f"copied {goal.metric}"]
+    columns += [f"{name} {when}" for name in names for when in ("before", "after")]
+    rows = []
+    for copy in copies:
+        before = known.get((copy.member, copy.until))
+        values = [
+            trial.proposal.params.get(name) if trial else None
+            for name in names
+            for trial in (before, at_number.get(copy.number))
+        ]
+        scores = (copy.score, copy.source_score)
+        metrics = [None if score is None else goal.value(score) for score in scores]
+        when = step_after(study, copy.until)
+        rows.append([when, copy.member, copy.source, *metrics, *values, in_words(copy)])
+    return pd.DataFrame(rows, columns=[*columns, "explored"])
 
 
 def in_words(copy: Copy) -> str:

@@ -19,7 +19,9 @@ from tasks.schema import GIVEN
 from tasks.strategies import Strategy
 
 # What may change between an interruption and its resume.
-CHANGEABLE = {"stop", "width", "threads", "trial_seconds"}
+CHANGEABLE = {"stop", "width", "stack", "threads", "trial_seconds"}
+LARGE_STACK = 64
+SMALL_STACK = 8
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,8 @@ class Plan:
         strategy_name: The strategy's file.
         structural: Hyperparameters that fix tensor shapes or code paths.
         fingerprint, data_name: Of the data; empty where a function brings its own.
-        width: Trials in flight at once.
+        width: Workers: trials, or stacks of trials, in flight at once.
+        stack: Most trials that one worker trains together.
         trials: How many trials there will be at most; None if only time or success ends it.
         digest: Of all that decides what the trials are.
     """
@@ -46,6 +49,7 @@ class Plan:
     fingerprint: str
     data_name: str
     width: int
+    stack: int
     trials: int | None
     digest: str
 
@@ -105,6 +109,7 @@ def make_plan(study: Study, file: str = "study") -> Plan:
         fingerprint=fitted.fingerprint,
         data_name=fitted.data_name,
         width=study.width or os.cpu_count() or 1,
+        stack=_stack(study, strategy),
         trials=trials,
         digest=digest(study, fitted.fingerprint, size),
     )
@@ -118,6 +123,24 @@ def _trials(study: Study, strategy: Strategy, size: int | None) -> int | None:
     if strategy.counts_members or study.stop.trials is None:
         return size
     return study.stop.trials if size is None else min(size, study.stop.trials)
+
+
+def _stack(study: Study, strategy: Strategy) -> int:
+    """The most trials in a stack.
+
+    None are stacked where a trial may have to be stopped by itself, and, unless it is asked for,
+    where proposals get better by waiting for results. Where results may end the search, stacks
+    stay small, for all that is in flight is trained to its end.
+    """
+    if study.data is None or study.trial_seconds is not None:
+        return 1
+    if study.stack is not None:
+        return study.stack
+    if strategy.one_by_one:
+        return 1
+    if study.stop.target is not None or study.stop.patience is not None:
+        return SMALL_STACK
+    return LARGE_STACK
 
 
 def digest(study: Study, fingerprint: str, size: int | None) -> str:

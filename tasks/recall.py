@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, cast
 
-from models.study import Direction, Goal, Trial, best
+from models.study import Direction, Goal, Study, Trial, best
 from tasks import track
 from tasks.home import tracking_uri
 from tasks.trial_tags import from_tags
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 PAGE = 1000
+UNFINISHED = ("RUNNING", "KILLED")
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,34 @@ def searches(mlflow: MlflowClient, study: str) -> list[PastSearch]:
     return sorted((_past(mlflow, run) for run in parents), key=lambda search: search.began)
 
 
+def population(mlflow: MlflowClient, study: str, name: str | None = None) -> PastSearch:
+    """The latest population search of a study that is finished, or the one of this name.
+
+    Raises:
+        ValueError: there is none.
+    """
+    found = [s for s in searches(mlflow, study) if s.members and s.status == "FINISHED"]
+    if not found:
+        raise ValueError(
+            f"no population search of {study!r} is finished; search it first, with "
+            "--strategy population"
+        )
+    named = [search for search in found if name in (None, search.name, search.run_id)]
+    if not named:
+        known = ", ".join(repr(search.name) for search in found[-5:])
+        raise ValueError(
+            f"{study!r} has no finished population search {name!r}; its latest are: {known}"
+        )
+    return named[-1]
+
+
+def as_searched(mlflow: MlflowClient, past: PastSearch) -> Study:
+    """The study as it was when this search of it began."""
+    with TemporaryDirectory() as folder:
+        path = Path(mlflow.download_artifacts(past.run_id, track.STUDY, folder))
+        return Study.model_validate_json(path.read_text(encoding="utf-8"))
+
+
 def _runs(mlflow: MlflowClient, experiment_id: str, condition: str) -> Iterator[Run]:
     token = None
     while True:
@@ -90,10 +121,15 @@ def _past(mlflow: MlflowClient, parent: Run) -> PastSearch:
     for run in _runs(mlflow, info.experiment_id, condition):
         found = list(from_tags(run.data.tags))
         trials += found
-        if found and found[0].proposal.member is not None:
-            members[found[0].proposal.member] = run.info.run_id
+        if track.MEMBER in run.data.tags:
+            members[int(run.data.tags[track.MEMBER])] = run.info.run_id
         elif run.info.status == "RUNNING":
             unfinished.append(run.info.run_id)
+    if info.status in UNFINISHED:
+        known = {trial.number for trial in trials}
+        kept = (w["tags"] for segment in _segments(mlflow, info.run_id) for w in segment.values())
+        found = [trial for tags in kept for trial in from_tags(tags)]
+        trials += {t.number: t for t in found if t.number not in known}.values()
     return PastSearch(
         run_id=info.run_id,
         experiment_id=info.experiment_id,
@@ -112,6 +148,21 @@ def _past(mlflow: MlflowClient, parent: Run) -> PastSearch:
     )
 
 
+def _segments(mlflow: MlflowClient, run_id: str) -> Iterator[dict[str, Any]]:
+    """What was kept of a population's members beside their own runs, by these runs."""
+    for file in mlflow.list_artifacts(run_id, track.SEGMENTS):
+        with TemporaryDirectory() as folder:
+            path = Path(mlflow.download_artifacts(run_id, file.path, folder))
+            yield json.loads(path.read_text(encoding="utf-8"))
+
+
+def _restore(mlflow: MlflowClient, run_id: str) -> None:
+    """Send to the members' runs what a search that was killed had only kept beside them."""
+    for segment in _segments(mlflow, run_id):
+        for member, waiting in segment.items():
+            track.resend(mlflow, member, waiting)
+
+
 def resume(
     mlflow: MlflowClient, study: str, goal: Goal, facts: track.Facts
 ) -> tuple[track.SearchRecord, list[Trial], float]:
@@ -126,7 +177,7 @@ def resume(
     open_ones = [
         search
         for search in searches(mlflow, study)
-        if search.strategy == facts.strategy and search.status in ("RUNNING", "KILLED")
+        if search.strategy == facts.strategy and search.status in UNFINISHED
     ]
     if not open_ones:
         raise ValueError(
@@ -139,6 +190,7 @@ def resume(
             "undo the change (stop rules and width may differ) or start without --resume"
         )
     _check_weights(past)
+    _restore(mlflow, past.run_id)
     for run_id in past.unfinished:
         mlflow.set_tag(run_id, track.REASON, "interrupted; the trial was asked for again")
         mlflow.set_terminated(run_id, "KILLED")
@@ -147,8 +199,12 @@ def resume(
     mlflow.update_run(past.run_id, status="RUNNING")
     record = track.SearchRecord(mlflow, mlflow.get_run(past.run_id), goal, facts)
     record.link(facts.prefect_run)
+    latest = {t.proposal.member: t.proposal for t in sorted(past.trials, key=lambda t: t.number)}
     for member, run_id in past.members.items():
-        record.adopt(member, run_id)
+        if member in latest:
+            record.adopt(member, run_id, latest[member])
+        else:  # it was begun and never ended a segment: it is begun anew
+            mlflow.set_terminated(run_id, "KILLED")
     spent = max((trial.ended for trial in past.trials), default=0.0)
     return record, past.trials, spent
 

@@ -147,7 +147,7 @@ def plot(searches: Sequence[PastSearch], path: Path, title: str) -> None:
                 linewidth=2,
             )
             axes.plot(points[column].iloc[-1:], points["best"].iloc[-1:], "o", color=colour)
-    _scale(left, bests, goal)
+    scale(left, bests, goal)
     length = f" ({rounds} {unit} each)" if rounds else ""
     left.set(xlabel=f"networks trained{length}", ylabel=f"best {goal.metric} so far")
     right.set(xlabel="seconds since the search began")
@@ -161,7 +161,7 @@ def plot(searches: Sequence[PastSearch], path: Path, title: str) -> None:
     figure.savefig(path, dpi=150)
 
 
-def _scale(axes: Any, values: Sequence[float], goal: Goal) -> None:
+def scale(axes: Any, values: Sequence[float], goal: Goal) -> None:
     """Logarithmic for losses; else without the first poor trials: lines differ near the best."""
     ordered = pd.Series(values)
     if goal.direction == "minimize" and 0 < 5 * ordered.min() < ordered.max():
@@ -173,6 +173,34 @@ def _scale(axes: Any, values: Sequence[float], goal: Goal) -> None:
         low, high = float(ordered.min()), float(ordered.quantile(0.9))
     margin = (high - low) * 0.08 or abs(high) * 0.01 or 1.0
     axes.set_ylim(low - margin, high + margin)
+
+
+def replay_as_markdown(
+    study: Study,
+    goal: Goal,
+    trials: Sequence[Trial],
+    test: Mapping[str, float],
+    replayed: PastSearch,
+) -> str:
+    """The result of a replay as a page: how it did beside the original, and on which schedule."""
+    names = study.space.names()
+    original = best(replayed.trials)
+    assert original is not None
+    lines = [
+        f"**{goal.metric}: {goal.value(trials[-1].score or 0.0):.6g}**, trained from scratch on "
+        f"the schedule of member {original.proposal.member} of {replayed.name}, which had "
+        f"{goal.value(original.score or 0.0):.6g}.",
+        "",
+        *[f"- {name}: {value:.6g} (test rows, measured once)" for name, value in test.items()],
+        "",
+        f"| until ({study.unit}) | {goal.metric} | " + " | ".join(names) + " |",
+        "| --- | --- | " + " | ".join("---" for _ in names) + " |",
+    ]
+    for trial in trials:
+        params = [str(trial.proposal.params.get(name, "")) for name in names]
+        value = f"{goal.value(trial.score or 0.0):.6g}"
+        lines.append("| " + " | ".join([str(trial.proposal.until), value, *params]) + " |")
+    return "\n".join(lines)
 
 
 def search_as_markdown(

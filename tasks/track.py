@@ -12,17 +12,25 @@ import re
 import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, Experiment, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
+from numpy.typing import NDArray
 
 from models.study import Goal, Proposal, Study, Trial
 from tasks.home import AS_TRAINING, home, mlflow_ui, tracking_uri
 from tasks.trial_tags import LONGEST_REASON, to_tags
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Picture = tuple[str, int, NDArray[np.uint8]]
+"""Name, training step, and the image."""
 
 NOTE = "mlflow.note.content"
 PARENT = "mlflow.parentRunId"
@@ -32,6 +40,10 @@ DIGEST = "nettuner.study_digest"
 DATA = "nettuner.data_fingerprint"
 REASON = "nettuner.reason"
 PREFECT = "nettuner.prefect_run"
+MEMBER = "nettuner.member"
+COPIED = "nettuner.copied"
+STUDY = "study.json"
+SEGMENTS = "segments"
 
 # MLflow's pages show an experiment with this as model training, and runs with that as ours.
 SHOWN_AS_TRAINING = {"mlflow.experimentKind": "custom_model_development"}
@@ -41,6 +53,8 @@ SOURCE = {"mlflow.source.name": "nettuner", "mlflow.source.type": "LOCAL"}
 # seen early, and a trial of 20 rounds costs six calls.
 FLUSH_ROUNDS = 7
 FLUSH_SECONDS = 2.0
+# A member of a population that trains in a stack has its segments sent at least so often.
+LATER_SECONDS = 10.0
 
 # MLflow's own limits: of one batch, of a metric's name.
 MOST_METRICS = 900
@@ -96,7 +110,10 @@ def _experiment(mlflow: MlflowClient, study: Study, goal: Goal) -> str:
 
 @dataclass(frozen=True)
 class Facts:
-    """What is recorded of a search beside the study: all that makes it repeatable."""
+    """What is recorded of a search beside the study: all that makes it repeatable.
+
+    Its kind is `search`, or `replay` of the search that `tags` tell of.
+    """
 
     strategy: str
     settings: Mapping[str, Any]
@@ -105,6 +122,13 @@ class Facts:
     data_name: str
     structural: frozenset[str]
     prefect_run: str | None
+    kind: str = "search"
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def what(self) -> str:
+        """What this is, as words."""
+        return self.kind if self.kind == self.strategy else f"{self.strategy} {self.kind}"
 
 
 def start_search(mlflow: MlflowClient, study: Study, goal: Goal, facts: Facts) -> SearchRecord:
@@ -112,7 +136,7 @@ def start_search(mlflow: MlflowClient, study: Study, goal: Goal, facts: Facts) -
     experiment = _experiment(mlflow, study, goal)
     name = f"{facts.strategy} {time.strftime('%Y-%m-%d %H:%M:%S')}"
     tags = {
-        KIND: "search",
+        KIND: facts.kind,
         STRATEGY: facts.strategy,
         DIGEST: facts.digest,
         DATA: facts.fingerprint,
@@ -120,6 +144,7 @@ def start_search(mlflow: MlflowClient, study: Study, goal: Goal, facts: Facts) -
         "nettuner.direction": goal.direction,
         "nettuner.round_unit": study.unit,
         "nettuner.rounds": str(study.rounds),
+        **facts.tags,
     }
     run = mlflow.create_run(experiment, tags={**tags, **SOURCE}, run_name=name)
     record = SearchRecord(mlflow, run, goal, facts)
@@ -139,7 +164,7 @@ def start_search(mlflow: MlflowClient, study: Study, goal: Goal, facts: Facts) -
     if facts.fingerprint:
         data = Dataset(facts.data_name, facts.fingerprint, "local", facts.data_name)
         mlflow.log_inputs(record.run_id, [DatasetInput(data)])
-    mlflow.log_dict(record.run_id, study.model_dump(mode="json", exclude_unset=True), "study.json")
+    mlflow.log_dict(record.run_id, study.model_dump(mode="json", exclude_unset=True), STUDY)
     record.link(facts.prefect_run)
     return record
 
@@ -157,7 +182,7 @@ class SearchRecord:
         self.began: float = run.info.start_time / 1000
         # The flow run that drove it before a resume.
         self.driven_by: str | None = run.data.tags.get(PREFECT)
-        self._members: dict[int, str] = {}
+        self._members: dict[int, TrialRecord] = {}
 
     @property
     def url(self) -> str:
@@ -170,7 +195,12 @@ class SearchRecord:
             self.mlflow.set_tag(self.run_id, PREFECT, prefect_run)
 
     def begin(
-        self, proposal: Proposal, seed: Sequence[int], step: int, prefect_run: str | None
+        self,
+        proposal: Proposal,
+        seed: Sequence[int],
+        step: int,
+        prefect_run: str | None,
+        parent: Trial | None = None,
     ) -> TrialRecord:
         """Open the run of a trial; the segments of one member share theirs.
 
@@ -179,9 +209,12 @@ class SearchRecord:
             seed: The numbers that its randomness derives from: the study's seed, and its own.
             step: The training step at which it starts or goes on.
             prefect_run: Address of its task run.
+            parent: The trial whose weights it continues from.
         """
-        if proposal.member is not None and proposal.member in self._members:
-            return TrialRecord(self, proposal, self._members[proposal.member], step, fresh=False)
+        known = None if proposal.member is None else self._members.get(proposal.member)
+        if known is not None:
+            known.go_on(proposal, step, parent)
+            return known
         alone = proposal.member is None
         name = f"trial {proposal.number}" if alone else f"member {proposal.member}"
         tags = {
@@ -191,14 +224,17 @@ class SearchRecord:
             DATA: self.facts.fingerprint,
             "nettuner.search": self.name,
             "nettuner.seed": ", ".join(map(str, seed)),
-            NOTE: f"{name} of the {self.facts.strategy} search [{self.name}]({self.url})",
+            **({} if alone else {MEMBER: str(proposal.member)}),
+            NOTE: f"{name} of the {self.facts.what} [{self.name}]({self.url})",
         }
         if prefect_run:
             tags[PREFECT] = prefect_run
         run = self.mlflow.create_run(self.experiment_id, tags={**tags, **SOURCE}, run_name=name)
+        record = TrialRecord(self, run.info.run_id, proposal, tags[NOTE], fresh=True)
+        record.go_on(proposal, step, parent)
         if proposal.member is not None:
-            self._members[proposal.member] = run.info.run_id
-        return TrialRecord(self, proposal, run.info.run_id, step, fresh=True)
+            self._members[proposal.member] = record
+        return record
 
     def improved(self, trial: Trial, ended_trials: int) -> None:
         """Record a new best: a curve over trials on the search's own run."""
@@ -215,8 +251,8 @@ class SearchRecord:
         reason: str | None = None,
     ) -> None:
         """Close the search, and the members' runs that stay open between their segments."""
-        for run_id in self._members.values():
-            self.mlflow.set_terminated(run_id, status)
+        for member in self._members.values():
+            member.close(status)
         tags = {NOTE: note, **({REASON: reason} if reason else {})}
         tags |= {f"best.{name}": str(value) for name, value in params.items()}
         self.mlflow.log_batch(
@@ -228,6 +264,15 @@ class SearchRecord:
         """Keep a mapping with the search, as a JSON file of this name."""
         self.mlflow.log_dict(self.run_id, dict(content), name)
 
+    def keep_file(self, path: Path) -> None:
+        """Keep a file with the search."""
+        self.mlflow.log_artifact(self.run_id, str(path))
+
+    def keep_table(self, name: str, table: pd.DataFrame) -> None:
+        """Keep a table with the search, as MLflow shows one; once."""
+        if self.kept(name) is None:  # MLflow would append to it
+            self.mlflow.log_table(self.run_id, table, name)
+
     def kept(self, name: str) -> dict[str, Any] | None:
         """What was kept under this name; None if nothing was."""
         if not any(file.path == name for file in self.mlflow.list_artifacts(self.run_id)):
@@ -237,26 +282,54 @@ class SearchRecord:
             found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         return found
 
-    def adopt(self, member: int, run_id: str) -> None:
-        """Go on with the run of a member after a resume."""
-        self._members[member] = run_id
+    def keep_segment(self, number: int, records: Iterable[TrialRecord]) -> None:
+        """Keep what was not sent yet of some members, in one go, for a resume.
+
+        Args:
+            number: Of the first of the trials that have just ended.
+            records: Of the members.
+        """
+        waiting = {r.run_id: r.waiting() for r in records if r.waits}
+        if waiting:
+            self.mlflow.log_dict(self.run_id, waiting, f"{SEGMENTS}/{number}.json")
+
+    def adopt(self, member: int, run_id: str, proposal: Proposal) -> None:
+        """Go on with the run of a member after a resume; `proposal` is its latest."""
+        note = self.mlflow.get_run(run_id).data.tags.get(NOTE, "")
+        self._members[member] = TrialRecord(self, run_id, proposal, note, fresh=False)
         self.mlflow.update_run(run_id, status="RUNNING")
 
 
 class TrialRecord:
-    """The run of one trial, or of the member whose segment it is, while it happens."""
+    """The run of one trial, or of a population's member through all of its segments."""
 
     def __init__(
-        self, search: SearchRecord, proposal: Proposal, run_id: str, step: int, *, fresh: bool
+        self, search: SearchRecord, run_id: str, proposal: Proposal, note: str, *, fresh: bool
     ) -> None:
         self.search = search
         self.proposal = proposal
         self.run_id = run_id
+        self._note = note
         self._params = self._as_params() if fresh else []
-        self._waiting: list[Metric] = self._as_metrics(step)
-        self._tags: dict[str, str] = self._as_tags()
+        self._waiting: list[Metric] = []
+        self._tags: dict[str, str] = {}
         self._rounds = 0
         self._sent = time.monotonic()
+
+    @property
+    def url(self) -> str:
+        """Where people see it."""
+        return run_url(self.search.experiment_id, self.run_id)
+
+    def go_on(self, proposal: Proposal, step: int, parent: Trial | None) -> None:
+        """Take the hyperparameters of a segment that starts at a training step."""
+        self.proposal = proposal
+        source = parent.proposal.member if parent else None
+        if source not in (None, proposal.member):
+            self._note += f"  \nAt step {step} it went on from a copy of member {source}."
+            self._tags |= {f"{COPIED}.after-{step}": f"member {source}", NOTE: self._note}
+        self._waiting += self._as_metrics(step)
+        self._tags |= self._as_tags()
 
     def _changing(self) -> dict[str, Any]:
         """Hyperparameters that may change during the life of a population's member."""
@@ -292,25 +365,34 @@ class TrialRecord:
         if self._rounds >= FLUSH_ROUNDS and waited >= FLUSH_SECONDS:
             self._flush({})
 
+    def show(self, pictures: Iterable[Picture]) -> None:
+        """Take pictures, which MLflow shows over the steps."""
+        for name, step, image in pictures:
+            self.search.mlflow.log_image(self.run_id, image, key=name, step=step)
+
     def _flush(self, tags: Mapping[str, str]) -> None:
-        metrics, params = self._waiting, self._params
-        entries = _tags({**self._tags, **tags})
-        while metrics or params or entries:
-            fitting = MOST_PARAMS_AND_TAGS - len(entries)
-            self.search.mlflow.log_batch(
-                self.run_id, metrics[:MOST_METRICS], params[:fitting], entries
-            )
-            metrics, params, entries = metrics[MOST_METRICS:], params[fitting:], []
+        self._tags |= tags
+        send(self.search.mlflow, self.run_id, self._waiting, self._params, self._tags)
         self._waiting, self._params, self._tags, self._rounds = [], [], {}, 0
         self._sent = time.monotonic()
 
-    def finish(self, trial: Trial, *, last: bool) -> None:
-        """Record what came of it; closes the run unless its member goes on."""
+    def finish(self, trial: Trial, *, last: bool, later: bool = False) -> None:
+        """Record what came of it; closes the run unless its member goes on.
+
+        Args:
+            trial: What came of it.
+            last: Whether nothing continues it.
+            later: Whether what is told of a member that goes on may be sent some time later, as
+                the search has it elsewhere.
+        """
         tags = to_tags(trial)
         if trial.reason:
             tags[REASON] = trial.reason[:LONGEST_REASON]
         if trial.proposal.member is None:
             self._waiting += _metrics(0, time.time(), {"seconds": trial.seconds})
+        if later and not last and time.monotonic() - self._sent < LATER_SECONDS:
+            self._tags |= tags
+            return
         self._flush(tags)
         if last:
             status = "FINISHED" if trial.succeeded else "FAILED"
@@ -320,6 +402,48 @@ class TrialRecord:
         """Close the run of a trial that was stopped before it could end."""
         self._flush({REASON: reason})
         self.search.mlflow.set_terminated(self.run_id, "KILLED")
+
+    @property
+    def waits(self) -> bool:
+        """Whether something was not sent yet."""
+        return bool(self._waiting or self._params or self._tags)
+
+    def waiting(self) -> dict[str, Any]:
+        """What was not sent yet, as `send` takes it."""
+        return {
+            "metrics": [[m.key, m.value, m.timestamp, m.step] for m in self._waiting],
+            "params": {param.key: param.value for param in self._params},
+            "tags": self._tags,
+        }
+
+    def close(self, status: str) -> None:
+        """Send what waits, and close the run."""
+        self._flush({})
+        self.search.mlflow.set_terminated(self.run_id, status)
+
+
+def send(
+    mlflow: MlflowClient,
+    run_id: str,
+    metrics: Sequence[Metric],
+    params: Sequence[Param],
+    tags: Mapping[str, str],
+) -> None:
+    """Send all of this to a run, in batches as large as MLflow takes; what it has, it keeps."""
+    entries = _tags(tags)
+    while metrics or params or entries:
+        now = entries[:MOST_PARAMS_AND_TAGS]
+        fitting = MOST_PARAMS_AND_TAGS - len(now)
+        mlflow.log_batch(run_id, metrics[:MOST_METRICS], params[:fitting], now)
+        metrics, params = metrics[MOST_METRICS:], params[fitting:]
+        entries = entries[MOST_PARAMS_AND_TAGS:]
+
+
+def resend(mlflow: MlflowClient, run_id: str, waiting: Mapping[str, Any]) -> None:
+    """Send what `TrialRecord.waiting` told."""
+    metrics = [Metric(*metric) for metric in waiting["metrics"]]
+    params = [Param(name, value) for name, value in waiting["params"].items()]
+    send(mlflow, run_id, metrics, params, waiting["tags"])
 
 
 def _metrics(step: int, at: float, values: Mapping[str, float]) -> list[Metric]:

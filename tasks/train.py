@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.context import TaskRunContext
 
 from models.study import Goal, Proposal, Study, Trial
-from models.trial import Job, run, trial_seed
+from models.trial import Failure, Job, Outcome, run, trial_seed
 from tasks.home import prefect_ui
-from tasks.track import SearchRecord, run_url
+from tasks.track import Picture, SearchRecord, TrialRecord
 from tasks.worker_pool import InterruptedSearchError, TrialFailedError, WorkerPool
 
 
@@ -48,9 +51,41 @@ class Bench:
         """Where the state of a trial is left."""
         return self.folder / f"trial-{number}.safetensors"
 
-    def log(self, number: int) -> Path:
-        """Where a worker writes a trial's metrics while it runs."""
-        return self.folder / f"trial-{number}.jsonl"
+    def job(self, proposal: Proposal, parent: Trial | None) -> Job:
+        """What a worker is given to train a proposal."""
+        log = self.folder / f"trial-{proposal.number}.jsonl"
+        log.unlink(missing_ok=True)  # a search that was killed leaves it half written
+        return Job(
+            self.study,
+            self.goal,
+            proposal,
+            log,
+            Path(parent.checkpoint) if parent and parent.checkpoint else None,
+            self.checkpoint(proposal.number) if self.trains_networks else None,
+            (parent.proposal.until or 0) if parent else 0,
+        )
+
+    def trial(self, job: Job, outcome: Outcome | Failure, tail: Tail, seconds: float) -> Trial:
+        """What came of a job, which took so long."""
+        proposal = replace(job.proposal, params=dict(job.proposal.params))
+        if isinstance(outcome, Failure):
+            return Trial(
+                proposal,
+                reason=outcome.reason,
+                seconds=seconds,
+                rounds=tail.rounds,
+                ended=self.elapsed(),
+            )
+        kept = job.end is not None and job.end.is_file()
+        return Trial(
+            proposal,
+            outcome.score,
+            seconds=seconds,
+            metrics=outcome.metrics,
+            rounds=outcome.rounds,
+            checkpoint=str(job.end) if kept else None,
+            ended=self.elapsed(),
+        )
 
 
 class FailedTrialError(Exception):
@@ -75,50 +110,49 @@ def train(bench: Bench, proposal: Proposal, parent: Trial | None, name: str) -> 
         FailedTrialError: there is no score; the message says why.
         InterruptedSearchError: the search was stopped meanwhile.
     """
-    context = TaskRunContext.get()
-    node = f"{prefect_ui()}/runs/task-run/{context.task_run.id}" if context else None
-    seed = trial_seed(bench.study, proposal)
-    record = bench.record.begin(proposal, seed, first_step(bench.study, parent), node)
-    address = run_url(bench.record.experiment_id, record.run_id)
-    get_run_logger().info("%s: %s in MLflow: %s", name, dict(proposal.params), address)
-    end = bench.checkpoint(proposal.number) if bench.trains_networks else None
-    start = Path(parent.checkpoint) if parent and parent.checkpoint else None
-    log = bench.log(proposal.number)
-    log.unlink(missing_ok=True)  # a search that was killed leaves it half written
-    job = Job(bench.study, bench.goal, proposal, log, start, end)
-    tail = Tail(log)
+    record = bench.record.begin(
+        proposal,
+        trial_seed(bench.study, proposal),
+        first_step(bench.study, parent),
+        node(),
+        parent,
+    )
+    get_run_logger().info("%s: %s in MLflow: %s", name, dict(proposal.params), record.url)
+    job = bench.job(proposal, parent)
+    tail = Tail(job)
     began = time.monotonic()
     try:
-        outcome = bench.pool.run(
+        outcome: Outcome | Failure = bench.pool.run(
             run,
             job,
             seconds=bench.study.trial_seconds,
-            glance=lambda: record.report(tail.fresh()),
+            glance=functools.partial(look, record, tail),
         )
-        score, metrics, rounds, reason = outcome.score, outcome.metrics, outcome.rounds, None
     except TrialFailedError as error:
-        score, metrics, rounds, reason = None, {}, 0, str(error)
-        get_run_logger().warning("%s failed: %s\n%s", name, reason, error.details)
+        outcome = Failure(str(error), error.details)
+        get_run_logger().warning("%s failed: %s\n%s", name, outcome.reason, outcome.details)
     except InterruptedSearchError as error:
-        record.report(tail.fresh())
+        look(record, tail)
         record.interrupted(str(error))
         raise
-    record.report(tail.fresh())
-    log.unlink(missing_ok=True)
-    trial = Trial(
-        replace(proposal, params=dict(proposal.params)),
-        score,
-        reason,
-        seconds=time.monotonic() - began,
-        metrics=metrics,
-        rounds=rounds or tail.count,
-        checkpoint=str(end) if end and score is not None else None,
-        ended=bench.elapsed(),
-    )
+    trial = bench.trial(job, outcome, tail, time.monotonic() - began)
+    look(record, tail, rest=True)
     record.finish(trial, last=is_last(bench.study, proposal))
     if trial.score is None:
         raise FailedTrialError(trial)
     return trial
+
+
+def look(record: TrialRecord, tail: Tail, rest: bool = False) -> None:
+    """Report what a worker left since the last look; `rest` when it has ended."""
+    record.report(tail.rest() if rest else tail.fresh())
+    record.show(tail.pictures())
+
+
+def node() -> str | None:
+    """Address of the node of the DAG that runs here."""
+    context = TaskRunContext.get()
+    return f"{prefect_ui()}/runs/task-run/{context.task_run.id}" if context else None
 
 
 def first_step(study: Study, parent: Trial | None) -> int:
@@ -133,12 +167,12 @@ def is_last(study: Study, proposal: Proposal) -> bool:
 
 
 class Tail:
-    """Reads a worker's log as it grows."""
+    """Reads what a worker leaves of a trial as it grows: metrics, and pictures."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, job: Job) -> None:
+        self._path = job.log
         self._offset = 0
-        self.count = 0
+        self.rounds = 0
 
     def fresh(self) -> list[dict[str, Any]]:
         """The whole lines written since the last call."""
@@ -150,5 +184,18 @@ class Tail:
         whole = text[: text.rfind(b"\n") + 1]
         self._offset += len(whole)
         rows = [json.loads(line) for line in whole.splitlines()]
-        self.count += len(rows)
+        self.rounds += len(rows)
+        return rows
+
+    def pictures(self) -> Iterator[Picture]:
+        """The pictures that were drawn since the last call, and the step of each."""
+        for path in sorted(self._path.parent.glob(f"{self._path.stem}.*.npy")):
+            name, step = path.stem.removeprefix(f"{self._path.stem}.").rsplit(".", 1)
+            yield name, int(step), np.load(path, allow_pickle=False)
+            path.unlink()
+
+    def rest(self) -> list[dict[str, Any]]:
+        """The last lines; deletes the file."""
+        rows = self.fresh()
+        self._path.unlink(missing_ok=True)
         return rows

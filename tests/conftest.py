@@ -149,16 +149,20 @@ class Lab:
 
         return flow_of(strategies.full_name(study.strategy.name))(study, resume=resume)
 
+    def workers(self, width, threads):
+        """Workers that are kept until the session ends, in place of those of one search."""
+        from tasks.worker_pool import WorkerPool
+
+        if width not in self._pools:
+            self._pools[width] = WorkerPool(width, threads)
+        return nullcontext(self._pools[width])
+
     def quick_search(self, study):
         """The same with workers that are kept for the next search, as starting them takes long."""
         from flows import search
-        from tasks.worker_pool import WorkerPool
 
-        if study.width not in self._pools:
-            self._pools[study.width] = WorkerPool(study.width, study.threads)
-        kept = nullcontext(self._pools[study.width])
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(search, "WorkerPool", lambda width, threads: kept)
+            patch.setattr(search, "WorkerPool", self.workers)
             try:
                 return self.search(study)
             except Exception:
@@ -279,7 +283,9 @@ class Searched:
     result: SearchResult
     nodes: int = 0
     kept: list[tuple[set[str], set[str]]] = field(default_factory=list)
-    """After every trial: the checkpoints that are there, and those that something may need."""
+    """After every node: the checkpoints that are there, and those that what is in flight needs."""
+    trained: dict[str, list[int]] = field(default_factory=dict)
+    """The trials that each node trained."""
 
 
 MIXED = {
@@ -322,22 +328,18 @@ def bayesian_search(lab):
 
 
 def kept_and_needed(engine):
-    """Names of the checkpoints of a population of four: those there are, and those of use."""
+    """Names of the checkpoints that there are, and those of all that is in flight or the best."""
     running = {f"trial-{number}" for number in engine.running}
     files = {path.stem for path in engine.bench.folder.glob("*.safetensors")} - running
-    done = {trial.number for trial in engine.history if trial.succeeded}
     needed = {proposal.parent for proposal in (*engine.running.values(), *engine.waiting)}
-    for member in range(4):
-        segments = [t for t in engine.history if t.proposal.member == member]
-        needed |= {max(segments, key=lambda t: t.number).number} if segments else set()
     needed |= {engine.best.number} if engine.best else set()
-    return files, {f"trial-{number}" for number in needed & done}
+    return files, {f"trial-{number}" for number in needed - {None}}
 
 
 @pytest.fixture(scope="session")
 def population_search(lab):
     """Four members for three generations; one learning rate breaks its member."""
-    from flows.search import Engine
+    from flows.search import Engine, node_name
 
     space = {
         "learning_rate": {"distribution": "log-uniform", "low": 0.01, "high": 2},
@@ -354,8 +356,12 @@ def population_search(lab):
         width=2,
         seed=8,
     )
-    kept = []
-    settle = Engine.settle
+    kept, trained = [], {}
+    settle, start = Engine.settle, Engine.start
+
+    def started(engine, proposals):
+        trained[node_name(proposals)] = [proposal.number for proposal in proposals]
+        start(engine, proposals)
 
     def watched(engine, number):
         settle(engine, number)
@@ -363,8 +369,13 @@ def population_search(lab):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Engine, "settle", watched)
+        patch.setattr(Engine, "start", started)
         result = lab.search(study)
-    return Searched(study, result, nodes=16, kept=kept)
+    together = {number for of in trained.values() if len(of) > 1 for number in of}
+    failed = [t for t in result.trials if not t.succeeded and t.number in together]
+    # Three proposals, the population is traced, and its winner examined.
+    nodes = len(trained) + len(failed) + 5
+    return Searched(study, result, nodes, kept, trained)
 
 
 COLOURS = ["red", "green", "blue", ""]
@@ -400,4 +411,19 @@ def table_search(lab):
 def image_search(lab):
     """One trial on the small grey images that ship with scikit-learn."""
     study = lab.network_study("images", data="digits", epochs=1, stop={"trials": 1})
+    return Searched(study, lab.search(study))
+
+
+@pytest.fixture(scope="session")
+def translation_search(lab):
+    """One trial on the shortest of the sentences that are made here."""
+    study = lab.network_study(
+        "translation",
+        learner="translator",
+        data={"source": "numbers", "rows": 200, "longest": 5},
+        space={"width": {"distribution": "choice", "values": [8]}},
+        metric="val_bleu",
+        epochs=1,
+        stop={"trials": 1},
+    )
     return Searched(study, lab.search(study))

@@ -17,7 +17,6 @@ import itertools
 import json
 import os
 import platform
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import environments
 import numpy as np
 import ours
 import problems
@@ -57,19 +57,6 @@ WAYS = {
 AS_GOOD_AS_BEST, NOISE = 1.5, 2.0  # times the best opponent; and so many standard errors
 SHARE_OF_SKOPT, SECONDS_AT_MANY = 0.2, 1.0
 LOST_BY_WIDTH = 0.15
-
-
-def opponents_python() -> Path:
-    """The interpreter of the opponents' environment, which is made if it is not there."""
-    python = ENVIRONMENT / "bin" / "python"
-    stamp = ENVIRONMENT / REQUIREMENTS.name
-    if not stamp.exists() or stamp.read_text() != REQUIREMENTS.read_text():
-        print(f"making {ENVIRONMENT} ...", flush=True)
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(ENVIRONMENT)], check=True)
-        pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, "--requirement", str(REQUIREMENTS)], check=True)
-        stamp.write_text(REQUIREMENTS.read_text())
-    return python
 
 
 def digest(files: Sequence[Path]) -> str:
@@ -267,7 +254,7 @@ def main() -> int:
     if not problems.TABLES.is_dir():
         print(f"without the tables of real networks: {problems.TABLES} is not there")
     problems.load("network_digits")  # computes its grid if need be, before the workers want it
-    python = opponents_python()
+    python = environments.made(ENVIRONMENT, REQUIREMENTS)
     commands: dict[str, list[str]] = {}
     mine = digest([*own_sources(), HERE / "ours.py", HERE / "problems.py"])
     theirs = digest([REQUIREMENTS, HERE / "opponents.py", HERE / "problems.py"])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from flows.search import node_name
+
 pytestmark = pytest.mark.slow
 
 
@@ -42,23 +44,28 @@ def test_a_bayesian_proposal_follows_the_one_before_and_the_trial_that_ended_sin
     }
 
 
-def test_a_segment_follows_its_proposal_and_the_segment_whose_weights_it_continues(
+def test_segments_follow_their_proposal_and_those_whose_weights_they_continue(
     population_search, edges
 ):
     trials = {trial.number: trial for trial in population_search.result.trials}
-    nodes = {k: f"member-{t.proposal.member}-until-{t.proposal.until}" for k, t in trials.items()}
+    trained = population_search.trained
+    node = {number: name for name, numbers in trained.items() for number in numbers}
     best = population_search.result.best.number
-    expected = {"propose-0": set(), f"examine-trial-{best}": {nodes[best]}}
-    for number, name in nodes.items():
-        parent = trials[number].proposal.parent
-        continued = set() if parent is None else {nodes[parent]}
-        expected[name] = {f"propose-{number // 4}"} | continued
+    expected = {"propose-0": set(), f"examine-trial-{best}": {node[best]}}
+    for name, numbers in trained.items():
+        parents = {trials[number].proposal.parent for number in numbers} - {None}
+        expected[name] = {f"propose-{numbers[0] // 4}"} | {node[parent] for parent in parents}
+        if len(numbers) > 1:
+            failed = [trials[number] for number in numbers if not trials[number].succeeded]
+            expected |= {node_name([trial.proposal]): {name} for trial in failed}
     for generation in (1, 2):
-        before = {nodes[4 * (generation - 1) + member] for member in range(4)}
+        before = {node[4 * (generation - 1) + member] for member in range(4)}
         expected[f"propose-{generation}"] = {f"propose-{generation - 1}"} | before
+    expected["trace-population"] = {"propose-2"} | {node[8 + member] for member in range(4)}
     assert edges(population_search) == expected
     copied = [t for t in trials.values() if (t.proposal.parent or 0) % 4 != t.number % 4]
     assert copied  # else this would not show whose weights were continued
+    assert any(len(numbers) > 1 for numbers in trained.values())  # nor that some are stacked
 
 
 @pytest.mark.parametrize(

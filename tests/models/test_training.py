@@ -354,6 +354,7 @@ def test_a_round_reports_the_mean_training_loss_and_the_validation_after_it():
     assert metrics == pytest.approx(
         {
             "train_loss": (1 + 0.8**2) / 2,
+            "train_learning_rate": 0.1,
             "val_loss": squared,
             "val_rmse": 10 * math.sqrt(squared),
             "val_mae": 10 * (0.64 + 0.28) / 2,

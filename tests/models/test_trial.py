@@ -256,7 +256,8 @@ def test_a_learners_score_is_its_metric_after_the_last_round(tmp_path):
     assert [row["step"] for row in logged] == [1, 2, 3]
     assert outcome.score == logged[-1]["metrics"]["val_loss"] != logged[0]["metrics"]["val_loss"]
     assert outcome.metrics == logged[-1]["metrics"]
-    assert set(outcome.metrics) == {"train_loss", "val_loss", "val_accuracy"}
+    measured = {"train_loss", "train_learning_rate", "val_loss", "val_accuracy"}
+    assert set(outcome.metrics) == measured
     assert outcome.rounds == 3
     assert (tmp_path / "state.safetensors").exists()
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from models.study import Proposal, Trial
+from models.study import Goal, Proposal, Study, Trial
 from tasks.lineage import Copy, Phase, ancestry, changes, lineage, schedule, table
+
+GIVEN = {"name": "pair", "learner": "mlp", "metric": "loss", "space": {"rate": 0.1}}
+STUDY = Study.model_validate({**GIVEN, "epochs": 7})
 
 
 def segment(number: int, parent: int | None, score: float | None, **params: object) -> Trial:
@@ -79,12 +82,25 @@ def test_a_trial_outside_of_a_population_is_a_schedule_of_one():
     ]
 
 
-def test_a_table_says_what_changed_in_words():
-    found = table(COPIES)
-    assert list(found) == ["until", "member", "source", "score", "source_score", "changed"]
-    assert found["source"].tolist() == [0, 1]
-    assert found["changed"].tolist() == [
+def test_a_table_says_who_copied_whom_and_what_changed():
+    found = table(COPIES, TRIALS, STUDY, Goal("accuracy", "maximize"))
+    assert found["after epoch"].tolist() == [3, 6]
+    assert found["member"].tolist() == [1, 0]
+    assert found["copied member"].tolist() == [0, 1]
+    assert found["its accuracy"].tolist() == [-0.9, -0.4]
+    assert found["copied accuracy"].tolist() == [-0.5, -0.3]
+    assert found["rate before"].tolist() == [0.2, 0.1]  # the copying member's own
+    assert found["rate after"].tolist() == [0.125, 0.1]
+    assert found["kind before"].tolist() == ["b", "a"]
+    assert found["kind after"].tolist() == ["a", "b"]
+    assert found["explored"].tolist() == [
         "rate 0.1 -> 0.125",
         "rate 0.125 -> 0.1, kind a -> b, depth none -> 3",
     ]
-    assert table([]).empty
+    assert table([], TRIALS, STUDY, Goal("accuracy", "maximize")).empty
+
+
+def test_a_table_of_a_study_that_counts_steps_says_so():
+    by_steps = Study.model_validate({**GIVEN, "steps": 65, "evaluate_every": 10})
+    found = table(COPIES, TRIALS, by_steps, Goal("loss", "minimize"))
+    assert found["after step"].tolist() == [30, 60]

@@ -77,7 +77,7 @@ FUNCTION = {
 }
 SETTINGS = (
     "batch_size, beta1, beta2, depth, dropout, hidden, label_smoothing, learning_rate, momentum, "
-    "optimizer, weight_decay"
+    "optimizer, warmup_steps, weight_decay"
 )
 
 
@@ -251,7 +251,8 @@ def lines(plan, tmp_path, base, changes):
         # learners
         (
             {"learner": "mpl"},
-            "learner: no learner named 'mpl'; built in: cnn, mlp; your own: path/to/file.py:Class",
+            "learner: no learner named 'mpl'; built in: cnn, gan, mlp, translator; "
+            "your own: path/to/file.py:Class",
         ),
         (
             {"learner": "FOLDER/broken.py:Net"},

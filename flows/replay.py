@@ -1,0 +1,187 @@
+"""A population's winner replayed: one network, from scratch, on the schedule that it found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from dataclasses import replace as changed
+from pathlib import Path
+from typing import Any
+
+from prefect import flow
+
+from flows.search import (
+    SearchFailedError,
+    close,
+    facts_of,
+    folder_of,
+    node_name,
+    plain,
+)
+from models.study import Proposal, Stop, Study, Trial, best
+from models.study_file import load
+from tasks import lineage, recall, report, schedule, track
+from tasks.examine import examine_winner
+from tasks.plan import Plan, make_plan, using
+from tasks.progress import Progress
+from tasks.recall import PastSearch
+from tasks.train import Bench, FailedTrialError, train
+from tasks.worker_pool import WorkerPool
+
+POPULATION = "population"
+
+
+@dataclass(frozen=True)
+class Replayable:
+    """A population search that can be replayed.
+
+    Args:
+        study: As it was searched.
+        plan: What follows from it.
+        past: The search.
+        winner: Its best trial.
+    """
+
+    study: Study
+    plan: Plan
+    past: PastSearch
+    winner: Trial
+
+
+@dataclass(frozen=True)
+class ReplayResult:
+    """What came of a replay.
+
+    Args:
+        name: Of the replay.
+        run_id: Of its parent run in MLflow.
+        url: Where people see it.
+        trials: One for each phase; the last one's score is the replay's.
+        test: Its metrics on the test rows.
+        replayed: The search.
+        original: The winner of that search.
+    """
+
+    name: str
+    run_id: str
+    url: str
+    trials: list[Trial]
+    test: dict[str, float]
+    replayed: PastSearch
+    original: Trial
+
+
+def to_replay(study: Study | str, search: str | None = None) -> Replayable:
+    """Find what there is to replay.
+
+    Args:
+        study: The study, its file, or its name: then it is taken as it was searched.
+        search: Name of the population search; None for the latest that is finished.
+
+    Raises:
+        StudyError: the study makes no sense.
+        ValueError: there is no such search, or the study was changed since.
+    """
+    client = track.client()
+    if isinstance(study, str) and study.endswith((".yaml", ".yml")):
+        study = load(Path(study))
+    past = recall.population(client, study if isinstance(study, str) else study.name, search)
+    if isinstance(study, str):
+        study = recall.as_searched(client, past)
+    study = using(study, POPULATION)
+    plan = make_plan(study)
+    if plan.digest != past.digest:
+        raise ValueError(
+            f"the study {study.name!r} or its data was changed since {past.name!r} found its "
+            "schedule; undo the change (stop rules and width may differ), or search it again"
+        )
+    winner = best(past.trials)
+    assert winner is not None  # else the search would have failed
+    return Replayable(study, plan, past, winner)
+
+
+@flow(name="replay", flow_run_name="{study.name}-replay")
+def replay(study: Study, search: str | None = None, seed: int | None = None) -> ReplayResult:
+    """Train one network from scratch on the schedule of a population's winner.
+
+    Its initial weights and batches are those of the winner's member. So where that never copied
+    another one, the replay is its training once more.
+
+    Args:
+        study: That was searched.
+        search: Name of the population search; left out: the latest that is finished.
+        seed: Instead of the study's own.
+    """
+    found = to_replay(study, search)
+    once: dict[str, Any] = {"stop": Stop(), "width": 1, "trial_seconds": None}
+    once |= {} if seed is None else {"seed": seed}
+    again = found.study.model_copy(update=once)
+    facts = changed(
+        facts_of(found.plan),
+        strategy="replay",
+        kind="replay",
+        settings={"search": found.past.name},
+        tags={
+            "nettuner.replayed": found.past.name,
+            "nettuner.replayed_run": track.run_url(found.past.experiment_id, found.past.run_id),
+        },
+    )
+    record = track.start_search(track.client(), again, found.plan.goal, facts)
+    with folder_of(record, resumable=False) as folder, WorkerPool(1, again.threads) as pool:
+        return _run(Bench(again, found.plan.goal, pool, record, folder), found)
+
+
+def _run(bench: Bench, found: Replayable) -> ReplayResult:
+    record, goal = bench.record, bench.goal
+    phases = lineage.schedule(found.past.trials, found.winner)
+    told = schedule.written(found.study, goal, found.past.trials, found.winner, phases)
+    record.keep(schedule.FILE, told)
+    asked = schedule.proposals(phases, found.winner.proposal.member or 0)
+    plan = changed(found.plan, study=bench.study, trials=len(asked))
+    trials, last = _train(bench, plan, asked)
+    record.improved(trials[-1], len(trials))
+    test: dict[str, float] = examine_winner.submit(
+        plain(bench), plain(trials[-1]), return_state=False, wait_for=[last]
+    ).result()
+    text = report.replay_as_markdown(bench.study, goal, trials, test, found.past)
+    close(bench, trials[-1], test, text)
+    return ReplayResult(
+        record.name, record.run_id, record.url, trials, test, found.past, found.winner
+    )
+
+
+def _train(bench: Bench, plan: Plan, asked: list[Proposal]) -> tuple[list[Trial], Any]:
+    """Train phase after phase; gives their trials, and the last node of the DAG.
+
+    Raises:
+        SearchFailedError: a phase failed.
+    """
+    trials: list[Trial] = []
+    node: Any = None
+    with Progress(plan, bench.record.name) as progress:
+        for proposal in asked:
+            progress.show(trials, trials[-1] if trials else None, 1)
+            node = train.submit(
+                plain(bench),
+                plain(proposal),
+                plain(trials[-1] if trials else None),
+                node_name([proposal]),
+                return_state=False,
+                wait_for=[node] if node else [],
+            )
+            try:
+                trials.append(node.result())
+            except FailedTrialError as error:
+                raise SearchFailedError(
+                    f"the replay failed in round {_reached(error.trial, trials)}, because {error}; "
+                    f"its schedule may have been luck: try another --seed, see {bench.record.url}"
+                ) from None
+            except BaseException:
+                bench.pool.stop()
+                node.wait(timeout=20)  # it closes its own run with the reason
+                raise
+    return trials, node
+
+
+def _reached(failed: Trial, before: list[Trial]) -> int:
+    """The round, counted from 1, in which a phase failed."""
+    return (before[-1].proposal.until or 0 if before else 0) + failed.rounds + 1
