@@ -215,6 +215,8 @@ class Engine:
 
     def parent(self, proposal: Proposal) -> Trial | None:
         """The trial whose weights a proposal continues from."""
+        if proposal.parent is None:
+            return None
         return next((t for t in self.history if t.number == proposal.parent), None)
 
     def ask(self) -> bool:

@@ -4,11 +4,11 @@ A learner says which networks its structural hyperparameters build, and one loss
 owns no loop, no optimiser and no checkpoint. The hyperparameters of this moment are an argument
 of every step, so a changed value can never be lost behind a restored state.
 
-Where several configurations are trained as one program, `loss` is called once, to be recorded,
-and the live hyperparameters in `now` stand for those of every member. So `loss` keeps no state
-between calls, calculates with live hyperparameters but does not branch on them, and draws what is
-random by torch's functions (`randn`, `rand`, `functional.dropout` ...). A learner that cannot do
-so is trained one by one.
+Where several configurations are trained as one program, `loss` is called only to be recorded, and
+the live hyperparameters in `now` stand for those of every member. So `loss` keeps no state between
+calls, calculates with live hyperparameters but does not branch on them, and draws what is random
+by torch's functions (`randn`, `rand`, `functional.dropout` ...). A learner that cannot do so is
+trained one by one.
 """
 
 from __future__ import annotations

@@ -33,7 +33,14 @@ from models.program import (
 )
 from models.randomness import step_keys
 from models.stacked_optimiser import KINDS, StackedOptimiser
-from models.training import Measured, batch, draw_seed, measure, seeded
+from models.training import (
+    Measured,
+    draw_seed,
+    measure,
+    seeded,
+    shuffled,
+    steps_per_epoch,
+)
 
 Params = Mapping[str, Any]
 Seed = tuple[int, ...]
@@ -127,6 +134,7 @@ class Stack:
             self.optimisers[network] = KINDS[kind](rows)
         self._grads = {network: torch.empty_like(rows) for network, rows in self.rows.items()}
         self._used: dict[str, frozenset[str]] = {}
+        self._order: tuple[int, Tensor] | None = None
         rest = [name for name in states[0] if name not in learned]
         self.buffers = {name: torch.stack([state[name] for state in states]) for name in rest}
 
@@ -150,12 +158,7 @@ class Stack:
 
     def _step(self, inputs: Tensor, targets: Tensor, at: int, keys: Sequence[Tensor]) -> Tensor:
         """One step of every member: the losses, shape [networks, members]."""
-        rows = torch.stack(
-            [
-                batch(len(targets), now["batch_size"], at, seed)
-                for now, seed in zip(self.nows, self.seeds, strict=True)
-            ]
-        )
+        rows = self._batches(len(targets), at)
         images, labels = inputs[rows], targets[rows]
         losses = []
         for index, network in enumerate(self.networks):
@@ -170,6 +173,15 @@ class Stack:
             self.optimisers[network].step(own, network, self.nows, at)
             losses.append(loss)
         return torch.stack(losses)
+
+    def _batches(self, count: int, at: int) -> Tensor:
+        """Row numbers of every member's batch at a step, shape [members, batch]."""
+        size = self.nows[0]["batch_size"]
+        epoch, index = divmod(at, steps_per_epoch(count, size))
+        if self._order is None or self._order[0] != epoch:
+            orders = [shuffled(count, (*seed, epoch)) for seed in self.seeds]
+            self._order = (epoch, torch.stack(orders))
+        return self._order[1][:, index * size : (index + 1) * size]
 
     def _arguments(
         self, network: str, inputs: Tensor, targets: Tensor, keys: Tensor
@@ -217,9 +229,12 @@ class Stack:
         key = (*self._key, "evaluation", split[0].shape)
         if key not in self._programs:
             self._programs[key] = self._faster_evaluation(arguments, split, min(members), round_)
+        program = self._programs[key]
+        if program is _one_by_one:
+            return {m: self._measure_alone(m, split, prefix, round_) for m in members}
         try:
-            found = {name: v.tolist() for name, v in self._programs[key](*arguments).items()}
-        except Exception:  # a member that diverged may keep the others from being measured
+            found = {name: v.tolist() for name, v in program(*arguments).items()}
+        except RuntimeError:  # a member that diverged may keep the others from being measured
             return {m: self._measure_alone(m, split, prefix, round_) for m in members}
         return {m: {f"{prefix}_{name}": v[m] for name, v in found.items()} for m in members}
 
@@ -368,18 +383,18 @@ def _equal(left: Any, right: Any) -> bool:
     return type(left) is type(right)
 
 
-def _parts(sizes: Mapping[str, int], used: Collection[str]) -> list[slice]:
+def _parts(sizes: Mapping[str, int], used: Collection[str]) -> tuple[tuple[int, int], ...]:
     """Where in a row the used parameters lie; neighbours as one piece."""
-    parts: list[slice] = []
+    parts: list[tuple[int, int]] = []
     end = 0
     for name, count in sizes.items():
         start, end = end, end + count
         if name not in used:
             continue
-        if parts and parts[-1].stop == start:
-            start = parts.pop().start
-        parts.append(slice(start, end))
-    return parts
+        if parts and parts[-1][1] == start:
+            start = parts.pop()[0]
+        parts.append((start, end))
+    return tuple(parts)
 
 
 def _weights(together: Together) -> Tensors:

@@ -35,12 +35,13 @@ class StackedOptimiser(ABC):
 
     def __init__(self, weights: Tensor) -> None:
         self.weights = weights
-        self.parts: Sequence[slice] = (slice(None),)
+        self.parts: tuple[tuple[int, int], ...] = ((0, weights.shape[1]),)
         """The parameters that have gradients; a step moves no others."""
         self.state = {name: torch.zeros_like(weights) for name in self.moments}
         self.steps = [torch.zeros((), device=weights.device) for _ in weights]
         self.rates = [math.nan] * len(weights)
         """The learning rate of each member's latest step, as its kernel was given it."""
+        self._views: dict[Any, list[Tensor]] = {}
 
     def step(self, grads: Tensor, network: str, nows: Sequence[Mapping[str, Any]], at: int) -> None:
         """Move every member's weights.
@@ -56,8 +57,11 @@ class StackedOptimiser(ABC):
             self.rates[member] = self.move(member, grads, network, now, rate)
 
     def of(self, rows: Tensor, member: int) -> list[Tensor]:
-        """The parts of a member's row that have gradients."""
-        return [rows[member, part] for part in self.parts]
+        """The parts of a member's row that have gradients; kept, as every step asks for them."""
+        key = (id(rows), self.parts, member)
+        if key not in self._views:
+            self._views[key] = [rows[member, slice(*part)] for part in self.parts]
+        return self._views[key]
 
     @abstractmethod
     def move(

@@ -56,9 +56,7 @@ def fit_stack(
             return
 
 
-def _divergence(
-    losses: Tensor, stack: Stack, first: int, round_: int
-) -> DivergedError | None:
+def _divergence(losses: Tensor, stack: Stack, first: int, round_: int) -> DivergedError | None:
     """The first loss of a member that is not finite, as the error it would have been alone."""
     wrong = (~torch.isfinite(losses)).nonzero()
     if not len(wrong):

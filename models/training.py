@@ -234,11 +234,11 @@ def steps_per_epoch(rows: int, batch_size: int) -> int:
 def batch(rows: int, batch_size: int, step: int, seed: tuple[int, ...]) -> Tensor:
     """Row numbers of the batch at `step`, counted from 0 over the whole training."""
     epoch, index = divmod(step, steps_per_epoch(rows, batch_size))
-    return _shuffled(rows, (*seed, epoch))[index * batch_size : (index + 1) * batch_size]
+    return shuffled(rows, (*seed, epoch))[index * batch_size : (index + 1) * batch_size]
 
 
 @functools.lru_cache(maxsize=256)
-def _shuffled(rows: int, key: tuple[int, ...]) -> Tensor:
+def shuffled(rows: int, key: tuple[int, ...]) -> Tensor:
     """A permutation of the rows that depends on the key alone."""
     generator = torch.Generator().manual_seed(derived_seed(*key, 1))
     return torch.randperm(rows, generator=generator)

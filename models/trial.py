@@ -23,6 +23,7 @@ from models.data.dataset import Dataset
 from models.data.load import load
 from models.learner import Learner, Networks
 from models.pace import Pace, Speeds, measured
+from models.program import UnstackableError
 from models.stack import Stack
 from models.stacked_training import fit_stack
 from models.study import Goal, Proposal, Study
@@ -109,6 +110,8 @@ def run_stack(jobs: Sequence[Job], keep_all: bool) -> list[Outcome | Failure]:
         jobs: They start after the same round and end at the same.
         keep_all: Whether each leaves its trained state; else only the best of them does.
     """
+    if len(jobs) == 1:
+        return [_attempt(jobs[0])]
     found = learners.find(jobs[0].study.learner)
     assert isinstance(found, type)
     assert jobs[0].study.data is not None
@@ -118,10 +121,14 @@ def run_stack(jobs: Sequence[Job], keep_all: bool) -> list[Outcome | Failure]:
     seeds = [trial_seed(job.study, job.proposal) for job in jobs]
     length = training_length(jobs[0].study)
     steps = total_steps(length, len(dataset.train), learner.now(params[0])["batch_size"])
-    pace, speeds = measured(learner, dataset, params, seeds, steps)
+    try:
+        pace, speeds = measured(learner, dataset, params, seeds, steps)
+    except Exception:  # one of them fails even alone, and is to fail by itself
+        pace, speeds = Pace(), Speeds(math.inf)
     outcomes: list[Outcome | Failure] = []
-    for first in range(0, len(jobs), pace.size):
-        chunk = jobs[first : first + pace.size]
+    while len(outcomes) < len(jobs):
+        size = 1 if speeds.reason else pace.size
+        chunk = jobs[len(outcomes) : len(outcomes) + size]
         outcomes += _run_chunk(chunk, learner, dataset, length, pace, speeds)
         if not keep_all:
             _keep_best(jobs[: len(outcomes)], outcomes)
@@ -147,8 +154,11 @@ def _run_chunk(
             convolve_one_by_one=pace.convolve_one_by_one,
         )
         return _run_stacked(jobs, stack, dataset, length)
+    except UnstackableError as error:
+        speeds.reason = str(error)
     except Exception:  # whatever a user's learner cannot do in a stack, it may do alone
-        return [_attempt(job) for job in jobs]
+        pass
+    return [_attempt(job) for job in jobs]
 
 
 def _attempt(job: Job) -> Outcome | Failure:
@@ -178,6 +188,8 @@ def _run_stacked(
                     continue
                 if is_shown(round_, length.rounds):
                     _show(jobs[member], stack.learner, stack.member(member), round_)
+            if len(failed) == len(jobs):
+                break
         outcomes: list[Outcome | Failure] = []
         for member, (job, line) in enumerate(zip(jobs, lines, strict=True)):
             if member in failed:

@@ -167,11 +167,17 @@ def is_last(study: Study, proposal: Proposal) -> bool:
 
 
 class Tail:
-    """Reads what a worker leaves of a trial as it grows: metrics, and pictures."""
+    """Reads what a worker leaves of a trial as it grows: metrics, and pictures.
+
+    A trial that could not be trained in a stack begins anew alone, and its log with it; what was
+    told before is not told again.
+    """
 
     def __init__(self, job: Job) -> None:
         self._path = job.log
         self._offset = 0
+        self._first = b""
+        self._again = 0
         self.rounds = 0
 
     def fresh(self) -> list[dict[str, Any]]:
@@ -179,11 +185,19 @@ class Tail:
         if not self._path.exists():
             return []
         with self._path.open("rb") as file:
+            first = file.readline()  # it has the time of day: no two logs begin alike
+            if self._offset and first != self._first:
+                self._offset, self._again = 0, self.rounds
             file.seek(self._offset)
             text = file.read()
         whole = text[: text.rfind(b"\n") + 1]
+        if whole and not self._offset:
+            self._first = first
         self._offset += len(whole)
-        rows = [json.loads(line) for line in whole.splitlines()]
+        lines = whole.splitlines()
+        told = min(self._again, len(lines))
+        self._again -= told
+        rows = [json.loads(line) for line in lines[told:]]
         self.rounds += len(rows)
         return rows
 

@@ -234,7 +234,6 @@ class Single(Supervised):
         return OneByOne(layers)
 
 
-
 class Rivals(Learner):
     """Two networks, both of which behave differently in training: one judges the other."""
 
@@ -359,7 +358,7 @@ def test_attention_without_dropout_keeps_later_draws_in_step(tmp_path):
 
 
 @settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
     optimizer=st.sampled_from(OPTIMIZERS),
