@@ -17,6 +17,7 @@ from typing import Any, TypeVar, cast
 from prefect import allow_failure, flow
 from prefect.artifacts import create_markdown_artifact
 from prefect.context import FlowRunContext
+from prefect.exceptions import TerminationSignal
 from prefect.futures import PrefectFuture
 from prefect.utilities.annotations import quote
 
@@ -129,7 +130,7 @@ def folder_of(record: track.SearchRecord, resumable: bool) -> Iterator[Path]:
     try:
         yield folder
         needed = False
-    except (KeyboardInterrupt, InterruptedSearchError):
+    except (KeyboardInterrupt, TerminationSignal, InterruptedSearchError):
         record.finish("KILLED", _note(record, "interrupted"), {}, {}, reason="interrupted")
         raise
     except Exception as error:

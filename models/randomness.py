@@ -36,11 +36,11 @@ MASK = 2**BITS - 1
 
 def mixed(x: Tensor) -> Tensor:
     """Scramble 32 bit integers, in place: every bit of the outcome depends on every bit."""
-    x ^= (x >> 16) & 0xFFFF
+    x ^= (x >> 16).bitwise_and_(0xFFFF)
     x *= FIRST_FACTOR
-    x ^= (x >> 15) & 0x1FFFF
+    x ^= (x >> 15).bitwise_and_(0x1FFFF)
     x *= SECOND_FACTOR
-    x ^= (x >> 16) & 0xFFFF
+    x ^= (x >> 16).bitwise_and_(0xFFFF)
     return x
 
 
