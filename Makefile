@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO_HOME := .nettuner/demo
 
-.PHONY: demo test lint bench bench-bayesian constraints schema clean
+.PHONY: demo test lint bench bench-bayesian bench-population constraints schema clean
 
 $(VENV)/installed: pyproject.toml deploy/constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -32,6 +32,10 @@ bench: $(VENV)/installed
 # Needs hours the first time: other optimisers run in an environment of their own.
 bench-bayesian: $(VENV)/installed
 	$(BIN)/python tests/benchmarks/bayesian.py
+
+# About an hour, on a machine that does nothing else.
+bench-population: $(VENV)/installed
+	$(BIN)/python tests/benchmarks/population.py
 
 schema: $(VENV)/installed
 	$(BIN)/nettuner schema --output deploy/studies/study.schema.json
