@@ -30,7 +30,7 @@ from models.training import batch, tensors
 # Of the time that training one by one would take, measuring may cost this share.
 SHARE = 0.1
 # What trying the first size is expected to cost [s].
-FIRST_TRY = 0.3
+FIRST_TRY = 0.1
 # Larger stacks hardly gain, and outgrow the caches.
 SIZES = (8, 32, 64)
 # A stack is chosen only if it is clearly faster.

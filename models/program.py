@@ -9,10 +9,9 @@ from __future__ import annotations
 import functools
 import random
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -29,11 +28,16 @@ from models.randomness import Randomness
 
 aten = torch.ops.aten
 
+Value = TypeVar("Value")
 Tensors = dict[str, Tensor]
 Arguments = tuple[Any, ...]
 
 # Below so many entries torch's own log softmax takes longer than its parts.
 FEW = 64
+
+# Another thread, too, may draw from the generators of Python and numpy: only what does so whenever
+# it is tried is taken to draw itself.
+TRIES = 3
 
 
 class UnstackableError(Exception):
@@ -220,9 +224,12 @@ def gradients(
         return value, {name: _successor(old, after.get(name, old)) for name, old in buffers.items()}
 
     together.train()
-    with stateless(learner, together, "the loss"):
+
+    def recorded() -> Gradients:
         program = record(vmap(grad_and_value(loss, has_aux=True)), arguments)
         return Gradients(program, _used(loss, arguments))
+
+    return stateless(learner, together, "the loss", recorded)
 
 
 def _successor(old: Tensor, new: Tensor) -> Tensor:
@@ -279,27 +286,34 @@ def evaluation(
     return record(vmap(measure, in_dims=(0, None, None)), arguments)
 
 
-@contextmanager
-def stateless(learner: Learner, together: Together, what: str) -> Iterator[None]:
-    """For what must not keep anything that its next call could depend on.
+def stateless(
+    learner: Learner, together: Together, what: str, action: Callable[[], Value]
+) -> Value:
+    """The answer of something that must not keep what its next call could depend on.
 
     Raises:
         UnstackableError: it changed attributes, or drew from a generator that is not torch's.
     """
-    before = _traces(learner, together)
-    yield
-    after = _traces(learner, together)
-    if len(before) != len(after) or not all(map(_is, before, after)):
-        raise UnstackableError(
-            f"{what} changes attributes of the learner or of a network, or draws from a generator "
-            "that is not torch's"
-        )
+    for _ in range(TRIES):
+        generators, before = _generators(), _attributes(learner, together)
+        answer = action()
+        after = _attributes(learner, together)
+        if len(before) != len(after) or not all(map(_is, before, after)):
+            raise UnstackableError(f"{what} changes attributes of the learner or of a network")
+        if _generators() == generators:
+            return answer
+    raise UnstackableError(f"{what} draws from a generator that is not torch's")
 
 
-def _traces(learner: Learner, together: Together) -> list[Any]:
+def _generators() -> tuple[int, int]:
+    """Where the generators of Python and numpy are."""
+    state = np.random.get_state(legacy=False)  # noqa: NPY002 - what a user's code may draw from
+    return hash(random.getstate()), hash(repr(state))
+
+
+def _attributes(learner: Learner, together: Together) -> list[Any]:
     """What the learner and all modules hold; not only its addresses, for these are used again."""
-    state = np.random.get_state(legacy=True)  # noqa: NPY002 - what a user's code may draw from
-    found: list[Any] = [hash(random.getstate()), hash(state[1].tobytes()), state[2]]  # type: ignore[index]
+    found: list[Any] = []
     for part in (learner, *together.modules()):
         for name, value in vars(part).items():
             if name not in ("_parameters", "_buffers", "training"):

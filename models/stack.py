@@ -7,6 +7,7 @@ member has its own hyperparameters, batches and randomness, and ends as it would
 from __future__ import annotations
 
 import copy
+import functools
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -246,8 +247,8 @@ class Stack:
         self, arguments: tuple[Any, ...], split: Split, member: int, round_: int
     ) -> Program:
         """All members at once, where that can be recorded, fits in memory and is faster."""
-        with stateless(self.learner, self.together, "evaluate"):
-            self._measure_alone(member, split, "", round_)
+        alone = functools.partial(self._measure_alone, member, split, "", round_)
+        stateless(self.learner, self.together, "evaluate", alone)
         rows = min(len(split[0]), EVALUATION_BATCH) / self.nows[0]["batch_size"]
         training = [size(p) for p in self._programs.values()]
         if rows * max(training, default=0) > MOST_BYTES:
@@ -261,9 +262,9 @@ class Stack:
             )
         except UnstackableError:
             return _one_by_one
-        alone = seconds(lambda: self._measure_alone(member, split, "", round_))
+        by_itself = seconds(alone)
         at_once = seconds(lambda: program(*arguments))
-        return program if at_once < alone * len(self) else _one_by_one
+        return program if at_once < by_itself * len(self) else _one_by_one
 
     def _everything(self) -> Tensors:
         found = dict(self.buffers)

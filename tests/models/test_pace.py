@@ -170,10 +170,10 @@ def test_nothing_is_tried_that_costs_more_than_a_tenth_of_training(tries, member
 
 def test_with_too_little_to_do_nothing_is_tried(tries, monkeypatch):
     monkeypatch.setattr(pace, "_alone", lambda *_: 0.001)
-    # 0.1 * 0.001 s * 8 * 374 = 0.2992 s, and with one step more for each 0.3.
-    assert choose(mlp(), 8, 374)[0] == Pace()
+    # 0.1 * 0.001 s * 8 * 124 = 0.0992 s, and with one step more for each 0.1.
+    assert choose(mlp(), 8, 124)[0] == Pace()
     assert tries[0] == []
-    choose(mlp(), 8, 376)
+    choose(mlp(), 8, 126)
     assert tries[0] == [Pace(8)]
 
 

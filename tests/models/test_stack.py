@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional
 
-from models import learners
+from models import learners, program
 from models.data.dataset import Dataset, Split
 from models.data.load import load
 from models.data.preprocessing import Preprocessing, Table
@@ -758,3 +758,18 @@ def test_looking_at_members_changes_nothing(tmp_path):
         stack.save(0, tmp_path / "state", 2)
         ends.append(load_file(tmp_path / "state"))
     assert all(torch.equal(ends[0][key], ends[1][key]) for key in ends[0])
+
+
+def test_a_draw_by_another_thread_is_not_taken_for_the_learners_own():
+    data = small("iris")
+    learner = learners.find("mlp")(facts(data))
+    together = program.Together(learner.networks({}))
+    calls = []
+
+    def drawn_once():
+        calls.append(random.random() if not calls else None)
+        return len(calls)
+
+    assert program.stateless(learner, together, "this", drawn_once) == 2
+    with pytest.raises(UnstackableError, match="this draws from a generator that is not torch's"):
+        program.stateless(learner, together, "this", random.random)
