@@ -29,7 +29,7 @@ class Convolutional(nn.Module):
     def convolve(self, images: Tensor) -> Tensor:
         """Map [batch, colours, height, width] to [batch, features]."""
         # Channels innermost in memory, and pooled before the activation, which commutes with it:
-        # on a CPU this takes half the time.
+        # on a CPU this is faster, and on 28 x 28 pixels it takes half the time.
         signal = self.first(images.to(memory_format=torch.channels_last))
         signal = self.second(functional.relu(functional.max_pool2d(signal, 2)))
         return functional.relu(functional.max_pool2d(signal, 2)).flatten(1)
