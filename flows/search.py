@@ -98,7 +98,9 @@ def search(study: Study, resume: bool = False) -> SearchResult:
         WorkerPool(plan.width, study.threads) as pool,
     ):
         bench = Bench(study, plan.goal, pool, record, folder, spent)
-        return Engine(bench, plan, history).run()
+        engine = Engine(bench, plan, history)
+        engine.train()
+        return engine.conclude(engine.best)
 
 
 def facts_of(plan: Plan) -> track.Facts:
@@ -164,11 +166,11 @@ class Engine:
         self.origin: dict[int, PrefectFuture[list[Proposal]]] = {}
         self.unseen: list[PrefectFuture[Any]] = []
 
-    def run(self) -> SearchResult:
-        """Search until the end, then examine the winner.
+    def train(self) -> None:
+        """Train until the strategy or a stop rule ends it.
 
         Raises:
-            SearchFailedError: no trial succeeded, or too many in a row failed.
+            SearchFailedError: too many trials in a row failed.
         """
         with Progress(self.plan, self.bench.record.name) as progress:
             try:
@@ -183,7 +185,6 @@ class Engine:
                 self.abandon()
                 raise
             progress.show(self.history, self.best, 0)
-        return self.conclude()
 
     def fill(self) -> None:
         """Start trials while there are free places and no reason to stop."""
@@ -353,16 +354,20 @@ class Engine:
         for number in list(self.running):
             self.trained[number].wait(timeout=20)
 
-    def conclude(self) -> SearchResult:
-        """Measure the winner on the test rows, log its model, close the record."""
-        record, winner = self.bench.record, self.best
+    def conclude(self, winner: Trial | None) -> SearchResult:
+        """Measure the winner on the test rows, log its model, close the record.
+
+        Raises:
+            SearchFailedError: no trial succeeded.
+        """
+        record = self.bench.record
         if winner is None:
             reason = self.history[-1].reason if self.history else "nothing was proposed"
             raise SearchFailedError(
                 f"none of {len(self.history)} trials succeeded, the last one because {reason}; "
                 f"see `nettuner trials {self.study.name}`"
             )
-        if winner.proposal.member is not None:
+        if self.plan.strategy.counts_members:
             traced = trace.submit(
                 plain(self.bench),
                 plain(list(self.history)),
@@ -379,7 +384,9 @@ class Engine:
         result = SearchResult(
             record.name, record.run_id, record.url, self.history, winner, test, ended
         )
-        text = report.search_as_markdown(self.study, self.bench.goal, result.trials, test, ended)
+        text = report.search_as_markdown(
+            self.study, self.bench.goal, result.trials, winner, test, ended
+        )
         close(self.bench, winner, test, text)
         return result
 

@@ -204,11 +204,14 @@ def replay_as_markdown(
 
 
 def search_as_markdown(
-    study: Study, goal: Goal, trials: Sequence[Trial], test: Mapping[str, float], ended: str
+    study: Study,
+    goal: Goal,
+    trials: Sequence[Trial],
+    winner: Trial,
+    test: Mapping[str, float],
+    ended: str,
 ) -> str:
-    """The result of one search as a page: best configuration, test figures, top trials."""
-    winner = best(trials)
-    assert winner is not None
+    """The result of one search as a page: its winner, test figures, top trials."""
     assert winner.score is not None
     failed = sum(not trial.succeeded for trial in trials)
     lines = [

@@ -240,7 +240,7 @@ class SearchRecord:
         """Record a new best: a curve over trials on the search's own run."""
         assert trial.score is not None
         curve = {f"best_{self.goal.metric}": self.goal.value(trial.score)}
-        self.mlflow.log_batch(self.run_id, _metrics(ended_trials, time.time(), curve))
+        self.mlflow.log_batch(self.run_id, finite_metrics(ended_trials, time.time(), curve))
 
     def finish(
         self,
@@ -256,7 +256,7 @@ class SearchRecord:
         tags = {NOTE: note, **({REASON: reason} if reason else {})}
         tags |= {f"best.{name}": str(value) for name, value in params.items()}
         self.mlflow.log_batch(
-            self.run_id, metrics=_metrics(0, time.time(), metrics), tags=_tags(tags)
+            self.run_id, metrics=finite_metrics(0, time.time(), metrics), tags=_tags(tags)
         )
         self.mlflow.set_terminated(self.run_id, status)
 
@@ -359,7 +359,7 @@ class TrialRecord:
     def report(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Take the metrics of finished rounds; sends them in batches."""
         for row in rows:
-            self._waiting += _metrics(row["step"], row["time"], row["metrics"])
+            self._waiting += finite_metrics(row["step"], row["time"], row["metrics"])
             self._rounds += 1
         waited = time.monotonic() - self._sent
         if self._rounds >= FLUSH_ROUNDS and waited >= FLUSH_SECONDS:
@@ -389,7 +389,7 @@ class TrialRecord:
         if trial.reason:
             tags[REASON] = trial.reason[:LONGEST_REASON]
         if trial.proposal.member is None:
-            self._waiting += _metrics(0, time.time(), {"seconds": trial.seconds})
+            self._waiting += finite_metrics(0, time.time(), {"seconds": trial.seconds})
         if later and not last and time.monotonic() - self._sent < LATER_SECONDS:
             self._tags |= tags
             return
@@ -446,7 +446,7 @@ def resend(mlflow: MlflowClient, run_id: str, waiting: Mapping[str, Any]) -> Non
     send(mlflow, run_id, metrics, params, waiting["tags"])
 
 
-def _metrics(step: int, at: float, values: Mapping[str, float]) -> list[Metric]:
+def finite_metrics(step: int, at: float, values: Mapping[str, float]) -> list[Metric]:
     """What MLflow can keep of some metrics: finite values, under names that it allows.
 
     It would store infinity as the largest number there is.

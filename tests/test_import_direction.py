@@ -14,6 +14,7 @@ FLOORS = ("models", "tasks", "flows", "deploy")
 # Where MLflow is spoken: the record of searches, models logged and promoted, and the served model.
 SPEAK_MLFLOW = {
     "tasks/track.py",
+    "tasks/answer.py",
     "tasks/log_model.py",
     "tasks/promote.py",
     "tasks/served_model.py",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.data.labelled import Labelled
 from models.data.preprocessing import Label, Preprocessing
 from models.data.source import TaskKind
 
@@ -48,6 +49,7 @@ class Dataset:
         preprocessing: Fitted on the training rows alone.
         example: Up to 5 training rows as a served model receives them: a DataFrame of the columns
             that are used (of the source sentences), or raw pixels [rows, height, width].
+        raw_train, raw_test: The training and test rows as a served model receives them.
         fingerprint: 16 hex digits that depend on the raw content alone, target included.
         dropped: Rows left out because their target is missing, or a sentence is empty or too long.
     """
@@ -60,6 +62,8 @@ class Dataset:
     classes: tuple[Label, ...]
     preprocessing: Preprocessing
     example: pd.DataFrame | NDArray[Any]
+    raw_train: Labelled
+    raw_test: Labelled
     fingerprint: str
     dropped: int = 0
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from models.data.contents import read
 from models.data.dataset import Dataset
-from models.data.images import Labelled, image_dataset
+from models.data.images import Images, image_dataset
 from models.data.source import Idx
 
 TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -35,7 +35,7 @@ def load_idx(source: Idx) -> Dataset:
     return image_dataset(given, source, scale, published)
 
 
-def read_labelled(images: str, labels: str) -> Labelled:
+def read_labelled(images: str, labels: str) -> Images:
     """Images [rows, height, width] and their labels [rows].
 
     Raises:

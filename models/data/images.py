@@ -9,16 +9,17 @@ from numpy.typing import NDArray
 
 from models.data import fingerprint
 from models.data.dataset import Dataset, Split, examples
+from models.data.labelled import Labelled
 from models.data.preprocessing import Label, Pixels, Preprocessing, listed
 from models.data.source import Source
 from models.data.split import split
 from models.data.target import as_classes
 
-Labelled = tuple[NDArray[Any], NDArray[Any]]
+Images = tuple[NDArray[Any], NDArray[Any]]
 
 
 def image_dataset(
-    given: Labelled, source: Source, scale: float | None = None, published: Labelled | None = None
+    given: Images, source: Source, scale: float | None = None, published: Images | None = None
 ) -> Dataset:
     """Split images, and scale their pixels to 0..1.
 
@@ -40,6 +41,8 @@ def image_dataset(
     height, width = images.shape[1:]
     preprocessing = Preprocessing(Pixels(height, width, top or 1.0), goal.classes)
 
+    raw = Labelled(images, goal.truth)
+
     def part(chosen: NDArray[np.int64]) -> Split:
         return Split(preprocessing.transform(images[chosen]), goal.values[chosen])
 
@@ -52,11 +55,15 @@ def image_dataset(
         goal.classes,
         preprocessing,
         images[rows.train[examples(len(rows.train))]],
+        raw.at(rows.train),
+        raw.at(rows.test)
+        if published is None
+        else Labelled(published[0], tuple(published[1].tolist())),
         fingerprint.of_arrays(*given, *(published or ())),
     )
 
 
-def _published(given: Labelled, preprocessing: Preprocessing) -> Split:
+def _published(given: Images, preprocessing: Preprocessing) -> Split:
     images, labels = given
     index: dict[Label, int] = {label: i for i, label in enumerate(preprocessing.classes)}
     unknown = sorted(set(labels.tolist()) - set(index))

@@ -15,6 +15,7 @@ from models.data import fingerprint
 from models.data.contents import read
 from models.data.dataset import Dataset, Split, examples
 from models.data.fit import fit_table, kind_of
+from models.data.labelled import Labelled
 from models.data.preprocessing import MISSING, Preprocessing, is_missing, listed
 from models.data.source import Csv, Parquet, Source, TaskKind
 from models.data.split import split
@@ -38,12 +39,22 @@ def load_parquet(source: Parquet) -> Dataset:
         FileNotFoundError: there is no such file.
         ValueError: it cannot be read as a table, or has no such target.
     """
-    content = read(source.path)
+    return _load(read_parquet(source.path), source)
+
+
+def read_parquet(path: str) -> pd.DataFrame:
+    """The file as a table.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is no table.
+    """
+    content = read(path)
     try:
         table = pd.read_parquet(io.BytesIO(content))
     except Exception as error:  # pyarrow's errors share no base
-        raise _unreadable(source.path, "Parquet", error) from None
-    return _load(table.rename(columns=str), source)
+        raise _unreadable(path, "Parquet", error) from None
+    return table.rename(columns=str)
 
 
 def read_csv(source: Csv) -> pd.DataFrame:
@@ -144,7 +155,7 @@ def table_dataset(
             share a name, or a split would be empty.
     """
     _check_names(table)
-    known = table[_has_value(table[target])].reset_index(drop=True)
+    known = table[has_value(table[target])].reset_index(drop=True)
     if known.empty:
         raise ValueError(
             f"a target must be known in some rows, got none in {len(table)} rows of {target!r}; "
@@ -168,6 +179,9 @@ def table_dataset(
     if goal.task == "regression":
         targets = ((targets - mean) / std).astype(np.float32)
 
+    served = plain_types(features[list(preprocessing.columns)])
+    raw = Labelled(served, goal.truth)
+
     def part(chosen: NDArray[np.int64]) -> Split:
         return Split(preprocessing.transform(features.iloc[chosen]), targets[chosen])
 
@@ -179,7 +193,9 @@ def table_dataset(
         preprocessing.shape,
         goal.classes,
         preprocessing,
-        _example(features.iloc[rows.train][list(preprocessing.columns)]),
+        served.iloc[rows.train[examples(len(rows.train))]].reset_index(drop=True),
+        raw.at(rows.train),
+        raw.at(rows.test),
         fingerprint.of_table(table, target),
         len(table) - len(known),
     )
@@ -191,17 +207,16 @@ def _check_names(table: pd.DataFrame) -> None:
         raise ValueError(f"columns need distinct names, got {twice[0]!r} twice; rename one")
 
 
-def _has_value(column: pd.Series[Any]) -> pd.Series[bool]:
+def has_value(column: pd.Series[Any]) -> pd.Series[bool]:
     """Where a target is known: not missing, no text for missing, not infinite."""
     if pd.api.types.is_float_dtype(column.dtype):
         column = column.replace([np.inf, -np.inf], np.nan)
     return column.notna() & ~np.array([is_missing(value) for value in column], dtype=bool)
 
 
-def _example(rows: pd.DataFrame) -> pd.DataFrame:
-    """A few evenly spaced rows, with types that survive without pandas' extensions."""
-    plain = {name: _plain(rows[name]) for name in rows.columns}
-    return pd.DataFrame(plain).iloc[examples(len(rows))].reset_index(drop=True)
+def plain_types(rows: pd.DataFrame) -> pd.DataFrame:
+    """The same rows with types that survive without pandas' extensions."""
+    return pd.DataFrame({name: _plain(rows[name]) for name in rows.columns}, rows.index)
 
 
 def _plain(column: pd.Series[Any]) -> pd.Series[Any]:

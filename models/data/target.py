@@ -31,6 +31,12 @@ class Target:
     values: NDArray[Any]
     classes: tuple[Label, ...] = ()
 
+    @property
+    def truth(self) -> tuple[Any, ...]:
+        """The label, or the number in its own units, of every row."""
+        values = self.values.tolist()
+        return tuple(self.classes[i] for i in values) if self.classes else tuple(values)
+
     def scale(self, rows: NDArray[np.int64]) -> tuple[float, float]:
         """Mean and standard deviation over these rows; 0 and 1 for classes.
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from models.data import fingerprint
 from models.data.dataset import Dataset, Split, examples
+from models.data.labelled import Labelled
 from models.data.preprocessing import BEGIN, END, Preprocessing, Sentences, Vocabulary, padded
 from models.data.source import Texts
 from models.data.split import split
@@ -44,8 +45,8 @@ class Tokens:
 
     source: list[list[int]]
     target: list[list[int]]
-    first: list[str]
-    """A few of the source sentences as they were."""
+    pairs: Pairs
+    """The sentences as they were."""
 
     def __len__(self) -> int:
         return len(self.source)
@@ -93,6 +94,7 @@ def text_dataset(
         max(len(ids) for part in kept for ids in part.target) + 2,
     )
     train, judged, held_out = (_split(part, sentences) for part in kept)
+    raw = [_raw(part.pairs, sentences) for part in kept]
     everything = [part for part in (given, validation, test) if part is not None]
     return Dataset(
         train,
@@ -102,7 +104,9 @@ def text_dataset(
         sentences.shape,
         (),
         Preprocessing(sentences),
-        pd.DataFrame({sentences.column: kept[0].first}),
+        raw[0].at(examples(len(raw[0]))).rows,
+        raw[0],
+        raw[2],
         fingerprint.of_texts(*(text for part in everything for text in (part.source, part.target))),
         sum(map(len, everything)) - sum(map(len, kept)),
     )
@@ -138,11 +142,10 @@ def _tokens(pairs: Pairs, known: Vocabulary, translated: Vocabulary, longest: in
     source = [known.encode(sentence) for sentence in pairs.source]
     target = [translated.encode(sentence) for sentence in pairs.target]
     short = [i for i, ids in enumerate(source) if max(len(ids), len(target[i])) <= longest]
-    shown = examples(len(short)) if short else ()
     return Tokens(
         [source[i] for i in short],
         [target[i] for i in short],
-        [pairs.source[short[i]] for i in shown],
+        pairs.at(np.array(short, dtype=np.int64)),
     )
 
 
@@ -159,3 +162,7 @@ def _split(part: Tokens, sentences: Sentences) -> Split:
     begun = [[BEGIN, *ids, END] for ids in part.target]
     ended = [[*ids, END] for ids in part.source]
     return Split(padded(ended, sentences.source_length), padded(begun, sentences.target_length))
+
+
+def _raw(pairs: Pairs, sentences: Sentences) -> Labelled:
+    return Labelled(pd.DataFrame({sentences.column: list(pairs.source)}), tuple(pairs.target))

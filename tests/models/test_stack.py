@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from models import learners, program
 from models.data.dataset import Dataset, Split
+from models.data.labelled import Labelled
 from models.data.load import load
 from models.data.preprocessing import Preprocessing, Table
 from models.data.source import Builtin, Numbers
@@ -60,10 +61,23 @@ def column(inputs, targets):
     return Split(np.array(inputs, np.float32)[:, None], np.array(targets, np.float32))
 
 
+NOTHING = Labelled(np.zeros((0, 1)), ())
+
+
 def one_row(train):
     preprocessing = Preprocessing(Table(()))
     return Dataset(
-        train, train, train, "regression", (1,), (), preprocessing, np.zeros(1), "0" * 16
+        train,
+        train,
+        train,
+        "regression",
+        (1,),
+        (),
+        preprocessing,
+        np.zeros(1),
+        NOTHING,
+        NOTHING,
+        "0" * 16,
     )
 
 

@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from models import learners
 from models.data.dataset import Dataset, Split
+from models.data.labelled import Labelled
 from models.data.load import load
 from models.data.preprocessing import Preprocessing, Table
 from models.data.source import Builtin
@@ -82,13 +83,26 @@ def rows(inputs, targets):
     return Split(np.asarray(inputs, np.float32), np.asarray(targets, np.float32))
 
 
+NOTHING = Labelled(np.zeros((0, 1)), ())
+
+
 def numbers(train, validation=None, std=1.0):
     """Data for a regression on one column, the target already standardised."""
     train = rows(*train)
     validation = rows(*validation) if validation else train
     preprocessing = Preprocessing(Table(()), target_std=std)
     return Dataset(
-        train, validation, train, "regression", (1,), (), preprocessing, np.zeros(1), "0" * 16
+        train,
+        validation,
+        train,
+        "regression",
+        (1,),
+        (),
+        preprocessing,
+        np.zeros(1),
+        NOTHING,
+        NOTHING,
+        "0" * 16,
     )
 
 

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from models.study import Goal, Proposal, Study, Trial
+from models.study import Goal, Proposal, Study, Trial, best
 from tasks.recall import PastSearch
 from tasks.report import (
     comparison,
@@ -142,7 +142,9 @@ def test_the_page_of_a_search_says_what_was_found():
             "metric": "accuracy",
         }
     )
-    page = search_as_markdown(study, GOAL, THREE, {"test_accuracy": 0.7}, "time was up")
+    page = search_as_markdown(
+        study, GOAL, THREE, best(THREE), {"test_accuracy": 0.7}, "time was up"
+    )
     lines = page.splitlines()
     assert lines[0] == (
         "**Best accuracy: 0.9** (trial 1 of 3, 1 failed). Ended because time was up."

@@ -1,0 +1,28 @@
+"""What nettuner tells Prefect beside the states of its runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+DEGRADED = "nettuner.champion.degraded"
+PROMOTED = "nettuner.champion.promoted"
+REFUSED = "nettuner.challenger.refused"
+ROLLED_BACK = "nettuner.champion.rolled-back"
+
+
+def tell(event: str, study: str, payload: Mapping[str, Any]) -> None:
+    """Emit an event about the champion of a study, and wait until the server has it.
+
+    A process that ended first would take it along.
+    """
+    from prefect.events import emit_event
+    from prefect.events.worker import EventsWorker
+
+    about = {
+        "prefect.resource.id": f"nettuner.study.{study}",
+        "prefect.resource.name": study,
+        "prefect.resource.role": "champion",
+    }
+    if emit_event(event, resource=about, payload=dict(payload)) is not None:
+        EventsWorker.instance().drain()

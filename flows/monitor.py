@@ -1,0 +1,124 @@
+"""The champion watched in production: measured on the newest data, its degradation told."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from prefect import State, flow, get_run_logger
+from prefect.artifacts import create_markdown_artifact
+from prefect.states import Completed
+from pydantic import Field
+
+from flows.events import DEGRADED, tell
+from flows.naming import after_the_study
+from flows.punctual import superseded
+from models.data.feed import NoDataError, read_feed
+from models.drift import LIMIT
+from models.study import Study
+from tasks import promote, track
+from tasks.check_champion import Check, Limits, check, note_failure
+from tasks.named_study import DESCRIPTION, with_data
+from tasks.task_of import task_of
+
+NO_CHAMPION = "no champion"
+
+Data = Annotated[
+    str,
+    Field(
+        description="Where labelled data from production arrive: a file, a pattern of files "
+        "(`/data/in/*.csv`; the newest count), or an SQL query with `database`."
+    ),
+]
+Database = Annotated[
+    str | None,
+    Field(description="SQLAlchemy's address of the database, where `data` is a query."),
+]
+Newest = Annotated[int, Field(ge=1, description="Of the matching files, so many of the newest.")]
+
+
+@flow(name="monitor", flow_run_name=after_the_study)
+def monitor(
+    study: Annotated[str, Field(description=DESCRIPTION)],
+    data: Data,
+    database: Database = None,
+    newest: Newest = 1,
+    in_a_row: Annotated[
+        int, Field(ge=1, description="Checks in a row that must be degraded to raise the alarm.")
+    ] = 3,
+    drift: Annotated[
+        float, Field(gt=0, description="Population stability index that a column may reach.")
+    ] = LIMIT,
+    rows: Annotated[int, Field(ge=1, description="Fewer labelled rows say nothing.")] = 50,
+) -> Check | State[Check]:
+    """Measure the champion of a study on the newest data and compare with its promotion.
+
+    Its metric has to stay within the threshold recorded when it was promoted, its input columns
+    near the distributions that it was trained on. If `in_a_row` checks find otherwise, an event
+    is emitted, on which an automation starts a retuning.
+
+    What cannot be judged is said: no champion, no data, no new data, too few rows or labels.
+    Columns that are missing or changed make the run fail.
+    """
+    late = superseded()
+    if late is not None:
+        return Completed(name="Stale", message=late, data=Check("stale", late))
+    searched, _ = with_data(study)
+    found = _checked(searched, data, database, newest, Limits(drift, rows, in_a_row))
+    _tell(searched, found)
+    if found.breaches >= in_a_row and found.outcome == "degraded":
+        _alarm(searched, found, study, data, database, newest)
+    name = "Completed" if found.outcome == "fine" else found.outcome.title()
+    return Completed(name=name, message=found.message, data=found)
+
+
+def _checked(study: Study, data: str, database: str | None, newest: int, limits: Limits) -> Check:
+    client = track.client()
+    version = promote.champion(client, study.name)
+    if version is None:
+        return Check(NO_CHAMPION, f"{study.name} has none yet; nettuner promote {study.name}")
+    assert study.data is not None
+    try:
+        feed = read_feed(data, study.data, database, newest)
+    except NoDataError as error:
+        note_failure(client, version, str(error))
+        return Check("no data", str(error), version.number)
+    try:
+        return check(client, version, task_of(study), feed, limits)
+    except ValueError as error:
+        note_failure(client, version, str(error))
+        raise
+
+
+def _tell(study: Study, found: Check) -> None:
+    get_run_logger().info("%s: %s", found.outcome, found.message)
+    create_markdown_artifact(
+        f"**{found.outcome}**: {found.message}.\n\n"
+        + (f"[Its course in MLflow]({found.url})" if found.url else ""),
+        key=f"monitor-{study.name.lower().replace('_', '-').replace('.', '-')}",
+        description=f"{study.name}: the champion in production",
+    )
+
+
+def _alarm(
+    study: Study, found: Check, named_as: str, data: str, database: str | None, newest: int
+) -> None:
+    """Tell whoever listens, with all that a retuning needs to know."""
+    tell(
+        DEGRADED,
+        study.name,
+        {
+            "study": named_as,
+            "data": data,
+            "database": database,
+            "newest": newest,
+            "version": found.version,
+            "metric": found.metric,
+            "value": found.value,
+            "threshold": found.threshold,
+            "drifted": found.drifted,
+            "breaches": found.breaches,
+            "reason": f"version {found.version} degraded {found.breaches} times in a row: "
+            f"{found.message}",
+        },
+    )
+    get_run_logger().warning("emitted %s", DEGRADED)

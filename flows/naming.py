@@ -1,0 +1,14 @@
+"""Names of flow runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from prefect.runtime import flow_run
+
+
+def after_the_study() -> str:
+    """Of a run whose parameter `study` is a file or a name: `digits-monitor`, say."""
+    study = Path(str(flow_run.parameters["study"]))
+    known = study.stem if study.suffix in (".yaml", ".yml") else study.name
+    return f"{known}-{flow_run.flow_name}"

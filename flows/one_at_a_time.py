@@ -1,0 +1,44 @@
+"""One run of a kind at a time for each study, wherever it was started from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from prefect.client.orchestration import get_client
+from prefect.concurrency.sync import concurrency
+
+# The server forgets a run that was killed after so long.
+LEASE_SECONDS = 60.0
+WAIT_SECONDS = 2.0
+
+
+class BusyError(RuntimeError):
+    """Another run is at it."""
+
+
+@contextmanager
+def one_at_a_time(what: str, study: str) -> Iterator[None]:
+    """Hold the only place there is for this work on a study.
+
+    Raises:
+        BusyError: another run holds it.
+    """
+    name = f"nettuner-{what}-{study}"
+    with get_client(sync_client=True) as client:
+        client.upsert_global_concurrency_limit_by_name(name, 1)
+    place = concurrency(
+        name,
+        timeout_seconds=WAIT_SECONDS,
+        strict=True,
+        lease_duration=LEASE_SECONDS,
+        raise_on_lease_renewal_failure=False,
+    )
+    with ExitStack() as held:
+        try:
+            held.enter_context(place)
+        except TimeoutError:
+            raise BusyError(
+                f"another {what} of {study} is running; this one left it to that"
+            ) from None
+        yield

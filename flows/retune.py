@@ -1,0 +1,275 @@
+"""From fresh data to a proven replacement of the champion, or to a reasoned refusal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Annotated, Literal
+
+from prefect import State, flow, get_run_logger, task
+from prefect.artifacts import create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.flow_runs import pause_flow_run
+from prefect.input import RunInput
+from prefect.states import Completed
+from pydantic import Field
+
+from flows.events import PROMOTED, REFUSED, tell
+from flows.monitor import Data, Database, Newest
+from flows.naming import after_the_study
+from flows.one_at_a_time import BusyError, one_at_a_time
+from flows.punctual import superseded
+from flows.search import Engine, SearchResult, facts_of, flow_of, folder_of, plain
+from models.data.feed import read_feed
+from models.data.labelled import Labelled
+from models.study import Stop, StrategyChoice, Study
+from tasks import promote, strategies, track
+from tasks.contest import Challenger, Contest, contest, install
+from tasks.cool_down import cooling, retuned
+from tasks.finals import Finals, finalists
+from tasks.fresh import Fresh, freeze
+from tasks.named_study import DESCRIPTION, with_data
+from tasks.plan import make_plan, using
+from tasks.task_of import task_of
+from tasks.train import Bench
+from tasks.worker_pool import WorkerPool
+
+# Added to a study's seed for the finals, whose networks are to be others than the search's.
+OTHER_SEED = 1_000_003
+
+Outcome = Literal["promoted", "refused", "declined", "skipped"]
+
+
+@dataclass(frozen=True)
+class RetuneResult:
+    """What came of a retuning.
+
+    Args:
+        outcome: `promoted`; `refused` by the gate; `declined` by a person; `skipped` early.
+        reason: In a sentence.
+        version: Of the champion that was made.
+        search: Name of the search; empty where none was made.
+        gate: Run of the comparison in MLflow.
+    """
+
+    outcome: Outcome
+    reason: str
+    version: int | None = None
+    search: str = ""
+    gate: str = ""
+
+
+class Approval(RunInput):
+    """What a person says to a challenger that passed the gate."""
+
+    promote: Annotated[bool, Field(description="Make the challenger the champion.")] = False
+    name: Annotated[str, Field(description="Who decides; kept with the version.")] = ""
+    note: Annotated[str, Field(description="Why; kept with the version.")] = ""
+
+
+@flow(name="retune", flow_run_name=after_the_study)
+def retune(
+    study: Annotated[str, Field(description=DESCRIPTION)],
+    data: Data,
+    database: Database = None,
+    newest: Newest = 1,
+    reason: Annotated[str, Field(description="What led to it; kept with the version.")] = "",
+    strategy: Annotated[
+        str | None,
+        Field(description="Search with this strategy instead of the study's: random, bayesian …"),
+    ] = None,
+    trials: Annotated[
+        int | None, Field(ge=1, description="Search so many trials instead of the study's.")
+    ] = None,
+    finals: Annotated[
+        int, Field(ge=1, description="The best so many of the search are trained again.")
+    ] = 3,
+    seeds: Annotated[int, Field(ge=1, description="Each with so many seeds.")] = 3,
+    aside: Annotated[
+        float,
+        Field(gt=0, lt=1, description="Share of the rows that only the comparison sees."),
+    ] = 0.25,
+    margin: Annotated[
+        float,
+        Field(ge=0, description="By how much the challenger must be better, in the metric's unit."),
+    ] = 0.0,
+    confidence: Annotated[
+        float, Field(gt=0.5, lt=1, description="Of the bootstrap interval of its gain.")
+    ] = 0.95,
+    tolerance: Annotated[
+        float,
+        Field(ge=0, description="How much worse than proved the new champion may get later."),
+    ] = 0.0,
+    approve: Annotated[
+        Literal["automatic", "human"],
+        Field(description="Whether a person has to agree, in the form that the paused run shows."),
+    ] = "automatic",
+    patience_minutes: Annotated[
+        int, Field(ge=1, description="How long a person has; no answer means no.")
+    ] = 24 * 60,
+    cool_down_minutes: Annotated[
+        float, Field(ge=0, description="After one retuning of a study, so long none begins.")
+    ] = 60.0,
+) -> RetuneResult | State[RetuneResult]:
+    """Search a study on fresh data, and replace its champion if that is proved better.
+
+    A share of the rows is set aside by their content, for good: neither the search nor the
+    training sees them, now or later. The best few of the search are trained again with several
+    seeds; the best of the best configuration is the challenger. It replaces the champion only if
+    the whole bootstrap interval of its gain on those rows is above the margin.
+    """
+    asked, source = with_data(study)
+    late = superseded()
+    if late is not None:
+        return _left("Stale", late)
+    try:
+        with one_at_a_time("retune", asked.name):
+            waiting = cooling(track.client(), asked.name, cool_down_minutes)
+            if waiting is not None:
+                return _left("CoolingDown", waiting)
+            feed = read_feed(data, source, database, newest)
+            fresh = freeze(asked, feed, aside, task_of(asked))
+            searched = _search(fresh.study, strategy, trials)
+            challenger = _finals(fresh, searched, finals, seeds)
+            retuned(track.client(), asked.name)
+            held = _contest(challenger, fresh.aside, margin, confidence, reason)
+            return _decided(held, searched, reason, tolerance, approve, patience_minutes)
+    except BusyError as error:
+        return _left("AlreadyRunning", str(error))
+
+
+def _left(name: str, why: str) -> State[RetuneResult]:
+    get_run_logger().warning("leaving early: %s", why)
+    return Completed(name=name, message=why, data=RetuneResult("skipped", why))
+
+
+def _search(study: Study, strategy: str | None, trials: int | None) -> SearchResult:
+    """Search the fresh data; a Bayesian search begins from the study's earlier ones."""
+    chosen = using(study, strategy) if strategy else study
+    if "warm_start" in getattr(strategies.find(chosen.strategy.name), "model_fields", {}):
+        settings = {"warm_start": True, **chosen.strategy.settings}
+        warm = StrategyChoice(name=chosen.strategy.name, **settings)
+        chosen = chosen.model_copy(update={"strategy": warm})
+    if trials is not None:
+        chosen = chosen.model_copy(
+            update={"stop": chosen.stop.model_copy(update={"trials": trials})}
+        )
+    return flow_of(strategies.full_name(chosen.strategy.name))(chosen)
+
+
+def _finals(fresh: Fresh, searched: SearchResult, count: int, seeds: int) -> Challenger:
+    """Train the best few again, with seeds that the search did not use."""
+    strategy = Finals(finalists(fresh.study, searched.trials, count), seeds)
+    size = strategy.size(fresh.study.space)
+    other = (fresh.study.seed + OTHER_SEED) % 2**32
+    study = fresh.study.model_copy(update={"stop": Stop(trials=size), "seed": other})
+    plan = replace(make_plan(study), strategy=strategy, strategy_name="finals", trials=size)
+    facts = replace(
+        facts_of(plan),
+        strategy="finals",
+        kind="finals",
+        settings={"of": searched.name, "seeds": seeds},
+        tags={"nettuner.finals_of": searched.run_id},
+    )
+    record = track.start_search(track.client(), study, plan.goal, facts)
+    with (
+        folder_of(record, resumable=False) as folder,
+        WorkerPool(plan.width, study.threads) as pool,
+    ):
+        engine = Engine(Bench(study, plan.goal, pool, record, folder), plan, [])
+        engine.train()
+        found = engine.conclude(strategy.winner(engine.history))
+    return Challenger(
+        fresh.study.name,
+        fresh.task,
+        fresh.study.metric,
+        found.run_id,
+        fresh.reference,
+        plan.fingerprint,
+    )
+
+
+@task(name="contest", task_run_name="champion-against-challenger", cache_policy=NO_CACHE)
+def hold(
+    challenger: Challenger, held_out: Labelled, margin: float, confidence: float, why: str
+) -> Contest:
+    """Compare the challenger with the champion, as a node of the DAG."""
+    held = contest(
+        track.client(), challenger, held_out, margin=margin, confidence=confidence, why=why
+    )
+    get_run_logger().info("%s", held.reason)
+    return held
+
+
+@task(name="promote", task_run_name="promote", cache_policy=NO_CACHE)
+def crown(held: Contest, why: str, tolerance: float) -> promote.Version:
+    """Make the challenger the champion, as a node of the DAG."""
+    return install(track.client(), held, why, tolerance=tolerance)
+
+
+def _contest(
+    challenger: Challenger, held_out: Labelled, margin: float, confidence: float, why: str
+) -> Contest:
+    future = hold.submit(
+        plain(challenger), plain(held_out), margin, confidence, why, return_state=False
+    )
+    return future.result()
+
+
+def _decided(
+    held: Contest,
+    searched: SearchResult,
+    reason: str,
+    tolerance: float,
+    approve: str,
+    patience_minutes: int,
+) -> State[RetuneResult]:
+    told = RetuneResult("refused", held.reason, None, searched.name, held.run_id)
+    study = held.challenger.study
+    if not held.verdict.passed:
+        return _ended(held, replace(told, reason=f"not proved better: {held.reason}"))
+    why = reason
+    if approve == "human":
+        said = _ask(held, patience_minutes)
+        if not said.promote:
+            return _ended(held, replace(told, outcome="declined", reason=_declined(said)))
+        why = "; ".join(filter(None, (reason, f"approved by {said.name or 'a person'}", said.note)))
+    version = crown.submit(plain(held), why, tolerance, return_state=False).result()
+    tell(
+        PROMOTED,
+        study,
+        {"study": study, "version": version.number, "reason": version.tags[promote.REASON]},
+    )
+    return _ended(held, replace(told, outcome="promoted", version=version.number))
+
+
+def _ask(held: Contest, minutes: int) -> Approval:
+    """Pause until a person has filled in the form; no answer in time means no."""
+    form = Approval.with_initial_data(description=f"**{held.reason}**\n\nPromote the challenger?")
+    try:
+        answer: Approval = pause_flow_run(
+            wait_for_input=form, timeout=60 * minutes, poll_interval=2, key="approval"
+        )
+    except Exception as error:
+        if "paus" not in str(error).lower():  # Prefect has no narrower class for it
+            raise
+        return Approval(note=f"nobody answered within {minutes} minutes")
+    return answer
+
+
+def _declined(said: Approval) -> str:
+    return f"declined by {said.name or 'nobody in particular'}" + (
+        f": {said.note}" if said.note else ""
+    )
+
+
+def _ended(held: Contest, result: RetuneResult) -> State[RetuneResult]:
+    study = held.challenger.study
+    if result.outcome != "promoted":
+        tell(REFUSED, study, {"study": study, "reason": result.reason})
+    url = track.run_url(track.client().get_run(held.run_id).info.experiment_id, held.run_id)
+    create_markdown_artifact(
+        f"**{result.outcome}**: {result.reason}\n\n[The comparison in MLflow]({url})",
+        key="retune-result",
+        description=f"{study}: what came of the retuning",
+    )
+    return Completed(name=result.outcome.title(), message=result.reason, data=result)
