@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from flows import production
+from flows.command import StudyFile, StudyName, Verbose, as_interrupt, fail, started
 
 if TYPE_CHECKING:
     from flows.search import SearchResult
     from models.study import Study
     from tasks.plan import Plan
     from tasks.recall import PastSearch
-
-Result = TypeVar("Result")
 
 app = typer.Typer(
     name="nettuner",
@@ -32,22 +32,10 @@ app = typer.Typer(
     "PREFECT_API_URL say.",
 )
 
-StudyFile = Annotated[Path, typer.Argument(help="The study, a YAML file.", show_default=False)]
-StudyName = Annotated[
-    str, typer.Argument(help="The study's file, or its name.", show_default=False)
-]
-
 
 def main() -> None:
     """Run the command; whatever goes wrong is one line."""
     app()
-
-
-def fail(message: str, status: int) -> NoReturn:
-    """Say what is wrong on standard error, a line for each fault, and leave."""
-    for line in message.splitlines():
-        print(f"error: {line}", file=sys.stderr)
-    raise typer.Exit(status)
 
 
 def plan_of(path: Path, strategy: str | None = None) -> Plan:
@@ -92,9 +80,7 @@ def search(
     width: Annotated[
         int | None, typer.Option(min=1, help="Trials in flight at once.", show_default=False)
     ] = None,
-    verbose: Annotated[
-        bool, typer.Option("--verbose", help="Show the logs of Prefect and MLflow.")
-    ] = False,
+    verbose: Verbose = False,
 ) -> None:
     """Search a study's space and keep every trial.
 
@@ -118,44 +104,11 @@ def _run(study: Study, strategy: str, resume: bool, path: Path, verbose: bool) -
     from flows.search import flow_of
 
     again = f"nettuner search {path} --strategy {strategy} --resume"
-    return _started(
+    return started(
         lambda: flow_of(strategy)(study, resume=resume),
         f"what was finished is kept. Go on with: {again}",
         verbose,
     )
-
-
-def _started(work: Callable[[], Result], again: str, verbose: bool) -> Result:
-    """Run a flow against the local server; whatever ends it early is one line.
-
-    Args:
-        work: The flow.
-        again: What a person may do after an interruption.
-        verbose: Whether an unexpected exception is shown as it is.
-    """
-    from flows.local_server import start_local_server
-    from flows.search import SearchFailedError
-
-    signal.signal(signal.SIGTERM, _as_interrupt)
-    start_local_server()
-    try:
-        return work()
-    except KeyboardInterrupt:
-        print(f"interrupted; {again}", file=sys.stderr)
-        raise typer.Exit(130) from None
-    except SearchFailedError as error:
-        fail(str(error), 1)
-    except ValueError as error:
-        fail(str(error), 2)
-    except Exception as error:
-        if verbose:
-            raise
-        fail(f"{type(error).__name__}: {error} (--verbose shows where)", 1)
-
-
-def _as_interrupt(*_: object) -> NoReturn:
-    """A polite kill ends things as Ctrl-C does."""
-    raise KeyboardInterrupt
 
 
 def past_searches(study: str) -> list[PastSearch]:
@@ -252,9 +205,7 @@ def replay(
             show_default=False,
         ),
     ] = None,
-    verbose: Annotated[
-        bool, typer.Option("--verbose", help="Show the logs of Prefect and MLflow.")
-    ] = False,
+    verbose: Verbose = False,
 ) -> None:
     """Train one network from scratch on the schedule that a population found.
 
@@ -275,7 +226,7 @@ def replay(
         fail(str(error), 2)
     print(f"replaying {found.past.name}: starting Prefect and MLflow …", file=sys.stderr)
     again = "nothing of a replay is kept; start it anew"
-    show_replay(_started(lambda: flow(found.study, found.past.name, seed), again, verbose))
+    show_replay(started(lambda: flow(found.study, found.past.name, seed), again, verbose))
     print("look at it beside the search: nettuner ui")
 
 
@@ -288,7 +239,7 @@ def ui(
     """Show what was recorded: runs in MLflow, DAGs in Prefect. Ctrl-C ends it."""
     from flows.pages import serve_pages
 
-    signal.signal(signal.SIGTERM, _as_interrupt)
+    signal.signal(signal.SIGTERM, as_interrupt)
     try:
         serve_pages(mlflow_port, prefect_port, browser)
     except (OSError, RuntimeError) as error:
@@ -312,6 +263,9 @@ def schema(
     else:
         output.write_text(text, encoding="utf-8")
 
+
+for command in production.COMMANDS:
+    app.command()(command)
 
 if __name__ == "__main__":
     main()

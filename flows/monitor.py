@@ -12,43 +12,29 @@ from pydantic import Field
 from flows.events import DEGRADED, tell
 from flows.naming import after_the_study
 from flows.punctual import superseded
-from models.data.feed import NoDataError, read_feed
+from models.data.feed import NoDataError
 from models.drift import LIMIT
 from models.study import Study
 from tasks import promote, track
+from tasks.arrivals import arrivals
 from tasks.check_champion import Check, Limits, check, note_failure
-from tasks.named_study import DESCRIPTION, with_data
+from tasks.named_study import with_data
 from tasks.task_of import task_of
 
 NO_CHAMPION = "no champion"
 
-Data = Annotated[
-    str,
-    Field(
-        description="Where labelled data from production arrive: a file, a pattern of files "
-        "(`/data/in/*.csv`; the newest count), or an SQL query with `database`."
-    ),
-]
-Database = Annotated[
-    str | None,
-    Field(description="SQLAlchemy's address of the database, where `data` is a query."),
-]
-Newest = Annotated[int, Field(ge=1, description="Of the matching files, so many of the newest.")]
+Least = Annotated[int, Field(ge=1)]
 
 
 @flow(name="monitor", flow_run_name=after_the_study)
 def monitor(
-    study: Annotated[str, Field(description=DESCRIPTION)],
-    data: Data,
-    database: Database = None,
-    newest: Newest = 1,
-    in_a_row: Annotated[
-        int, Field(ge=1, description="Checks in a row that must be degraded to raise the alarm.")
-    ] = 3,
-    drift: Annotated[
-        float, Field(gt=0, description="Population stability index that a column may reach.")
-    ] = LIMIT,
-    rows: Annotated[int, Field(ge=1, description="Fewer labelled rows say nothing.")] = 50,
+    study: str,
+    data: str,
+    database: str | None = None,
+    newest: Least = 1,
+    in_a_row: Least = 3,
+    drift: Annotated[float, Field(gt=0)] = LIMIT,
+    rows: Least = 50,
 ) -> Check | State[Check]:
     """Measure the champion of a study on the newest data and compare with its promotion.
 
@@ -58,6 +44,18 @@ def monitor(
 
     What cannot be judged is said: no champion, no data, no new data, too few rows or labels.
     Columns that are missing or changed make the run fail.
+
+    Args:
+        study: A YAML file (absolute, or relative to the working directory or to NETTUNER_HOME),
+            or the name of a study that was searched before.
+        data: Where labelled rows arrive: a file or a pattern (`in/*.csv`), relative to
+            NETTUNER_HOME; or, with `database`, an SQL query.
+        database: SQLAlchemy's address of the database, where `data` is a query.
+        newest: Of the files that match, so many of the newest.
+        in_a_row: Checks in a row that must be degraded to raise the alarm.
+        drift: The population stability index that a column may reach; above 0.25 is usually
+            called a large shift.
+        rows: Fewer labelled rows than this say nothing.
     """
     late = superseded()
     if late is not None:
@@ -67,7 +65,7 @@ def monitor(
     _tell(searched, found)
     if found.breaches >= in_a_row and found.outcome == "degraded":
         _alarm(searched, found, study, data, database, newest)
-    name = "Completed" if found.outcome == "fine" else found.outcome.title()
+    name = "Completed" if found.outcome == "fine" else found.outcome.title().replace(" ", "")
     return Completed(name=name, message=found.message, data=found)
 
 
@@ -78,7 +76,7 @@ def _checked(study: Study, data: str, database: str | None, newest: int, limits:
         return Check(NO_CHAMPION, f"{study.name} has none yet; nettuner promote {study.name}")
     assert study.data is not None
     try:
-        feed = read_feed(data, study.data, database, newest)
+        feed = arrivals(data, study.data, database, newest)
     except NoDataError as error:
         note_failure(client, version, str(error))
         return Check("no data", str(error), version.number)

@@ -5,16 +5,17 @@ from __future__ import annotations
 from prefect import flow
 
 from flows.search import SearchResult, search
-from models.study import Study
+from tasks.named_study import StudyGiven
 from tasks.plan import using
 
 
 @flow(name="population-training", flow_run_name="{study.name}-population-training")
-def population_training(study: Study, resume: bool = False) -> SearchResult:
+def population_training(study: StudyGiven, resume: bool = False) -> SearchResult:
     """Search a study's space: members train side by side, the weak continue from the strong.
 
     Args:
-        study: What to train, on what data, over which space, towards which metric.
+        study: What to search: a study, its YAML file (absolute, or relative to the working
+            directory or to NETTUNER_HOME), or the name of one that was searched before.
         resume: Go on with the latest such search of this study that was interrupted.
     """
     return search(using(study, "population"), resume)

@@ -21,6 +21,7 @@ from models.study import Proposal, Stop, Study, Trial, best
 from models.study_file import load
 from tasks import lineage, recall, report, schedule, track
 from tasks.examine import examine_winner
+from tasks.named_study import StudyGiven
 from tasks.plan import Plan, make_plan, using
 from tasks.progress import Progress
 from tasks.recall import PastSearch
@@ -100,7 +101,7 @@ def to_replay(study: Study | str, search: str | None = None) -> Replayable:
 
 
 @flow(name="replay", flow_run_name="{study.name}-replay")
-def replay(study: Study, search: str | None = None, seed: int | None = None) -> ReplayResult:
+def replay(study: StudyGiven, search: str | None = None, seed: int | None = None) -> ReplayResult:
     """Train one network from scratch on the schedule of a population's winner.
 
     Its initial weights and batches are those of the winner's member. So where that never copied

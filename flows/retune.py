@@ -14,20 +14,20 @@ from prefect.states import Completed
 from pydantic import Field
 
 from flows.events import PROMOTED, REFUSED, tell
-from flows.monitor import Data, Database, Newest
+from flows.monitor import Least
 from flows.naming import after_the_study
 from flows.one_at_a_time import BusyError, one_at_a_time
 from flows.punctual import superseded
 from flows.search import Engine, SearchResult, facts_of, flow_of, folder_of, plain
-from models.data.feed import read_feed
 from models.data.labelled import Labelled
 from models.study import Stop, StrategyChoice, Study
 from tasks import promote, strategies, track
+from tasks.arrivals import arrivals
 from tasks.contest import Challenger, Contest, contest, install
 from tasks.cool_down import cooling, retuned
 from tasks.finals import Finals, finalists
 from tasks.fresh import Fresh, freeze
-from tasks.named_study import DESCRIPTION, with_data
+from tasks.named_study import with_data
 from tasks.plan import make_plan, using
 from tasks.task_of import task_of
 from tasks.train import Bench
@@ -36,6 +36,7 @@ from tasks.worker_pool import WorkerPool
 # Added to a study's seed for the finals, whose networks are to be others than the search's.
 OTHER_SEED = 1_000_003
 
+AtLeastZero = Annotated[float, Field(ge=0)]
 Outcome = Literal["promoted", "refused", "declined", "skipped"]
 
 
@@ -68,47 +69,22 @@ class Approval(RunInput):
 
 @flow(name="retune", flow_run_name=after_the_study)
 def retune(
-    study: Annotated[str, Field(description=DESCRIPTION)],
-    data: Data,
-    database: Database = None,
-    newest: Newest = 1,
-    reason: Annotated[str, Field(description="What led to it; kept with the version.")] = "",
-    strategy: Annotated[
-        str | None,
-        Field(description="Search with this strategy instead of the study's: random, bayesian …"),
-    ] = None,
-    trials: Annotated[
-        int | None, Field(ge=1, description="Search so many trials instead of the study's.")
-    ] = None,
-    finals: Annotated[
-        int, Field(ge=1, description="The best so many of the search are trained again.")
-    ] = 3,
-    seeds: Annotated[int, Field(ge=1, description="Each with so many seeds.")] = 3,
-    aside: Annotated[
-        float,
-        Field(gt=0, lt=1, description="Share of the rows that only the comparison sees."),
-    ] = 0.25,
-    margin: Annotated[
-        float,
-        Field(ge=0, description="By how much the challenger must be better, in the metric's unit."),
-    ] = 0.0,
-    confidence: Annotated[
-        float, Field(gt=0.5, lt=1, description="Of the bootstrap interval of its gain.")
-    ] = 0.95,
-    tolerance: Annotated[
-        float,
-        Field(ge=0, description="How much worse than proved the new champion may get later."),
-    ] = 0.0,
-    approve: Annotated[
-        Literal["automatic", "human"],
-        Field(description="Whether a person has to agree, in the form that the paused run shows."),
-    ] = "automatic",
-    patience_minutes: Annotated[
-        int, Field(ge=1, description="How long a person has; no answer means no.")
-    ] = 24 * 60,
-    cool_down_minutes: Annotated[
-        float, Field(ge=0, description="After one retuning of a study, so long none begins.")
-    ] = 60.0,
+    study: str,
+    data: str,
+    database: str | None = None,
+    newest: Least = 1,
+    reason: str = "",
+    strategy: str | None = None,
+    trials: Least | None = None,
+    finals: Least = 3,
+    seeds: Least = 3,
+    aside: Annotated[float, Field(gt=0, lt=1)] = 0.25,
+    margin: AtLeastZero = 0.0,
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95,
+    tolerance: AtLeastZero = 0.0,
+    approve: Literal["automatic", "human"] = "automatic",
+    patience_minutes: Least = 24 * 60,
+    cool_down_minutes: AtLeastZero = 60.0,
 ) -> RetuneResult | State[RetuneResult]:
     """Search a study on fresh data, and replace its champion if that is proved better.
 
@@ -116,6 +92,26 @@ def retune(
     training sees them, now or later. The best few of the search are trained again with several
     seeds; the best of the best configuration is the challenger. It replaces the champion only if
     the whole bootstrap interval of its gain on those rows is above the margin.
+
+    Args:
+        study: A YAML file (absolute, or relative to the working directory or to NETTUNER_HOME),
+            or the name of a study that was searched before.
+        data: The labelled rows to search on: a file or a pattern (`in/*.csv`), relative to
+            NETTUNER_HOME; or, with `database`, an SQL query.
+        database: SQLAlchemy's address of the database, where `data` is a query.
+        newest: Of the files that match, so many of the newest.
+        reason: What led to it; kept with the version.
+        strategy: Search with this one instead of the study's: grid, random, bayesian, population.
+        trials: Search so many trials instead of the study's.
+        finals: The best so many of the search are trained again.
+        seeds: Each of them with so many seeds.
+        aside: Share of the rows that only the comparison sees.
+        margin: By how much the challenger must be better, in the unit of the metric.
+        confidence: Of the bootstrap interval of its gain.
+        tolerance: How much worse than proved the new champion may get before a check objects.
+        approve: Whether a person has to agree, in the form that the paused run shows.
+        patience_minutes: How long a person has; no answer means no.
+        cool_down_minutes: After one retuning of a study, so long none begins.
     """
     asked, source = with_data(study)
     late = superseded()
@@ -126,7 +122,7 @@ def retune(
             waiting = cooling(track.client(), asked.name, cool_down_minutes)
             if waiting is not None:
                 return _left("CoolingDown", waiting)
-            feed = read_feed(data, source, database, newest)
+            feed = arrivals(data, source, database, newest)
             fresh = freeze(asked, feed, aside, task_of(asked))
             searched = _search(fresh.study, strategy, trials)
             challenger = _finals(fresh, searched, finals, seeds)

@@ -19,8 +19,10 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.context import FlowRunContext
 from prefect.exceptions import TerminationSignal
 from prefect.futures import PrefectFuture
+from prefect.states import Completed
 from prefect.utilities.annotations import quote
 
+from flows.punctual import superseded
 from models import learners
 from models.stack import structure
 from models.study import Proposal, Study, Trial, best
@@ -84,6 +86,9 @@ def search(study: Study, resume: bool = False) -> SearchResult:
         SearchFailedError: no trial succeeded, or too many in a row failed.
         KeyboardInterrupt: stopped by hand; what was finished is kept.
     """
+    late = superseded()
+    if late is not None:  # Prefect takes a state that a flow returns as that of its run
+        return cast("SearchResult", Completed(name="Stale", message=late))
     plan = make_plan(study)
     client = track.client()
     facts = facts_of(plan)

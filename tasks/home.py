@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -9,6 +10,11 @@ MLFLOW_PORT = 5000
 PREFECT_PORT = 4200
 # MLflow's pages open with generative models in mind, unless an address says this.
 AS_TRAINING = "?workflowType=machine_learning"
+
+
+# The one account where servers have a password, and the variable that holds the password.
+ACCOUNT = "nettuner"
+PASSWORD = "NETTUNER_PASSWORD"
 
 
 def home() -> Path:
@@ -19,8 +25,54 @@ def home() -> Path:
 
 
 def tracking_uri() -> str:
-    """Where MLflow records: MLFLOW_TRACKING_URI, or a database in the home."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home() / 'mlflow.db'}"
+    """Where MLflow records: MLFLOW_TRACKING_URI, a server of `nettuner up`, or a file."""
+    named = os.environ.get("MLFLOW_TRACKING_URI")
+    return named or _servers().get("MLFLOW_TRACKING_URI") or f"sqlite:///{home() / 'mlflow.db'}"
+
+
+def attached(prefect: str, mlflow: str, password: str | None) -> dict[str, str]:
+    """The environment of a process that works with two servers.
+
+    Args:
+        prefect, mlflow: Their addresses.
+        password: Of their account; None where they have none.
+    """
+    found = {"PREFECT_API_URL": f"{prefect}/api", "MLFLOW_TRACKING_URI": mlflow}
+    if password is not None:
+        found["PREFECT_API_AUTH_STRING"] = f"{ACCOUNT}:{password}"
+        found["MLFLOW_TRACKING_USERNAME"] = ACCOUNT
+        found["MLFLOW_TRACKING_PASSWORD"] = password
+    return found
+
+
+def note_servers(prefect: str, mlflow: str) -> None:
+    """Leave the addresses of the servers that this process runs for other processes."""
+    told = {"process": os.getpid(), "prefect": prefect, "mlflow": mlflow}
+    _note().write_text(json.dumps(told), encoding="utf-8")
+
+
+def forget_servers() -> None:
+    """They run no longer."""
+    _note().unlink(missing_ok=True)
+
+
+def servers_run() -> bool:
+    """Whether `nettuner up` runs for this home."""
+    return bool(_servers())
+
+
+def _note() -> Path:
+    return home() / "servers.json"
+
+
+def _servers() -> dict[str, str]:
+    """The environment that the servers of `nettuner up` ask for; empty while none run."""
+    try:
+        told = json.loads(_note().read_text(encoding="utf-8"))
+        os.kill(told["process"], 0)
+    except (OSError, ValueError, KeyError):
+        return {}
+    return attached(told["prefect"], told["mlflow"], os.environ.get(PASSWORD))
 
 
 def mlflow_ui() -> str:
@@ -41,6 +93,7 @@ def configure_prefect() -> None:
     Has to run before Prefect is imported.
     """
     defaults = {
+        **_servers(),
         "PREFECT_API_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{home() / 'prefect.db'}",
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",

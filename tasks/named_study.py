@@ -16,10 +16,6 @@ from tasks.home import home
 ENDINGS = (".yaml", ".yml")
 # What comes with the product.
 SHIPPED = Path(__file__).parents[1] / "deploy" / "studies"
-DESCRIPTION = (
-    "The study: a YAML file (absolute, or relative to the working directory or to NETTUNER_HOME), "
-    "or the name of one that was searched before, which is then taken as it was searched last."
-)
 
 
 def named(study: str) -> Study:
@@ -71,6 +67,6 @@ def with_data(study: str) -> tuple[Study, AnySource]:
 StudyGiven = Annotated[
     Study,
     BeforeValidator(_read),
-    WithJsonSchema({"type": "string", "title": "Study", "description": DESCRIPTION}),
+    WithJsonSchema({"type": "string"}),
 ]
 """A study as a flow's parameter: a form shows a line of text, Python may pass a Study."""

@@ -94,6 +94,21 @@ def population(mlflow: MlflowClient, study: str, name: str | None = None) -> Pas
     return named[-1]
 
 
+def finished(mlflow: MlflowClient, study: str, name: str | None = None) -> PastSearch:
+    """The latest search of a study that is finished, or the one of this name.
+
+    Raises:
+        ValueError: there is none.
+    """
+    found = [search for search in searches(mlflow, study) if search.status == "FINISHED"]
+    named = [search for search in found if name in (None, search.name, search.run_id)]
+    if not named:
+        known = ", ".join(repr(search.name) for search in found[-5:]) or "none"
+        which = "finished search" if name is None else f"finished search {name!r}"
+        raise ValueError(f"{study!r} has no {which}; finished are: {known}; search it first")
+    return named[-1]
+
+
 def as_searched(mlflow: MlflowClient, past: PastSearch) -> Study:
     """The study as it was when this search of it began."""
     with TemporaryDirectory() as folder:

@@ -1,0 +1,102 @@
+"""Promotion and rollback by hand: the same gate as the retuning's, told to whoever listens."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+
+from flows import events
+from models.data.load import load
+from models.drift import reference
+from tasks import promote, recall, track
+from tasks.arrivals import arrivals
+from tasks.contest import Challenger, Contest, contest, install
+from tasks.promote import Version
+
+
+def challenge(
+    study: str,
+    search: str | None,
+    data: str | None,
+    database: str | None,
+    newest: int,
+    *,
+    metric: str | None,
+    margin: float,
+    confidence: float,
+    why: str,
+) -> Contest:
+    """Compare the winner of a search with the champion.
+
+    Args:
+        study: Its name.
+        search: Name of the search; None for the latest that is finished.
+        data, database, newest: Rows to compare on; the study's own test rows without.
+        metric: Compare by this instead of the study's.
+        margin: By how much it has to be better.
+        confidence: Of the interval.
+        why: What led to it.
+
+    Raises:
+        ValueError: there is no such search, or nothing to compare by or on.
+    """
+    client = track.client()
+    past = recall.finished(client, study, search)
+    searched = recall.as_searched(client, past)
+    if searched.data is None:
+        raise ValueError(
+            f"a function has no model to promote, got the study {study!r}; give a learner and data"
+        )
+    dataset = load(searched.data)
+    held_out = dataset.raw_test
+    if data is not None:
+        held_out = arrivals(data, searched.data, database, newest).examples()
+    rows = dataset.raw_train.rows
+    challenger = Challenger(
+        study,
+        dataset.task,
+        past.goal.metric,
+        past.run_id,
+        {} if isinstance(rows, np.ndarray) else reference(rows),
+        dataset.fingerprint,
+    )
+    return contest(
+        client,
+        challenger,
+        held_out,
+        margin=margin,
+        confidence=confidence,
+        why=why,
+        metric=metric,
+    )
+
+
+def enthrone(held: Contest, why: str, *, forced: bool, tolerance: float) -> Version:
+    """Make the challenger the champion, and tell it.
+
+    Raises:
+        ValueError: it was not proved better, and nobody insists.
+        UnfitError: the registered model does not answer as the challenger did.
+    """
+    version = install(track.client(), held, why, forced=forced, tolerance=tolerance)
+    told = {"study": version.study, "version": version.number}
+    _tell(events.PROMOTED, version.study, {**told, "reason": version.tags[promote.REASON]})
+    return version
+
+
+def undo(study: str, why: str) -> tuple[Version, Version]:
+    """Roll back, and tell it; gives the champion that was and the one that is.
+
+    Raises:
+        ValueError: there is nothing to roll back to.
+    """
+    before, now = promote.rollback(track.client(), study, why)
+    _tell(events.ROLLED_BACK, study, {"study": study, "from": before.number, "to": now.number})
+    return before, now
+
+
+def _tell(event: str, study: str, payload: dict[str, object]) -> None:
+    """Only to a server that runs anyway: starting one would take longer than the work."""
+    if os.environ.get("PREFECT_API_URL"):
+        events.tell(event, study, payload)
