@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import site
 import subprocess
 import sys
 import threading
@@ -427,3 +428,22 @@ def translation_search(lab):
         stop={"trials": 1},
     )
     return Searched(study, lab.search(study))
+
+
+@pytest.fixture(scope="session")
+def bare_python(tmp_path_factory):
+    """A virtual environment with all that is installed here but for nettuner.
+
+    Its one .pth file names our packages; an editable installation is one of theirs, which Python
+    does not follow from there.
+    """
+    folder = tmp_path_factory.mktemp("bare")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    python = Path(folder, "bin", "python")
+    ask = "import site; print(site.getsitepackages()[0])"
+    theirs = subprocess.run([python, "-c", ask], check=True, capture_output=True, text=True)
+    Path(theirs.stdout.strip(), "ours.pth").write_text("\n".join(site.getsitepackages()))
+    uvicorn = python.with_name("uvicorn")  # which pip would have made, too
+    uvicorn.write_text(f"#!{python}\nfrom uvicorn import main\n\nmain()\n")
+    uvicorn.chmod(0o755)
+    return python

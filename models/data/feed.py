@@ -148,7 +148,7 @@ def _query(query: str, database: str) -> pd.DataFrame:
         engine = create_engine(database)
         with engine.connect() as connection:
             table = pd.read_sql_query(text(query), connection, dtype_backend="numpy_nullable")
-    except SQLAlchemyError as error:
-        reason = str(error).splitlines()[0]
+    except (SQLAlchemyError, pd.errors.DatabaseError) as error:
+        reason = str(error.__cause__ or error).splitlines()[0]
         raise ValueError(f"the query must run on the database, got {reason}; correct it") from None
     return table.rename(columns=str)

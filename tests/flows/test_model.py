@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-import site
 import subprocess
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
@@ -160,22 +157,8 @@ ELSEWHERE = dedent(
 )
 
 
-def bare_python(folder):
-    """A virtual environment with all that is installed here but for nettuner.
-
-    Its one .pth file names our packages; an editable installation is one of theirs, which Python
-    does not follow from there.
-    """
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
-    python = Path(folder, "bin", "python")
-    ask = "import site; print(site.getsitepackages()[0])"
-    theirs = subprocess.run([python, "-c", ask], check=True, capture_output=True, text=True)
-    Path(theirs.stdout.strip(), "ours.pth").write_text("\n".join(site.getsitepackages()))
-    return python
-
-
 def test_the_model_loads_and_answers_the_same_where_nettuner_is_not_installed(
-    table, images, translations, tmp_path
+    table, images, translations, bare_python, tmp_path
 ):
     asked, answered = tmp_path / "asked.pickle", tmp_path / "answered.pickle"
     everything = table, images, translations
@@ -184,7 +167,7 @@ def test_the_model_loads_and_answers_the_same_where_nettuner_is_not_installed(
     script.write_text(ELSEWHERE)
     clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     subprocess.run(
-        [bare_python(tmp_path / "bare"), script, asked, answered],
+        [bare_python, script, asked, answered],
         check=True,
         cwd=tmp_path,
         env=clean,
