@@ -76,14 +76,14 @@ def _servers() -> dict[str, str]:
 
 
 def mlflow_ui() -> str:
-    """The address under which people see the records."""
-    uri = tracking_uri()
+    """The address under which people see the records: NETTUNER_MLFLOW_UI, or the server's own."""
+    uri = os.environ.get("NETTUNER_MLFLOW_UI") or tracking_uri()
     return uri.rstrip("/") if uri.startswith("http") else f"http://127.0.0.1:{MLFLOW_PORT}"
 
 
 def prefect_ui() -> str:
-    """The address under which people see the flow runs."""
-    api = os.environ.get("PREFECT_API_URL", "")
+    """The address under which people see flow runs: NETTUNER_PREFECT_UI, or the server's own."""
+    api = os.environ.get("NETTUNER_PREFECT_UI") or os.environ.get("PREFECT_API_URL", "")
     return api.removesuffix("/").removesuffix("/api") or f"http://127.0.0.1:{PREFECT_PORT}"
 
 

@@ -1,4 +1,4 @@
-"""The wheel holds the three floors and nothing else, and works away from the repository."""
+"""The wheel holds the floors and what is served, and works away from the repository."""
 
 from __future__ import annotations
 
@@ -70,15 +70,29 @@ def unpacked(wheel, tmp_path_factory):
 
 def test_its_top_level_names_are_the_floors(unpacked):
     found = sorted(path.name for path in unpacked.iterdir())
-    assert [name for name in found if not name.endswith(".dist-info")] == FLOORS
-    assert len(found) == len(FLOORS) + 1
+    expected = ["deploy", *FLOORS]
+    assert [name for name in found if not name.endswith(".dist-info")] == expected
+    assert len(found) == len(expected) + 1
 
 
 def test_it_holds_every_source_file_and_no_other(wheel):
     with ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
-    assert names - {f"{floor}/py.typed" for floor in FLOORS} == sources()
+    code = {name for name in names if not name.startswith("deploy/")}
+    assert code - {f"{floor}/py.typed" for floor in FLOORS} == sources()
     assert {"tasks/strategies/grid_search.py", "models/learners/mlp.py"} <= names
+
+
+def test_it_holds_the_deployments_with_their_automations_and_studies_and_no_containers(wheel):
+    with ZipFile(wheel) as archive:
+        names = {name for name in archive.namelist() if name.startswith("deploy/")}
+    served = {
+        path.relative_to(ROOT).as_posix()
+        for folder in ("automations", "studies")
+        for path in (ROOT / "deploy" / folder).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert names == {"deploy/prefect.yaml", *served}
 
 
 def test_every_module_of_it_can_be_imported_from_an_empty_folder(unpacked, tmp_path):

@@ -84,19 +84,24 @@ def as_labelled(table: pd.DataFrame, target: str) -> Labelled:
 
 
 def target_of(source: AnySource) -> str | int:
-    """The target column of a study's table.
+    """The target column of a study's table: its name, as far as the study's file tells.
+
+    By a position alone, the last column of rows without answers would be taken for the target.
 
     Raises:
         ValueError: the study's data are no table.
     """
-    if isinstance(source, Csv | Parquet):
-        return source.target
     if isinstance(source, Builtin) and source.name != "digits":
         return "target"
-    raise ValueError(
-        "production data are read as tables with the target as a column, got a study on "
-        f"{getattr(source, 'name', source.source)!r}; give the study csv or parquet data"
-    )
+    if not isinstance(source, Csv | Parquet):
+        raise ValueError(
+            "production data are read as tables with the target as a column, got a study on "
+            f"{getattr(source, 'name', source.source)!r}; give the study csv or parquet data"
+        )
+    if isinstance(source.target, str) or not Path(source.path).is_file():
+        return source.target
+    known = read_csv(source) if isinstance(source, Csv) else read_parquet(source.path)
+    return find_target(list(known.columns), source.target)
 
 
 def newest_files(pattern: str, count: int) -> list[Path]:
@@ -117,10 +122,8 @@ def newest_files(pattern: str, count: int) -> list[Path]:
 def _read(file: Path, like: AnySource) -> pd.DataFrame:
     if file.suffix in PARQUET:
         return read_parquet(str(file))
-    described = {"path": str(file), "target": target_of(like)}
-    if isinstance(like, Csv):
-        return read_csv(like.model_copy(update={"path": str(file)}))
-    return read_csv(Csv.model_validate(described))
+    known = like if isinstance(like, Csv) else Csv(path=str(file))
+    return read_csv(known.model_copy(update={"path": str(file)}))
 
 
 def _together(tables: list[pd.DataFrame], names: list[str]) -> pd.DataFrame:

@@ -71,6 +71,15 @@ def test_rows_without_the_target_are_no_labelled_ones(tmp_path):
     assert len(feed.examples()) == 0
 
 
+def test_a_target_by_position_is_that_of_the_studys_own_file(tmp_path):
+    write(tmp_path, "train.csv", [(1, "p")], at=1)
+    like = Csv(path=str(tmp_path / "train.csv"), target=-1)
+    (tmp_path / "new.csv").write_text("x\n1\n")
+    feed = read_feed(str(tmp_path / "new.csv"), like)
+    assert feed.target == "y"
+    assert feed.inputs["x"].tolist() == [1]
+
+
 def test_files_that_are_read_together_have_the_same_columns(tmp_path):
     write(tmp_path, "a.csv", [(1, "p")], at=1)
     (tmp_path / "b.csv").write_text("z,y\n1,p\n")
