@@ -11,6 +11,7 @@ from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterExpectedStartTime,
 )
+from prefect.client.schemas.objects import FlowRun
 from prefect.context import FlowRunContext
 
 # A schedule's own runs are due to the second.
@@ -39,10 +40,19 @@ def superseded() -> str | None:
             ),
             deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[run.deployment_id])),
         )
-    times = [r.expected_start_time for r in later if r.auto_scheduled and r.expected_start_time]
+    times = [
+        run.expected_start_time
+        for run in later
+        if run.auto_scheduled and run.expected_start_time and _is_to_come(run)
+    ]
     if not times:
         return None
     return (
         f"this run was due at {mine:%Y-%m-%d %H:%M:%S} UTC and missed; the one that was due at "
         f"{max(times):%Y-%m-%d %H:%M:%S} does its work"
     )
+
+
+def _is_to_come(run: FlowRun) -> bool:
+    """Whether it has not ended: one that a limit has cancelled does nobody's work."""
+    return run.state is None or not run.state.is_final()

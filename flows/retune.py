@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
+from uuid import UUID
 
 from prefect import State, flow, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
+from prefect.context import FlowRunContext
+from prefect.exceptions import PrefectException
 from prefect.flow_runs import pause_flow_run
 from prefect.input import RunInput
 from prefect.states import Completed
@@ -35,6 +41,9 @@ from tasks.worker_pool import WorkerPool
 
 # Added to a study's seed for the finals, whose networks are to be others than the search's.
 OTHER_SEED = 1_000_003
+
+# Prefect fails a paused run whose process has been silent for so long after its time.
+PRESUMED_DEAD_SECONDS = 600
 
 AtLeastZero = Annotated[float, Field(ge=0)]
 Outcome = Literal["promoted", "refused", "declined", "skipped"]
@@ -83,7 +92,7 @@ def retune(
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95,
     tolerance: AtLeastZero = 0.0,
     approve: Literal["automatic", "human"] = "automatic",
-    patience_minutes: Least = 24 * 60,
+    patience_minutes: Annotated[float, Field(gt=0)] = 24 * 60.0,
     cool_down_minutes: AtLeastZero = 60.0,
 ) -> RetuneResult | State[RetuneResult]:
     """Search a study on fresh data, and replace its champion if that is proved better.
@@ -217,7 +226,7 @@ def _decided(
     reason: str,
     tolerance: float,
     approve: str,
-    patience_minutes: int,
+    patience_minutes: float,
 ) -> State[RetuneResult]:
     told = RetuneResult("refused", held.reason, None, searched.name, held.run_id)
     study = held.challenger.study
@@ -238,24 +247,36 @@ def _decided(
     return _ended(held, replace(told, outcome="promoted", version=version.number))
 
 
-def _ask(held: Contest, minutes: int) -> Approval:
-    """Pause until a person has filled in the form; no answer in time means no."""
-    form = Approval.with_initial_data(description=f"**{held.reason}**\n\nPromote the challenger?")
+def _ask(held: Contest, minutes: float) -> Approval:
+    """Pause until a person has filled in the form; no answer in time means no.
+
+    After Prefect's own time-out a run can only fail. So the answer of nobody is given in time.
+    """
+    context = FlowRunContext.get()
+    assert context is not None
+    assert context.flow_run is not None
+    nobody = {"promote": False, "note": f"nobody answered within {minutes:g} minutes"}
+    answer = threading.Timer(60 * minutes, _answer, [context.flow_run.id, nobody])
+    answer.start()
     try:
-        answer: Approval = pause_flow_run(
-            wait_for_input=form, timeout=60 * minutes, poll_interval=2, key="approval"
+        form = Approval.with_initial_data(
+            description=f"**{held.reason}**\n\nPromote the challenger?"
         )
-    except Exception as error:
-        if "paus" not in str(error).lower():  # Prefect has no narrower class for it
-            raise
-        return Approval(note=f"nobody answered within {minutes} minutes")
-    return answer
+        later = round(60 * minutes) + PRESUMED_DEAD_SECONDS
+        found: Approval = pause_flow_run(form, timeout=later, poll_interval=2, key="approval")
+    finally:
+        answer.cancel()
+    return found
+
+
+def _answer(flow_run: UUID, said: dict[str, Any]) -> None:
+    with get_client(sync_client=True) as client, suppress(PrefectException):  # somebody was faster
+        client.resume_flow_run(flow_run, run_input=said)
 
 
 def _declined(said: Approval) -> str:
-    return f"declined by {said.name or 'nobody in particular'}" + (
-        f": {said.note}" if said.note else ""
-    )
+    who = f"declined by {said.name}" if said.name else "declined"
+    return f"{who}: {said.note}" if said.note else who
 
 
 def _ended(held: Contest, result: RetuneResult) -> State[RetuneResult]:

@@ -67,6 +67,7 @@ def freeze(study: Study, feed: Feed, share: float, task: TaskKind) -> Fresh:
     given = study.data
     assert given is not None
     source = Parquet(
+        source="parquet",
         path=str(folder / "open.parquet"),
         target=feed.target,
         task=task if task != "translation" else None,

@@ -48,7 +48,7 @@ deployments:
   - name: digits
     entrypoint: flows/monitor.py:monitor
     parameters: {study: digits.yaml, data: in/*.csv, in_a_row: 2}
-    concurrency_limit: {limit: 1, collision_strategy: CANCEL_NEW}
+    concurrency_limit: {limit: 1, collision_strategy: ENQUEUE}
     schedules: [{interval: 6}]
   - name: digits
     entrypoint: flows/retune.py:retune

@@ -1,0 +1,184 @@
+"""The retuning itself: what it refuses, what a person decides, and when it leaves early."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from flows.one_at_a_time import BusyError, one_at_a_time
+from flows.retune import retune
+from tasks import promote, recall
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """Two clouds of points, a study on them that learns quickly, and 400 rows that came in."""
+    folder = tmp_path_factory.mktemp("clouds")
+    rng = np.random.default_rng(0)
+    side = rng.integers(0, 2, 600)
+    table = pd.DataFrame(rng.normal(size=(600, 2)) + 3 * side[:, None], columns=["x", "y"])
+    table = table.assign(side=np.where(side, "right", "left")).round(4)
+    table[:200].to_csv(folder / "train.csv", index=False)
+    table[200:].to_csv(folder / "in.csv", index=False)
+    file = folder / "clouds.yaml"
+    file.write_text(
+        "name: clouds\nlearner: mlp\nmetric: val_loss\nepochs: 6\nwidth: 1\nstrategy: bayesian\n"
+        "data: {source: csv, path: train.csv, target: side}\n"
+        "space:\n"
+        "  learning_rate: {distribution: log-uniform, low: 1.0e-2, high: 5.0e-2}\n"
+        "  hidden: [4, 8]\n"
+        "stop: {trials: 2}\n"
+    )
+    return file
+
+
+def begin(study, **more):
+    """A retuning on what came in."""
+    given = {"finals": 1, "seeds": 2, "cool_down_minutes": 0, **more}
+    return retune(str(study), str(study.with_name("in.csv")), return_state=True, **given)
+
+
+@pytest.fixture(scope="module")
+def first(lab, study):
+    """The first retuning: the registry is empty, and the study was never searched."""
+    return begin(study, reason="the first")
+
+
+def test_the_first_run_beats_the_best_constant_and_becomes_the_champion(lab, first, study):
+    assert first.name == "Promoted"
+    found = first.result()
+    assert found.version == 1
+    assert "against the best answer that ignores its input" in found.reason
+    champion = promote.champion(lab.mlflow, "clouds")
+    assert champion.number == 1
+    assert champion.tags["nettuner.reason"].startswith("the first; challenger")
+    # Half of the rows on each side: the best constant has a loss of log(2) = 0.69.
+    assert float(champion.tags["nettuner.value"]) < 0.3
+
+
+def test_the_finals_train_the_best_configuration_with_seeds_of_their_own(lab, first):
+    champion = promote.champion(lab.mlflow, "clouds")
+    finals = lab.mlflow.get_run(champion.run_id)
+    assert finals.data.tags["nettuner.kind"] == "finals"
+    members = lab.mlflow.search_runs(
+        [finals.info.experiment_id], f"tags.`mlflow.parentRunId` = '{finals.info.run_id}'"
+    )
+    assert len(members) == 2
+    assert len({run.data.tags["nettuner.seed"] for run in members}) == 2
+    assert len({run.data.params["hidden"] for run in members}) == 1
+    (searched,) = recall.searches(lab.mlflow, "clouds")  # the finals are none
+    assert searched.name == first.result().search
+
+
+def test_what_is_set_aside_is_in_no_part_of_what_is_searched(lab, first, study):
+    (searched,) = recall.searches(lab.mlflow, "clouds")
+    source = recall.as_searched(lab.mlflow, searched).data
+    opened = pd.read_parquet(source.path)
+    aside = pd.read_parquet(source.path.replace("open.parquet", "aside.parquet"))
+    came = pd.read_csv(study.with_name("in.csv"))
+    assert len(opened) + len(aside) == len(came)
+    assert len(opened.merge(aside)) == 0
+    assert 70 < len(aside) < 130
+
+
+def test_a_challenger_that_is_not_better_by_the_margin_is_refused(lab, first, study):
+    state = begin(study, margin=1.0)
+    assert state.name == "Refused"
+    assert "not proved better: challenger against version 1" in state.result().reason
+    assert promote.champion(lab.mlflow, "clouds").number == 1
+    # This search began from what the first one had found.
+    latest = recall.searches(lab.mlflow, "clouds")[-1]
+    assert any(
+        file.path == "earlier_trials.json" for file in lab.mlflow.list_artifacts(latest.run_id)
+    )
+
+
+def test_a_second_run_while_one_is_at_it_leaves_to_that(lab, first, study):
+    with one_at_a_time("retune", "clouds"):
+        state = begin(study)
+    assert state.name == "AlreadyRunning"
+    assert state.result().outcome == "skipped"
+    with one_at_a_time("retune", "clouds"), pytest.raises(BusyError, match="another retune"):
+        one_at_a_time("retune", "clouds").__enter__()
+
+
+def test_none_begins_while_the_study_cools_down(lab, first, study):
+    state = begin(study, cool_down_minutes=60)
+    assert state.name == "CoolingDown"
+    assert "clouds was retuned" in state.message
+
+
+def test_too_few_rows_and_a_study_without_data_are_refused_before_anything_is_trained(
+    lab, first, study, tmp_path
+):
+    few = tmp_path / "few.csv"
+    pd.read_csv(study.with_name("in.csv")).head(30).to_csv(few, index=False)
+    began = len(recall.searches(lab.mlflow, "clouds"))
+    with pytest.raises(ValueError, match="needs at least 20 labelled rows"):
+        retune(str(study), str(few), cool_down_minutes=0)
+    assert len(recall.searches(lab.mlflow, "clouds")) == began
+
+
+def decide(lab, study, answer):
+    """Retune with a person who gives this answer, in the form of the paused run."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState
+
+    paused = FlowRunFilter(state=FlowRunFilterState(name={"any_": ["Paused"]}))
+    asked = []
+
+    def person():
+        deadline = time.monotonic() + 100
+        with get_client(sync_client=True) as client:
+            while time.monotonic() < deadline:
+                for run in client.read_flow_runs(flow_run_filter=paused):
+                    asked.append(run.id)
+                    client.resume_flow_run(run.id, run_input=answer)
+                    return
+                time.sleep(0.5)
+
+    thread = threading.Thread(target=person)
+    if answer is not None:
+        thread.start()
+    # Another state of the champion's labels, so that the challenger passes the gate.
+    state = begin(study, approve="human", patience_minutes=2 if answer else 0.02)
+    if answer is not None:
+        thread.join()
+        assert len(asked) == 1
+    return state
+
+
+@pytest.fixture
+def turned(study, tmp_path):
+    """Production has turned round: what was left is right."""
+    file = tmp_path / "clouds.yaml"
+    text = study.read_text().replace("train.csv", str(study.with_name("train.csv")))
+    file.write_text(text)
+    came = pd.read_csv(study.with_name("in.csv"))
+    came = came.assign(side=came["side"].map({"left": "right", "right": "left"}))
+    came.to_csv(file.with_name("in.csv"), index=False)
+    return file
+
+
+def test_a_person_who_does_not_answer_has_said_no(lab, first, turned):
+    state = decide(lab, turned, None)
+    assert state.name == "Declined"
+    assert "nobody answered within 0.02 minutes" in state.message
+    assert promote.champion(lab.mlflow, "clouds").number == 1
+
+
+def test_a_person_may_decline_and_agree(lab, first, turned):
+    no = decide(lab, turned, {"promote": False, "name": "the owner", "note": "not on a Friday"})
+    assert (no.name, no.message) == ("Declined", "declined by the owner: not on a Friday")
+    assert promote.champion(lab.mlflow, "clouds").number == 1
+    yes = decide(lab, turned, {"promote": True, "name": "the owner", "note": ""})
+    assert yes.name == "Promoted"
+    champion = promote.champion(lab.mlflow, "clouds")
+    assert champion.number == 2
+    assert "approved by the owner" in champion.tags["nettuner.reason"]
