@@ -24,7 +24,7 @@ from prefect.utilities.annotations import quote
 
 from flows.punctual import superseded
 from models import learners
-from models.stack import structure
+from models.structure import structure
 from models.study import Proposal, Study, Trial, best
 from tasks import recall, report, track
 from tasks.bury import bury

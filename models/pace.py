@@ -24,7 +24,8 @@ from models import optimiser, program
 from models.data.dataset import Dataset
 from models.learner import Learner
 from models.randomness import Randomness
-from models.stack import MOST_BYTES, Programs, Stack, seconds
+from models.stack import MOST_BYTES, Programs, Stack
+from models.stack_evaluation import seconds
 from models.training import batch, tensors
 
 # Of the time that training one by one would take, measuring may cost this share.

@@ -7,11 +7,8 @@ member has its own hyperparameters, batches and randomness, and ends as it would
 from __future__ import annotations
 
 import copy
-import functools
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,31 +18,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models import checkpoint, optimiser
-from models.learner import EVALUATION_BATCH, Learner
-from models.program import (
-    Gradients,
-    Tensors,
-    Together,
-    UnstackableError,
-    evaluation,
-    gradients,
-    size,
-    stateless,
-)
+from models.learner import Learner
+from models.program import Gradients, Tensors, Together, gradients
 from models.randomness import step_keys
 from models.stacked_optimiser import KINDS, StackedOptimiser
-from models.training import (
-    Measured,
-    draw_seed,
-    measure,
-    seeded,
-    shuffled,
-    steps_per_epoch,
-)
+from models.structure import check_alike, divided
+from models.training import draw_seed, seeded, shuffled, steps_per_epoch
 
 Params = Mapping[str, Any]
 Seed = tuple[int, ...]
-Split = tuple[Tensor, Tensor]
 Program = Callable[..., Any]
 
 # What the tensors of one recorded program may take, all of them together.
@@ -95,10 +76,11 @@ class Stack:
         self.params = list(params)
         self.seeds = list(seeds)
         self._draws = np.array([draw_seed(seed) for seed in seeds], dtype=np.uint32)
-        self._programs = programs
-        self._convolve_one_by_one = convolve_one_by_one
-        self._fixed, self._live = _divided(learner, params, self.nows)
-        self._key = (
+        self.programs = programs
+        self.convolve_one_by_one = convolve_one_by_one
+        self._fixed, self._live = divided(learner, params, self.nows)
+        # Under which programs are kept: all that they depend on, but for the shapes of data.
+        self.key = (
             tuple(sorted((k, repr(v)) for k, v in self._fixed.items())),
             tuple(self._live),
             len(params),
@@ -108,7 +90,7 @@ class Stack:
         self.networks = members[0]
         self.together = Together(self.networks)
         together = [Together(networks) for networks in members]
-        _check(self.networks, together)
+        check_alike(self.networks, together)
         self._lay_out(together)
 
     def __len__(self) -> int:
@@ -202,71 +184,22 @@ class Stack:
         )
 
     def _program(self, network: str, arguments: tuple[Any, ...]) -> Gradients:
-        key = (*self._key, network, arguments[3].shape)
-        if key not in self._programs:
-            self._programs[key] = gradients(
+        key = (*self.key, network, arguments[3].shape)
+        if key not in self.programs:
+            self.programs[key] = gradients(
                 self.learner,
                 self.together,
                 network,
                 self._fixed,
                 arguments,
-                convolve_one_by_one=self._convolve_one_by_one,
+                convolve_one_by_one=self.convolve_one_by_one,
             )
-        program = self._programs[key]
+        program = self.programs[key]
         assert isinstance(program, Gradients)
         return program
 
-    def measure(
-        self, split: Split, prefix: str, round_: int, members: Collection[int]
-    ) -> dict[int, Measured]:
-        """The metrics of these members, as `training.measure` gives them for one.
-
-        Raises:
-            UnstackableError: evaluating keeps state, which members would share.
-        """
-        if not members:
-            return {}
-        arguments = (self._everything(), *split)
-        key = (*self._key, "evaluation", split[0].shape)
-        if key not in self._programs:
-            self._programs[key] = self._faster_evaluation(arguments, split, min(members), round_)
-        program = self._programs[key]
-        if program is _one_by_one:
-            return {m: self._measure_alone(m, split, prefix, round_) for m in members}
-        try:
-            found = {name: v.tolist() for name, v in program(*arguments).items()}
-        except RuntimeError:  # a member that diverged may keep the others from being measured
-            return {m: self._measure_alone(m, split, prefix, round_) for m in members}
-        return {m: {f"{prefix}_{name}": v[m] for name, v in found.items()} for m in members}
-
-    def _measure_alone(self, member: int, split: Split, prefix: str, round_: int) -> Measured:
-        seed = (*self.seeds[member], round_)
-        return measure(self.learner, self.member(member), split, prefix, seed)
-
-    def _faster_evaluation(
-        self, arguments: tuple[Any, ...], split: Split, member: int, round_: int
-    ) -> Program:
-        """All members at once, where that can be recorded, fits in memory and is faster."""
-        alone = functools.partial(self._measure_alone, member, split, "", round_)
-        stateless(self.learner, self.together, "evaluate", alone)
-        rows = min(len(split[0]), EVALUATION_BATCH) / self.nows[0]["batch_size"]
-        training = [size(p) for p in self._programs.values()]
-        if rows * max(training, default=0) > MOST_BYTES:
-            return _one_by_one
-        try:
-            program = evaluation(
-                self.learner,
-                self.together,
-                arguments,
-                convolve_one_by_one=self._convolve_one_by_one,
-            )
-        except UnstackableError:
-            return _one_by_one
-        by_itself = seconds(alone)
-        at_once = seconds(lambda: program(*arguments))
-        return program if at_once < by_itself * len(self) else _one_by_one
-
-    def _everything(self) -> Tensors:
+    def everything(self) -> Tensors:
+        """Weights and buffers of all members by name, the members along the first axis."""
         found = dict(self.buffers)
         for weights in self.weights.values():
             found |= weights
@@ -275,7 +208,7 @@ class Stack:
     def member(self, index: int) -> dict[str, nn.Module]:
         """The networks of one member in eval mode: they share its memory until the next call."""
         self.together.eval()
-        everything = self._everything()
+        everything = self.everything()
         for name, tensor in (
             *self.together.named_parameters(),
             *self.together.named_buffers(),
@@ -330,60 +263,6 @@ class Stack:
         return rounds
 
 
-def seconds(action: Callable[[], object]) -> float:
-    """How long something takes."""
-    began = time.perf_counter()
-    action()
-    return time.perf_counter() - began
-
-
-def _one_by_one(*_: Any) -> Tensors:
-    """Stands where an evaluation was not recorded."""
-    raise NotImplementedError("members are to be measured one by one")
-
-
-def _check(networks: Mapping[str, nn.Module], members: Sequence[Together]) -> None:
-    """Whether rows of weights can hold all that differs between members.
-
-    Raises:
-        UnstackableError: they cannot.
-    """
-    learned = [
-        {p for p in network.parameters() if p.requires_grad} for network in networks.values()
-    ]
-    if not all(learned):
-        raise UnstackableError("a network has nothing to learn")
-    if len(set().union(*learned)) < sum(map(len, learned)):
-        raise UnstackableError("two networks learn the same weights")
-    if any(p.dtype != torch.float32 for p in chain(*learned)):
-        raise UnstackableError("a stack needs weights of float32")
-    held = [[_held(part) for part in member.modules()] for member in members]
-    if not all(_equal(other, held[0]) for other in held[1:]):
-        raise UnstackableError("the networks of members differ in more than weights and buffers")
-
-
-def _held(part: nn.Module) -> dict[str, Any]:
-    """What a module has beside weights, buffers and other modules."""
-    return {n: v for n, v in vars(part).items() if n not in ("_parameters", "_buffers", "_modules")}
-
-
-def _equal(left: Any, right: Any) -> bool:
-    """Whether values that a network may depend on are equal; others are not compared."""
-    if isinstance(left, nn.Parameter):
-        return True  # those of recurrent layers, which are known by name as well
-    if isinstance(left, Mapping) and isinstance(right, Mapping):
-        return _equal(list(left.values()), list(right.values()))
-    if isinstance(left, list | tuple) and isinstance(right, list | tuple):
-        return len(left) == len(right) and all(map(_equal, left, right))
-    if isinstance(left, Tensor) and isinstance(right, Tensor):
-        return torch.equal(left, right)
-    if isinstance(left, np.ndarray) and isinstance(right, np.ndarray):
-        return np.array_equal(left, right)
-    if isinstance(left, int | float | str):
-        return bool(left == right)
-    return type(left) is type(right)
-
-
 def _parts(sizes: Mapping[str, int], used: Collection[str]) -> tuple[tuple[int, int], ...]:
     """Where in a row the used parameters lie; neighbours as one piece."""
     parts: list[tuple[int, int]] = []
@@ -411,48 +290,3 @@ def _views(rows: Tensor, shapes: Mapping[str, torch.Size]) -> Tensors:
         found[name] = rows[:, start:end].view(len(rows), *shape)
         start = end
     return found
-
-
-def structure(learner: type[Learner], params: Params) -> tuple[tuple[str, Any], ...]:
-    """What must agree between the members of a stack: all that is structural or no number."""
-    structural = learner.structural()
-    return tuple(
-        (name, value)
-        for name, value in sorted(params.items())
-        if name in structural or not is_number(value)
-    )
-
-
-def is_number(value: object) -> bool:
-    """Whether members of a stack may differ in it."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _divided(
-    learner: Learner, params: Sequence[Params], nows: Sequence[Params]
-) -> tuple[dict[str, Any], Tensors]:
-    """What all members share, and as tensors [members] what each has of its own.
-
-    Raises:
-        UnstackableError: what is no number differs between the members.
-    """
-    structural = learner.structural()
-    defaults = learner.now({})
-    # Also those that follow from what was given: of each network, where one is for all.
-    varied = {
-        name
-        for given, now in zip(params, nows, strict=True)
-        for name, value in now.items()
-        if name in given or value != defaults.get(name)
-    }
-    live = {n for n in varied - structural if all(is_number(now.get(n)) for now in nows)}
-    names = dict.fromkeys(chain(*nows))
-    fixed = {name: nows[0].get(name) for name in names if name not in live}
-    for name, value in fixed.items():
-        if any(repr(now.get(name)) != repr(value) for now in nows):
-            raise UnstackableError(f"the members of a stack differ in {name}")
-    numbers = {
-        name: torch.tensor([float(now[name]) for now in nows], dtype=torch.float32)
-        for name in sorted(live)
-    }
-    return fixed, numbers

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from models.data.dataset import Dataset
 from models.stack import Stack
+from models.stack_evaluation import measure_stack
 from models.training import DivergedError, Length, Measured, steps_of, summary, tensors
 
 Found = Measured | DivergedError
@@ -41,7 +42,8 @@ def fit_stack(
                 diverged = _divergence(losses[:, :, member], stack, int(steps[0]), round_)
                 if diverged:
                     lost[member] = diverged
-            metrics = stack.measure(held_out, "val", round_, set(range(len(stack))) - set(lost))
+            left = set(range(len(stack))) - set(lost)
+            metrics = measure_stack(stack, held_out, "val", round_, left)
         found: list[Found] = []
         for member in range(len(stack)):
             if member in lost:

@@ -24,7 +24,7 @@ from models.data.preprocessing import Preprocessing, Table
 from models.data.source import Builtin, Numbers
 from models.learner import Hyperparameter, Learner, Supervised
 from models.program import UnstackableError
-from models.stack import Stack, structure
+from models.stack import Stack
 from models.stacked_training import fit_stack
 from models.training import DivergedError, Length, facts, fit, prepared
 
@@ -738,15 +738,6 @@ def test_what_all_members_share_reaches_the_loss(value, tmp_path):
             return super().loss(network, networks, batch, now) * factor
 
     assert_as_alone(Mode, [{"mode": value}] * 2, tmp_path, small("iris"))
-
-
-def test_the_structure_is_what_is_structural_or_no_number():
-    params = {"hidden": 4, "learning_rate": 0.1, "dropout": 0, "flag": True, "kind": "a"}
-    assert structure(learners.find("mlp"), params) == (
-        ("flag", True),
-        ("hidden", 4),
-        ("kind", "a"),
-    )
 
 
 # Looking at a member
