@@ -10,8 +10,9 @@ from prefect import get_run_logger, task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
+from models.stacked_trials import run_stack
 from models.study import Proposal, Trial
-from models.trial import Failure, Job, Outcome, run_stack, trial_seed
+from models.trial import Failure, Job, Outcome, trial_seed
 from tasks.track import TrialRecord
 from tasks.train import Bench, FailedTrialError, Tail, first_step, is_last, look, node
 from tasks.worker_pool import InterruptedSearchError, TrialFailedError

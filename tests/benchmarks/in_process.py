@@ -10,8 +10,9 @@ from typing import Any
 
 from measured import answering
 
+from models.stacked_trials import run_stack
 from models.study import Proposal, Study, Trial
-from models.trial import Failure, Job, run, run_stack
+from models.trial import Failure, Job, run
 from tasks.plan import Plan, make_plan
 
 

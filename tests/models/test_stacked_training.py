@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from models import optimiser, trial
+from models import optimiser, stacked_trials, trial
 from models.data.load import load
 from models.data.source import Builtin
 from models.pace import Pace, Speeds
@@ -20,9 +20,10 @@ from models.space import Space
 from models.stack import Stack
 from models.stacked_optimiser import KINDS
 from models.stacked_training import fit_stack
+from models.stacked_trials import run_stack
 from models.study import Goal, Proposal, Study
 from models.training import Length, fit, prepared, summary
-from models.trial import Failure, Job, Outcome, run, run_stack
+from models.trial import Failure, Job, Outcome, run
 
 LEARNERS = dedent(
     """
@@ -120,8 +121,8 @@ def stacks(monkeypatch):
         return Pace(made_size[0]), speeds
 
     speeds, made_size = Speeds(1.0), [4]
-    monkeypatch.setattr(trial, "Stack", Watched)
-    monkeypatch.setattr(trial, "measured", measured)
+    monkeypatch.setattr(stacked_trials, "Stack", Watched)
+    monkeypatch.setattr(stacked_trials, "measured", measured)
     return made
 
 
@@ -258,7 +259,7 @@ def test_a_trial_that_raises_fails_alone_with_its_own_reason(tmp_path, own, orde
 
 
 def test_a_single_trial_is_not_measured(tmp_path, monkeypatch):
-    monkeypatch.setattr(trial, "measured", None)
+    monkeypatch.setattr(stacked_trials, "measured", None)
     assert_as_one_by_one(tmp_path, [0.01], study())
 
 
