@@ -20,13 +20,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from models import optimiser, program
+from models import program
 from models.data.dataset import Dataset
 from models.learner import Learner
-from models.randomness import Randomness
 from models.stack import MOST_BYTES, Programs, Stack
 from models.stack_evaluation import seconds
-from models.training import batch, tensors
+from models.training import Descent, batch, tensors
 
 # Of the time that training one by one would take, measuring may cost this share.
 SHARE = 0.1
@@ -206,23 +205,13 @@ def _alone(learner: Learner, dataset: Dataset, params: Params, seed: Seed) -> fl
     now = learner.now(params)
     inputs, targets = tensors(dataset.train)
     networks = learner.networks(params)
-    optimisers = {
-        name: optimiser.build(network, optimiser.own(name, "optimizer", now))
-        for name, network in networks.items()
-    }
-    randomness = Randomness()
+    descent = Descent(learner, networks, now)
+    keys = [torch.zeros((), dtype=torch.int32) for _ in networks]
 
     def step(at: int) -> None:
         rows = batch(len(targets), now["batch_size"], at, seed)
-        for name in networks:
-            randomness.begin(torch.zeros((), dtype=torch.int32))
-            with randomness:
-                loss = learner.loss(name, networks, (inputs[rows], targets[rows]), now)
-            loss.item()
-            optimisers[name].zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimiser.steer(optimisers[name], name, now, at)
-            optimisers[name].step()
+        for _ in descent.step((inputs, targets), rows, at, keys):
+            pass
 
     return _seconds(step)
 

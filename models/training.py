@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,6 +79,49 @@ def tensors(split: Split) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(split.inputs), torch.from_numpy(split.targets)
 
 
+class Descent:
+    """The networks of one training with an optimiser for each.
+
+    Args:
+        learner: What is trained.
+        networks: Its networks.
+        now: The hyperparameters of this moment.
+    """
+
+    def __init__(self, learner: Learner, networks: Networks, now: Mapping[str, Any]) -> None:
+        self._learner = learner
+        self._networks = networks
+        self._now = now
+        self._randomness = Randomness()
+        self.optimisers = {
+            name: optimiser.build(network, optimiser.own(name, "optimizer", now))
+            for name, network in networks.items()
+        }
+
+    def step(
+        self, data: tuple[Tensor, Tensor], rows: Tensor, at: int, keys: Sequence[Tensor]
+    ) -> Iterator[tuple[str, float]]:
+        """Each network in turn tells its name and loss, and learns before the next one does.
+
+        Args:
+            data: Inputs and targets.
+            rows: Which of them are the batch; each network has a copy of its own.
+            at: The step, counted from 0 over the whole training.
+            keys: What the randomness of each network's turn derives from.
+        """
+        for name, key in zip(self._networks, keys, strict=True):
+            self._randomness.begin(key)
+            with self._randomness:
+                batch = data[0][rows], data[1][rows]
+                loss = self._learner.loss(name, self._networks, batch, self._now)
+            yield name, loss.item()
+            own = self.optimisers[name]
+            own.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.steer(own, name, self._now, at)
+            own.step()
+
+
 def fit(
     learner: Learner,
     dataset: Dataset,
@@ -116,46 +159,32 @@ def fit(
     held_out = tensors(dataset.validation)
     with seeded(*seed):
         networks = learner.networks(params)
-    optimisers = {
-        name: optimiser.build(network, optimiser.own(name, "optimizer", now))
-        for name, network in networks.items()
-    }
-    done = checkpoint.load(start, networks, optimisers) if start else 0
-    randomness, draws = Randomness(), np.array([draw_seed(seed)])
+    descent = Descent(learner, networks, now)
+    done = checkpoint.load(start, networks, descent.optimisers) if start else 0
+    draws = np.array([draw_seed(seed)])
     for round_ in range(done + 1, (until or length.rounds) + 1):
         steps = steps_of(round_, length, len(targets), now["batch_size"])
-        keys = {
-            name: step_keys(draws, steps, index)[:, 0].unbind()
-            for index, name in enumerate(networks)
-        }
+        keys = [step_keys(draws, steps, index)[:, 0].unbind() for index in range(len(networks))]
         losses: dict[str, list[float]] = {name: [] for name in networks}
         for network in networks.values():
             network.train()
         with seeded(*seed, round_):
-            for place, step in enumerate(steps.tolist()):
+            for step, *own in zip(steps.tolist(), *keys, strict=True):
                 rows = batch(len(targets), now["batch_size"], step, seed)
-                for name in networks:
-                    randomness.begin(keys[name][place])
-                    with randomness:
-                        loss = learner.loss(name, networks, (inputs[rows], targets[rows]), now)
-                    value = loss.item()
+                for name, value in descent.step((inputs, targets), rows, step, own):
                     if not math.isfinite(value):
                         raise DivergedError(
                             f"the loss of {name} is {value} at step {step + 1}, round {round_}"
                         )
                     losses[name].append(value)
-                    optimisers[name].zero_grad()
-                    loss.backward()  # type: ignore[no-untyped-call]
-                    optimiser.steer(optimisers[name], name, now, step)
-                    optimisers[name].step()
-        rates = {name: o.param_groups[0]["lr"] for name, o in optimisers.items()}
+        rates = {name: o.param_groups[0]["lr"] for name, o in descent.optimisers.items()}
         metrics = summary(losses, rates, now, int(steps[-1]))
         metrics |= measure(learner, networks, held_out, "val", (*seed, round_))
         if watch:
             watch(round_, networks)
         yield round_, metrics
     if end:
-        checkpoint.save(end, networks, optimisers, until or length.rounds)
+        checkpoint.save(end, networks, descent.optimisers, until or length.rounds)
 
 
 def summary(
