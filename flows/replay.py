@@ -9,14 +9,8 @@ from typing import Any
 
 from prefect import flow
 
-from flows.search import (
-    SearchFailedError,
-    close,
-    facts_of,
-    folder_of,
-    node_name,
-    plain,
-)
+from flows.record import facts_of, folder_of
+from flows.search import SearchFailedError, close, node_name, plain
 from models.study import Proposal, Stop, Study, Trial, best
 from models.study_file import load
 from tasks import lineage, recall, report, schedule, track

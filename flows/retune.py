@@ -24,7 +24,8 @@ from flows.monitor import Least
 from flows.naming import after_the_study
 from flows.one_at_a_time import BusyError, one_at_a_time
 from flows.punctual import superseded
-from flows.search import Engine, SearchResult, facts_of, flow_of, folder_of, plain
+from flows.record import facts_of, folder_of
+from flows.search import Engine, SearchResult, flow_of, plain
 from models.data.labelled import Labelled
 from models.study import Stop, StrategyChoice, Study
 from tasks import promote, strategies, track

@@ -3,41 +3,36 @@
 from __future__ import annotations
 
 import importlib
-import math
 import pkgutil
 import queue
-import shutil
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from prefect import allow_failure, flow
 from prefect.artifacts import create_markdown_artifact
-from prefect.context import FlowRunContext
-from prefect.exceptions import TerminationSignal
 from prefect.futures import PrefectFuture
 from prefect.states import Completed
 from prefect.utilities.annotations import quote
 
 from flows.punctual import superseded
+from flows.record import facts_of, folder_of
 from models import learners
-from models.structure import structure
 from models.study import Proposal, Study, Trial, best
 from tasks import recall, report, track
 from tasks.bury import bury
 from tasks.examine import examine_winner
-from tasks.home import home, prefect_ui
 from tasks.plan import Plan, make_plan, using
 from tasks.progress import Progress
 from tasks.propose import propose
+from tasks.share_out import fair_share, kind_of
 from tasks.trace import trace
 from tasks.train import Bench, FailedTrialError, train
 from tasks.train_stack import fail, train_stack
 from tasks.warm_start import warmed
-from tasks.worker_pool import InterruptedSearchError, WorkerPool
+from tasks.worker_pool import WorkerPool
 
 Value = TypeVar("Value")
 
@@ -108,48 +103,6 @@ def search(study: Study, resume: bool = False) -> SearchResult:
         return engine.conclude(engine.best)
 
 
-def facts_of(plan: Plan) -> track.Facts:
-    """What is recorded of a search beside its study, and the flow run that it runs in."""
-    context = FlowRunContext.get()
-    flow_run = context.flow_run if context else None
-    return track.Facts(
-        strategy=plan.strategy_name,
-        settings=plan.study.strategy.settings,
-        digest=plan.digest,
-        fingerprint=plan.fingerprint,
-        data_name=plan.data_name,
-        structural=plan.structural,
-        prefect_run=f"{prefect_ui()}/runs/flow-run/{flow_run.id}" if flow_run else None,
-    )
-
-
-@contextmanager
-def folder_of(record: track.SearchRecord, resumable: bool) -> Iterator[Path]:
-    """A folder for checkpoints; closes the record with the reason if it is left early.
-
-    Args:
-        record: Of the search.
-        resumable: Whether the folder is still of use after an interruption.
-    """
-    folder = home() / "checkpoints" / record.run_id
-    folder.mkdir(parents=True, exist_ok=True)
-    needed = resumable
-    try:
-        yield folder
-        needed = False
-    except (KeyboardInterrupt, TerminationSignal, InterruptedSearchError):
-        record.finish("KILLED", _note(record, "interrupted"), {}, {}, reason="interrupted")
-        raise
-    except Exception as error:
-        needed = False  # a search that failed cannot be resumed
-        reason = f"{type(error).__name__}: {error}"
-        record.finish("FAILED", _note(record, reason), {}, {}, reason=reason)
-        raise
-    finally:
-        if not needed:
-            shutil.rmtree(folder, ignore_errors=True)
-
-
 class Engine:
     """Keeps `width` trials in flight until the strategy or a stop rule ends the search."""
 
@@ -199,26 +152,19 @@ class Engine:
             self.start(self.take())
 
     def take(self) -> list[Proposal]:
-        """The next proposals of one structure: a worker's fair share of all that wait."""
-        first = self.waiting[0]
-        if self.plan.stack == 1:
-            return [self.waiting.popleft()]
-        kind = self.kind(first)
-        alike = [proposal for proposal in self.waiting if self.kind(proposal) == kind]
-        running = sum(self.kind(proposal) == kind for proposal in self.running.values())
-        share = math.ceil((len(alike) + running) / self.plan.width)
-        taken = alike[: min(share, self.plan.stack)]
+        """The next proposals that one worker trains together."""
+        taken = fair_share(
+            self.waiting, self.running.values(), self.kind, self.plan.width, self.plan.stack
+        )
         numbers = {proposal.number for proposal in taken}
         self.waiting = deque(p for p in self.waiting if p.number not in numbers)
         return taken
 
     def kind(self, proposal: Proposal) -> tuple[Any, ...]:
         """What the members of a stack have in common."""
-        parent = self.parent(proposal)
-        done = parent.proposal.until if parent else None
         found = learners.find(self.study.learner)
         assert isinstance(found, type)
-        return (proposal.until, done, *structure(found, proposal.params))
+        return kind_of(found, proposal, self.parent(proposal))
 
     def parent(self, proposal: Proposal) -> Trial | None:
         """The trial whose weights a proposal continues from."""
@@ -439,10 +385,6 @@ def _since(history: list[Trial], event: Any) -> int:
             break
         count += 1
     return count
-
-
-def _note(record: track.SearchRecord, reason: str) -> str:
-    return f"{record.facts.what}, ended early: {reason}"
 
 
 def flow_of(strategy: str) -> Callable[..., SearchResult]:

@@ -253,7 +253,7 @@ def test_the_replay_of_a_winner_that_never_copied_is_its_training_once_more(fait
 )
 @pytest.mark.parametrize("resumable", [True, False])
 def test_what_ends_early_is_closed_with_its_reason(error, status, reason, left, resumable, home):
-    from flows.search import folder_of
+    from flows.record import folder_of
 
     closed = []
 
