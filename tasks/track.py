@@ -12,6 +12,7 @@ import re
 import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ import numpy as np
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, Experiment, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from numpy.typing import NDArray
 
 from models.study import Goal, Proposal, Study, Trial
@@ -179,6 +181,7 @@ class SearchRecord:
         self.run_id: str = run.info.run_id
         self.name: str = run.info.run_name
         self.experiment_id: str = run.info.experiment_id
+        self.artifacts: str = run.info.artifact_uri
         self.began: float = run.info.start_time / 1000
         # The flow run that drove it before a resume.
         self.driven_by: str | None = run.data.tags.get(PREFECT)
@@ -250,7 +253,10 @@ class SearchRecord:
         params: Mapping[str, Any],
         reason: str | None = None,
     ) -> None:
-        """Close the search, and the members' runs that stay open between their segments."""
+        """Close the search, and the members' runs that stay open between their segments.
+
+        What was kept for a resume is deleted where the search has finished.
+        """
         for member in self._members.values():
             member.close(status)
         tags = {NOTE: note, **({REASON: reason} if reason else {})}
@@ -259,6 +265,15 @@ class SearchRecord:
             self.run_id, metrics=finite_metrics(0, time.time(), metrics), tags=_tags(tags)
         )
         self.mlflow.set_terminated(self.run_id, status)
+        if status == "FINISHED" and self._members:
+            self._forget_segments()
+
+    def _forget_segments(self) -> None:
+        """Delete what `keep_segment` kept: the members' own runs have all of it by now."""
+        with suppress(Exception):  # a store may forbid it; then the files stay, which harms nobody
+            # MLflow's client itself cannot delete what a run keeps.
+            store = get_artifact_repository(self.artifacts, self.mlflow.tracking_uri)
+            store.delete_artifacts(SEGMENTS)  # type: ignore[no-untyped-call]
 
     def keep(self, name: str, content: Mapping[str, Any]) -> None:
         """Keep a mapping with the search, as a JSON file of this name."""

@@ -141,6 +141,13 @@ def test_a_members_rounds_are_counted_from_its_beginning(population_search, lab)
         assert [point.step for point in history] == ended
 
 
+def test_what_a_population_kept_for_a_resume_is_gone_in_the_end(population_search, lab):
+    assert any(len(numbers) > 1 for numbers in population_search.trained.values())
+    files = {file.path for file in lab.mlflow.list_artifacts(population_search.result.run_id)}
+    assert "study.json" in files
+    assert "segments" not in files
+
+
 # The numbers
 
 

@@ -7,6 +7,7 @@ import math
 from dataclasses import replace
 
 import pytest
+from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 
 from models.study import Goal, Proposal, Study, Trial
 from tasks import recall, track
@@ -29,7 +30,7 @@ def begin(mlflow, request):
     """Opens the run of a trial in a search of its own."""
 
     def opened(proposal, structural=frozenset()):
-        name = request.node.name
+        name = request.node.name.partition("[")[0]
         study = Study.model_validate(
             {
                 "name": name[:100],
@@ -183,3 +184,44 @@ def test_a_members_run_stays_open_between_its_segments(begin, mlflow):
     assert run.data.tags["hyperparameter.kind"] == "b"
     history = mlflow.get_metric_history(record.run_id, "hyperparameter/rate")
     assert [(point.step, point.value) for point in history] == [(0, 0.1), (1, 0.2)]
+
+
+@pytest.fixture
+def unsent(begin):
+    """A member whose first segment is kept beside its run, which has nothing of it so far."""
+    proposal = Proposal(0, {"rate": 0.1}, None, 0, 1)
+    record = begin(proposal)
+    record.report([{"step": 1, "time": 1.0, "metrics": {"loss": 0.5}}])
+    record.finish(Trial(proposal, 0.5, rounds=1), last=False, later=True)
+    record.search.keep_segment(0, [record])
+    return record
+
+
+def kept(mlflow, search):
+    return [file.path for file in mlflow.list_artifacts(search.run_id, track.SEGMENTS)]
+
+
+@pytest.mark.parametrize(
+    ("status", "left"),
+    [("FINISHED", []), ("KILLED", ["segments/0.json"]), ("FAILED", ["segments/0.json"])],
+)
+def test_what_is_kept_for_a_resume_is_deleted_when_a_search_has_finished(
+    unsent, mlflow, status, left
+):
+    assert kept(mlflow, unsent.search) == ["segments/0.json"]
+    assert mlflow.get_run(unsent.run_id).data.metrics == {}
+    unsent.search.finish(status, "", {}, {})
+    assert kept(mlflow, unsent.search) == left
+    assert mlflow.get_run(unsent.run_id).data.metrics["loss"] == 0.5
+    files = [file.path for file in mlflow.list_artifacts(unsent.search.run_id)]
+    assert track.STUDY in files
+
+
+def test_a_store_that_deletes_nothing_fails_no_search(unsent, mlflow, monkeypatch):
+    def refuse(*_):
+        raise PermissionError("read only")
+
+    monkeypatch.setattr(LocalArtifactRepository, "delete_artifacts", refuse)
+    unsent.search.finish("FINISHED", "", {}, {})
+    assert mlflow.get_run(unsent.search.run_id).info.status == "FINISHED"
+    assert kept(mlflow, unsent.search) == ["segments/0.json"]
