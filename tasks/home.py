@@ -103,6 +103,9 @@ def configure_prefect() -> None:
         "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
         "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
         "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_READ_BATCH_SIZE": "100",
+        # How soon a deployment's runs are noticed, and those that wait for one that runs.
+        "PREFECT_RUNNER_POLL_FREQUENCY": "3",
+        "PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "5",
     }
     for name, value in defaults.items():
         os.environ.setdefault(name, value)

@@ -18,6 +18,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from base64 import b64encode
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -92,8 +93,9 @@ def inverted(table):
 class Plant:
     """A home, a study with its data, and `nettuner up` for it."""
 
-    def __init__(self, home, *words):
+    def __init__(self, home, *words, password=None):
         self.home = home
+        self.password = password
         self.words = words
         self.ports = free_port(), free_port()
         self.environment = {
@@ -101,6 +103,8 @@ class Plant:
             for name, value in os.environ.items()
             if not name.startswith(("PREFECT_", "MLFLOW_", "NETTUNER_"))
         } | {"NETTUNER_HOME": str(home), "PREFECT_HOME": str(home / "prefect")}
+        if password:
+            self.environment["NETTUNER_PASSWORD"] = password
         (home / "in").mkdir(parents=True)
         (home / "mine" / "automations").mkdir(parents=True)
         (home / "mine" / "prefect.yaml").write_text(DEPLOYMENTS)
@@ -178,9 +182,22 @@ class Plant:
         address = f"http://127.0.0.1:{port or self.ports[1]}{path}"
         data = None if body is None else json.dumps(body).encode()
         headers = {"content-type": "application/json"}
+        if self.password and port in (None, *self.ports):
+            account = b64encode(f"nettuner:{self.password}".encode()).decode()
+            headers["authorization"] = f"Basic {account}"
         request = urllib.request.Request(address, data, headers)
         with urllib.request.urlopen(request, timeout=20) as answer:
             return json.loads(answer.read() or "null")
+
+    def strangers(self):
+        """What MLflow and Prefect answer to somebody without the password."""
+        paths = "/api/2.0/mlflow/experiments/get?experiment_id=0", "/api/admin/version"
+        found = []
+        for port, path in zip(self.ports, paths, strict=True):
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=20)
+            found.append(refused.value.code)
+        return found
 
     def runs(self, flow):
         """The flow runs of a flow, the oldest first."""
@@ -213,6 +230,9 @@ def scoring(plant, python, folder):
     """MLflow's scoring server with the champion, where nettuner is not installed."""
     port = free_port()
     environment = {**plant.environment, "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{plant.ports[0]}"}
+    if plant.password:
+        environment["MLFLOW_TRACKING_USERNAME"] = "nettuner"
+        environment["MLFLOW_TRACKING_PASSWORD"] = plant.password
     environment.pop("PYTHONPATH", None)
     environment["PATH"] = f"{python.parent}:{environment['PATH']}"
     command = [python, "-m", "mlflow", "models", "serve", "--env-manager", "local"]
@@ -277,7 +297,7 @@ def plant(request, tmp_path):
         if parent.stat().st_uid == os.getuid() and parent != Path("/"):
             parent.chmod(parent.stat().st_mode | 0o011)
     with postgresql(tmp_path / "postgresql") as address:
-        yield Plant(tmp_path / "home", "--database", address)
+        yield Plant(tmp_path / "home", "--database", address, password="with a % and an @")
 
 
 def test_a_champion_that_degrades_is_replaced_by_a_proven_one_and_comes_back(
@@ -286,6 +306,9 @@ def test_a_champion_that_degrades_is_replaced_by_a_proven_one_and_comes_back(
     table = digits()
     table[:800].to_csv(plant.home / "train.csv", index=False)
     with plant.running():
+        if plant.password:
+            assert plant.strangers() == [401, 401]
+
         # Before anything was searched, the scheduled check says so.
         until(lambda: plant.ended("monitor", "NoChampion"), "first check")
 
@@ -347,3 +370,25 @@ def test_a_champion_that_degrades_is_replaced_by_a_proven_one_and_comes_back(
         assert plant.champion()["version"] == "1"
         told = plant.nettuner("history", "digits-table")
         assert [word in told for word in ("promotion", "rollback", "a drill")] == [True] * 3
+
+
+def test_what_a_schedule_missed_while_the_machine_was_off_is_made_up_for_once(tmp_path):
+    plant = Plant(tmp_path / "home")
+    digits()[:800].to_csv(plant.home / "train.csv", index=False)
+    with plant.running():
+        until(lambda: plant.ended("monitor", "NoChampion"), "first check")
+    stopped = pd.Timestamp.now("UTC")
+    time.sleep(20)  # a check is due every six seconds
+    started = pd.Timestamp.now("UTC")
+    with plant.running():
+
+        def missed():
+            due = [(pd.Timestamp(run["expected_start_time"]), run) for run in plant.runs("monitor")]
+            found = [run for at, run in due if stopped < at < started]
+            return found if all(run["end_time"] for run in found) else None
+
+        names = [run["state_name"] for run in until(missed, "end of what was missed")]
+    assert len(names) >= 2
+    assert set(names) <= {"Stale", "NoChampion"}
+    # The newest of them all may have been made up for by one that was due after the start.
+    assert names.count("NoChampion") <= 1
