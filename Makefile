@@ -19,7 +19,7 @@ demo: $(VENV)/installed
 	@echo "look at every run: NETTUNER_HOME=$(DEMO_HOME) $(BIN)/nettuner ui"
 
 test: $(VENV)/installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

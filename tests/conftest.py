@@ -97,6 +97,18 @@ LEARNERS = dedent(
 )
 
 
+# What takes longest begins first, so that nobody waits for it at the end.
+LONGEST = "test_production"
+
+
+def pytest_collection_modifyitems(items):
+    """Tests of one file share its fixtures, so they run in one process, but for those in groups."""
+    items.sort(key=lambda item: item.path.stem != LONGEST)
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
 class Lab:
     """Makes studies, searches them, and reads back what Prefect and MLflow have of them."""
 

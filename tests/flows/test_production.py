@@ -186,8 +186,17 @@ class Plant:
             account = b64encode(f"nettuner:{self.password}".encode()).decode()
             headers["authorization"] = f"Basic {account}"
         request = urllib.request.Request(address, data, headers)
-        with urllib.request.urlopen(request, timeout=20) as answer:
-            return json.loads(answer.read() or "null")
+
+        def answer():
+            try:
+                with urllib.request.urlopen(request, timeout=20) as found:
+                    return [json.loads(found.read() or "null")]
+            except urllib.error.HTTPError as error:
+                if error.code == 503:  # the server asks to try again
+                    return None
+                raise
+
+        return until(answer, f"answer from {address}")[0]
 
     def strangers(self):
         """What MLflow and Prefect answer to somebody without the password."""
@@ -287,7 +296,9 @@ def postgresql(folder):
         run(shutil.which("pg_ctl"), "--pgdata", data, "-m", "immediate", "stop")
 
 
-@pytest.fixture(params=["files", "postgresql"])
+@pytest.fixture(
+    params=["files", pytest.param("postgresql", marks=pytest.mark.xdist_group("postgresql"))]
+)
 def plant(request, tmp_path):
     if request.param == "files":
         yield Plant(tmp_path / "home")
