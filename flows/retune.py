@@ -2,49 +2,33 @@
 
 from __future__ import annotations
 
-import threading
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal
-from uuid import UUID
+from typing import Annotated, Literal
 
 from prefect import State, flow, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
-from prefect.client.orchestration import get_client
-from prefect.context import FlowRunContext
-from prefect.exceptions import PrefectException
-from prefect.flow_runs import pause_flow_run
-from prefect.input import RunInput
 from prefect.states import Completed
 from pydantic import Field
 
+from flows.approval import ask
 from flows.events import PROMOTED, REFUSED, tell
+from flows.finals import train_finals
 from flows.monitor import Least
 from flows.naming import after_the_study
 from flows.one_at_a_time import BusyError, one_at_a_time
 from flows.punctual import superseded
-from flows.record import facts_of, folder_of
-from flows.search import Engine, SearchResult, flow_of, plain
+from flows.search import SearchResult, flow_of, plain
 from models.data.labelled import Labelled
-from models.study import Stop, StrategyChoice, Study
+from models.study import StrategyChoice, Study
 from tasks import promote, strategies, track
 from tasks.arrivals import arrivals
 from tasks.contest import Challenger, Contest, contest, install
 from tasks.cool_down import cooling, retuned
-from tasks.finals import Finals, finalists
-from tasks.fresh import Fresh, freeze
+from tasks.fresh import freeze
 from tasks.named_study import with_data
-from tasks.plan import make_plan, using
+from tasks.plan import using
 from tasks.task_of import task_of
-from tasks.train import Bench
-from tasks.worker_pool import WorkerPool
-
-# Added to a study's seed for the finals, whose networks are to be others than the search's.
-OTHER_SEED = 1_000_003
-
-# Prefect fails a paused run whose process has been silent for so long after its time.
-PRESUMED_DEAD_SECONDS = 600
 
 AtLeastZero = Annotated[float, Field(ge=0)]
 Outcome = Literal["promoted", "refused", "declined", "skipped"]
@@ -67,14 +51,6 @@ class RetuneResult:
     version: int | None = None
     search: str = ""
     gate: str = ""
-
-
-class Approval(RunInput):
-    """What a person says to a challenger that passed the gate."""
-
-    promote: Annotated[bool, Field(description="Make the challenger the champion.")] = False
-    name: Annotated[str, Field(description="Who decides; kept with the version.")] = ""
-    note: Annotated[str, Field(description="Why; kept with the version.")] = ""
 
 
 @flow(name="retune", flow_run_name=after_the_study)
@@ -135,7 +111,7 @@ def retune(
             feed = arrivals(data, source, database, newest)
             fresh = freeze(asked, feed, aside, task_of(asked))
             searched = _search(fresh.study, strategy, trials)
-            challenger = _finals(fresh, searched, finals, seeds)
+            challenger = train_finals(fresh, searched, finals, seeds)
             retuned(track.client(), asked.name)
             held = _contest(challenger, fresh.aside, margin, confidence, reason)
             return _decided(held, searched, reason, tolerance, approve, patience_minutes)
@@ -160,38 +136,6 @@ def _search(study: Study, strategy: str | None, trials: int | None) -> SearchRes
             update={"stop": chosen.stop.model_copy(update={"trials": trials})}
         )
     return flow_of(strategies.full_name(chosen.strategy.name))(chosen)
-
-
-def _finals(fresh: Fresh, searched: SearchResult, count: int, seeds: int) -> Challenger:
-    """Train the best few again, with seeds that the search did not use."""
-    strategy = Finals(finalists(fresh.study, searched.trials, count), seeds)
-    size = strategy.size(fresh.study.space)
-    other = (fresh.study.seed + OTHER_SEED) % 2**32
-    study = fresh.study.model_copy(update={"stop": Stop(trials=size), "seed": other})
-    plan = replace(make_plan(study), strategy=strategy, strategy_name="finals", trials=size)
-    facts = replace(
-        facts_of(plan),
-        strategy="finals",
-        kind="finals",
-        settings={"of": searched.name, "seeds": seeds},
-        tags={"nettuner.finals_of": searched.run_id},
-    )
-    record = track.start_search(track.client(), study, plan.goal, facts)
-    with (
-        folder_of(record, resumable=False) as folder,
-        WorkerPool(plan.width, study.threads) as pool,
-    ):
-        engine = Engine(Bench(study, plan.goal, pool, record, folder), plan, [])
-        engine.train()
-        found = engine.conclude(strategy.winner(engine.history))
-    return Challenger(
-        fresh.study.name,
-        fresh.task,
-        fresh.study.metric,
-        found.run_id,
-        fresh.reference,
-        plan.fingerprint,
-    )
 
 
 @task(name="contest", task_run_name="champion-against-challenger", cache_policy=NO_CACHE)
@@ -235,10 +179,10 @@ def _decided(
         return _ended(held, replace(told, reason=f"not proved better: {held.reason}"))
     why = reason
     if approve == "human":
-        said = _ask(held, patience_minutes)
+        said = ask(f"**{held.reason}**\n\nPromote the challenger?", patience_minutes)
         if not said.promote:
-            return _ended(held, replace(told, outcome="declined", reason=_declined(said)))
-        why = "; ".join(filter(None, (reason, f"approved by {said.name or 'a person'}", said.note)))
+            return _ended(held, replace(told, outcome="declined", reason=said.refusal))
+        why = "; ".join(filter(None, (reason, said.agreement)))
     version = crown.submit(plain(held), why, tolerance, return_state=False).result()
     tell(
         PROMOTED,
@@ -246,38 +190,6 @@ def _decided(
         {"study": study, "version": version.number, "reason": version.tags[promote.REASON]},
     )
     return _ended(held, replace(told, outcome="promoted", version=version.number))
-
-
-def _ask(held: Contest, minutes: float) -> Approval:
-    """Pause until a person has filled in the form; no answer in time means no.
-
-    After Prefect's own time-out a run can only fail. So the answer of nobody is given in time.
-    """
-    context = FlowRunContext.get()
-    assert context is not None
-    assert context.flow_run is not None
-    nobody = {"promote": False, "note": f"nobody answered within {minutes:g} minutes"}
-    answer = threading.Timer(60 * minutes, _answer, [context.flow_run.id, nobody])
-    answer.start()
-    try:
-        form = Approval.with_initial_data(
-            description=f"**{held.reason}**\n\nPromote the challenger?"
-        )
-        later = round(60 * minutes) + PRESUMED_DEAD_SECONDS
-        found: Approval = pause_flow_run(form, timeout=later, poll_interval=2, key="approval")
-    finally:
-        answer.cancel()
-    return found
-
-
-def _answer(flow_run: UUID, said: dict[str, Any]) -> None:
-    with get_client(sync_client=True) as client, suppress(PrefectException):  # somebody was faster
-        client.resume_flow_run(flow_run, run_input=said)
-
-
-def _declined(said: Approval) -> str:
-    who = f"declined by {said.name}" if said.name else "declined"
-    return f"{who}: {said.note}" if said.note else who
 
 
 def _ended(held: Contest, result: RetuneResult) -> State[RetuneResult]:

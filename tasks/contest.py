@@ -173,11 +173,18 @@ def install(
 
     Raises:
         ValueError: it is not proved better, and nobody insists.
-        UnfitError: the registered model does not answer as the challenger did.
+        UnfitError: the registered model does not answer as the challenger did, or the champion is
+            another one than that which was compared.
     """
     verdict = held.verdict
     if not (verdict.passed or forced):
         raise ValueError(f"not promoted: {held.reason}")
+    now = promote.champion(mlflow, held.challenger.study)
+    if (now and now.number) != (held.champion and held.champion.number):
+        raise promote.UnfitError(
+            f"a challenger must be proved better than the champion, got one that was compared with "
+            f"{_named(held.champion)} while {_named(now)} is the champion now; compare anew"
+        )
     version = promote.register(
         mlflow,
         held.challenger.study,
@@ -187,6 +194,10 @@ def install(
     )
     promote.crown(mlflow, version, held.held_out.rows, held.answered)
     return version
+
+
+def _named(version: Version | None) -> str:
+    return "nobody" if version is None else f"version {version.number}"
 
 
 def tags_of(

@@ -39,7 +39,7 @@ space:
   learning_rate: {learning_rate}
   batch_size: 16
 strategy: random
-width: 2
+width: 1
 stop: {{trials: 2}}
 """
 GOOD = "{distribution: log-uniform, low: 3.0e-3, high: 1.0e-2}"
@@ -50,7 +50,7 @@ deployments:
     entrypoint: flows/monitor.py:monitor
     parameters: {study: digits.yaml, data: in/*.csv, in_a_row: 2}
     concurrency_limit: {limit: 1, collision_strategy: ENQUEUE}
-    schedules: [{interval: 6}]
+    schedules: [{interval: 15}]
   - name: digits
     entrypoint: flows/retune.py:retune
     parameters: {study: digits.yaml, data: in/*.csv, finals: 2, seeds: 2}
@@ -296,9 +296,7 @@ def postgresql(folder):
         run(shutil.which("pg_ctl"), "--pgdata", data, "-m", "immediate", "stop")
 
 
-@pytest.fixture(
-    params=["files", pytest.param("postgresql", marks=pytest.mark.xdist_group("postgresql"))]
-)
+@pytest.fixture(params=["files", "postgresql"])
 def plant(request, tmp_path):
     if request.param == "files":
         yield Plant(tmp_path / "home")
@@ -382,14 +380,15 @@ def test_a_champion_that_degrades_is_replaced_by_a_proven_one_and_comes_back(
         told = plant.nettuner("history", "digits-table")
         assert [word in told for word in ("promotion", "rollback", "a drill")] == [True] * 3
 
+    # What a schedule missed while the machine was off is made up for at most once.
+    if not plant.password:
+        assert made_up_for(plant) <= 1
 
-def test_what_a_schedule_missed_while_the_machine_was_off_is_made_up_for_once(tmp_path):
-    plant = Plant(tmp_path / "home")
-    digits()[:800].to_csv(plant.home / "train.csv", index=False)
-    with plant.running():
-        until(lambda: plant.ended("monitor", "NoChampion"), "first check")
+
+def made_up_for(plant):
+    """How many of the checks that were due while nothing ran were made afterwards."""
     stopped = pd.Timestamp.now("UTC")
-    time.sleep(20)  # a check is due every six seconds
+    time.sleep(35)  # two or three checks every 15 seconds
     started = pd.Timestamp.now("UTC")
     with plant.running():
 
@@ -400,6 +399,5 @@ def test_what_a_schedule_missed_while_the_machine_was_off_is_made_up_for_once(tm
 
         names = [run["state_name"] for run in until(missed, "end of what was missed")]
     assert len(names) >= 2
-    assert set(names) <= {"Stale", "NoChampion"}
-    # The newest of them all may have been made up for by one that was due after the start.
-    assert names.count("NoChampion") <= 1
+    assert set(names) <= {"Stale", "NoNewData"}
+    return names.count("NoNewData")

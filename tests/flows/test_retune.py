@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
+import flows.finals
+import flows.search
+from flows.approval import Approval
+from flows.gate import challenge
 from flows.one_at_a_time import BusyError, one_at_a_time
 from flows.retune import retune
 from tasks import promote, recall
+from tasks.contest import install
 
 pytestmark = pytest.mark.slow
 
@@ -36,6 +42,15 @@ def study(tmp_path_factory):
         "stop: {trials: 2}\n"
     )
     return file
+
+
+@pytest.fixture(autouse=True, scope="module")
+def kept_workers(lab):
+    """Workers that stay for the next retuning, as starting them takes long."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (flows.search, flows.finals):
+            patch.setattr(module, "WorkerPool", lab.workers)
+        yield
 
 
 def begin(study, **more):
@@ -173,12 +188,29 @@ def test_a_person_who_does_not_answer_has_said_no(lab, first, turned):
     assert promote.champion(lab.mlflow, "clouds").number == 1
 
 
-def test_a_person_may_decline_and_agree(lab, first, turned):
-    no = decide(lab, turned, {"promote": False, "name": "the owner", "note": "not on a Friday"})
-    assert (no.name, no.message) == ("Declined", "declined by the owner: not on a Friday")
-    assert promote.champion(lab.mlflow, "clouds").number == 1
-    yes = decide(lab, turned, {"promote": True, "name": "the owner", "note": ""})
-    assert yes.name == "Promoted"
+def test_a_person_who_agrees_is_named_with_the_version(lab, first, turned):
+    state = decide(lab, turned, {"promote": True, "name": "the owner", "note": "on a Monday"})
+    assert state.name == "Promoted"
     champion = promote.champion(lab.mlflow, "clouds")
     assert champion.number == 2
-    assert "approved by the owner" in champion.tags["nettuner.reason"]
+    assert "approved by the owner: on a Monday" in champion.tags["nettuner.reason"]
+
+
+def test_a_refusal_is_told_with_what_the_person_said():
+    assert Approval(name="the owner", note="not today").refusal == (
+        "declined by the owner: not today"
+    )
+    assert Approval().refusal == "declined"
+
+
+def test_a_challenger_is_not_promoted_over_a_champion_that_it_was_not_compared_with(lab, first):
+    """While a person thought about it, somebody else promoted or rolled back."""
+    study = "clouds"
+    held = challenge(
+        study, None, None, None, 1, metric=None, margin=0.0, confidence=0.95, why="a test"
+    )
+    now = promote.champion(lab.mlflow, study)
+    other = replace(held, champion=replace(now, number=now.number + 5))
+    with pytest.raises(promote.UnfitError, match=r"compared with version \d while version \d is"):
+        install(lab.mlflow, other, "a test", forced=True)
+    assert promote.champion(lab.mlflow, study).number == now.number
