@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
+
+from prefect.futures import PrefectFuture
 
 from flows.record import facts_of, folder_of
 from flows.search import Engine, SearchResult
@@ -19,7 +22,9 @@ from tasks.worker_pool import WorkerPool
 OTHER_SEED = 1_000_003
 
 
-def train_finals(fresh: Fresh, searched: SearchResult, count: int, seeds: int) -> Challenger:
+def train_finals(
+    fresh: Fresh, searched: SearchResult, count: int, seeds: int
+) -> tuple[Challenger, PrefectFuture[Any] | None]:
     """Train the best few again, with seeds that the search did not use.
 
     Args:
@@ -27,6 +32,9 @@ def train_finals(fresh: Fresh, searched: SearchResult, count: int, seeds: int) -
         searched: What was found.
         count: How many are trained again.
         seeds: How often each.
+
+    Returns:
+        The challenger, and the node of the DAG that it comes from.
 
     Raises:
         SearchFailedError: none could be trained.
@@ -51,7 +59,7 @@ def train_finals(fresh: Fresh, searched: SearchResult, count: int, seeds: int) -
         engine = Engine(Bench(study, plan.goal, pool, record, folder), plan, [])
         engine.train()
         found = engine.conclude(strategy.winner(engine.history))
-    return Challenger(
+    challenger = Challenger(
         fresh.study.name,
         fresh.task,
         fresh.study.metric,
@@ -59,3 +67,4 @@ def train_finals(fresh: Fresh, searched: SearchResult, count: int, seeds: int) -
         fresh.reference,
         plan.fingerprint,
     )
+    return challenger, engine.examined

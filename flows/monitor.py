@@ -6,11 +6,11 @@ from typing import Annotated
 
 from prefect import State, flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
-from prefect.states import Completed
 from pydantic import Field
 
 from flows.events import DEGRADED, tell
 from flows.naming import after_the_study
+from flows.outcome import ended
 from flows.punctual import superseded
 from models.data.feed import NoDataError
 from models.drift import LIMIT
@@ -59,14 +59,13 @@ def monitor(
     """
     late = superseded()
     if late is not None:
-        return Completed(name="Stale", message=late, data=Check("stale", late))
+        return ended("stale", late, Check("stale", late))
     searched, _ = with_data(study)
     found = _checked(searched, data, database, newest, Limits(drift, rows, in_a_row))
     _tell(searched, found)
     if found.breaches >= in_a_row and found.outcome == "degraded":
         _alarm(searched, found, study, data, database, newest)
-    name = "Completed" if found.outcome == "fine" else found.outcome.title().replace(" ", "")
-    return Completed(name=name, message=found.message, data=found)
+    return ended(found.outcome, found.message, found)
 
 
 def _checked(study: Study, data: str, database: str | None, newest: int, limits: Limits) -> Check:

@@ -11,11 +11,12 @@ from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterExpectedStartTime,
 )
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.context import FlowRunContext
 
 # A schedule's own runs are due to the second.
 SLACK = timedelta(seconds=1)
+WITHOUT_RESULT = (StateType.CANCELLED, StateType.CANCELLING, StateType.CRASHED, StateType.FAILED)
 
 
 def superseded() -> str | None:
@@ -43,7 +44,7 @@ def superseded() -> str | None:
     times = [
         run.expected_start_time
         for run in later
-        if run.auto_scheduled and run.expected_start_time and _is_to_come(run)
+        if run.auto_scheduled and run.expected_start_time and _counts(run)
     ]
     if not times:
         return None
@@ -53,6 +54,9 @@ def superseded() -> str | None:
     )
 
 
-def _is_to_come(run: FlowRun) -> bool:
-    """Whether it has not ended: one that a limit has cancelled does nobody's work."""
-    return run.state is None or not run.state.is_final()
+def _counts(run: FlowRun) -> bool:
+    """Whether it does the work, has done it, or left that to one that is due later still.
+
+    Prefect does not start them in order. One that was cancelled by a limit, or failed, does not.
+    """
+    return run.state is None or run.state.type not in WITHOUT_RESULT

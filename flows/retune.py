@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from prefect import State, flow, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
-from prefect.states import Completed
+from prefect.futures import PrefectFuture
 from pydantic import Field
 
 from flows.approval import ask
@@ -17,6 +17,7 @@ from flows.finals import train_finals
 from flows.monitor import Least
 from flows.naming import after_the_study
 from flows.one_at_a_time import BusyError, one_at_a_time
+from flows.outcome import ended
 from flows.punctual import superseded
 from flows.search import SearchResult, flow_of, plain
 from models.data.labelled import Labelled
@@ -102,26 +103,34 @@ def retune(
     asked, source = with_data(study)
     late = superseded()
     if late is not None:
-        return _left("Stale", late)
+        return _left("stale", late)
     try:
         with one_at_a_time("retune", asked.name):
             waiting = cooling(track.client(), asked.name, cool_down_minutes)
             if waiting is not None:
-                return _left("CoolingDown", waiting)
+                return _left("cooling down", waiting)
             feed = arrivals(data, source, database, newest)
             fresh = freeze(asked, feed, aside, task_of(asked))
             searched = _search(fresh.study, strategy, trials)
-            challenger = train_finals(fresh, searched, finals, seeds)
+            challenger, examined = train_finals(fresh, searched, finals, seeds)
             retuned(track.client(), asked.name)
-            held = _contest(challenger, fresh.aside, margin, confidence, reason)
-            return _decided(held, searched, reason, tolerance, approve, patience_minutes)
+            compared = hold.submit(
+                plain(challenger),
+                plain(fresh.aside),
+                margin,
+                confidence,
+                reason,
+                return_state=False,
+                wait_for=[examined],
+            )
+            return _decided(compared, searched, reason, tolerance, approve, patience_minutes)
     except BusyError as error:
-        return _left("AlreadyRunning", str(error))
+        return _left("already running", str(error))
 
 
-def _left(name: str, why: str) -> State[RetuneResult]:
+def _left(outcome: str, why: str) -> State[RetuneResult]:
     get_run_logger().warning("leaving early: %s", why)
-    return Completed(name=name, message=why, data=RetuneResult("skipped", why))
+    return ended(outcome, why, RetuneResult("skipped", why))
 
 
 def _search(study: Study, strategy: str | None, trials: int | None) -> SearchResult:
@@ -156,43 +165,37 @@ def crown(held: Contest, why: str, tolerance: float) -> promote.Version:
     return install(track.client(), held, why, tolerance=tolerance)
 
 
-def _contest(
-    challenger: Challenger, held_out: Labelled, margin: float, confidence: float, why: str
-) -> Contest:
-    future = hold.submit(
-        plain(challenger), plain(held_out), margin, confidence, why, return_state=False
-    )
-    return future.result()
-
-
 def _decided(
-    held: Contest,
+    compared: PrefectFuture[Contest],
     searched: SearchResult,
     reason: str,
     tolerance: float,
     approve: str,
     patience_minutes: float,
 ) -> State[RetuneResult]:
+    held = compared.result()
     told = RetuneResult("refused", held.reason, None, searched.name, held.run_id)
     study = held.challenger.study
     if not held.verdict.passed:
-        return _ended(held, replace(told, reason=f"not proved better: {held.reason}"))
+        return _told(held, replace(told, reason=f"not proved better: {held.reason}"))
     why = reason
     if approve == "human":
         said = ask(f"**{held.reason}**\n\nPromote the challenger?", patience_minutes)
         if not said.promote:
-            return _ended(held, replace(told, outcome="declined", reason=said.refusal))
+            return _told(held, replace(told, outcome="declined", reason=said.refusal))
         why = "; ".join(filter(None, (reason, said.agreement)))
-    version = crown.submit(plain(held), why, tolerance, return_state=False).result()
+    version = crown.submit(
+        plain(held), why, tolerance, return_state=False, wait_for=[compared]
+    ).result()
     tell(
         PROMOTED,
         study,
         {"study": study, "version": version.number, "reason": version.tags[promote.REASON]},
     )
-    return _ended(held, replace(told, outcome="promoted", version=version.number))
+    return _told(held, replace(told, outcome="promoted", version=version.number))
 
 
-def _ended(held: Contest, result: RetuneResult) -> State[RetuneResult]:
+def _told(held: Contest, result: RetuneResult) -> State[RetuneResult]:
     study = held.challenger.study
     if result.outcome != "promoted":
         tell(REFUSED, study, {"study": study, "reason": result.reason})
@@ -202,4 +205,4 @@ def _ended(held: Contest, result: RetuneResult) -> State[RetuneResult]:
         key="retune-result",
         description=f"{study}: what came of the retuning",
     )
-    return Completed(name=result.outcome.title(), message=result.reason, data=result)
+    return ended(result.outcome, result.reason, result)

@@ -14,9 +14,9 @@ from typing import Any, TypeVar, cast
 from prefect import allow_failure, flow
 from prefect.artifacts import create_markdown_artifact
 from prefect.futures import PrefectFuture
-from prefect.states import Completed
 from prefect.utilities.annotations import quote
 
+from flows.outcome import ended
 from flows.punctual import superseded
 from flows.record import facts_of, folder_of
 from models import learners
@@ -83,7 +83,7 @@ def search(study: Study, resume: bool = False) -> SearchResult:
     """
     late = superseded()
     if late is not None:  # Prefect takes a state that a flow returns as that of its run
-        return cast("SearchResult", Completed(name="Stale", message=late))
+        return cast("SearchResult", ended("stale", late, None))
     plan = make_plan(study)
     client = track.client()
     facts = facts_of(plan)
@@ -123,6 +123,7 @@ class Engine:
         self.asked: list[PrefectFuture[list[Proposal]]] = []
         self.origin: dict[int, PrefectFuture[list[Proposal]]] = {}
         self.unseen: list[PrefectFuture[Any]] = []
+        self.examined: PrefectFuture[dict[str, float]] | None = None
 
     def train(self) -> None:
         """Train until the strategy or a stop rule ends it.
@@ -328,9 +329,10 @@ class Engine:
             )
             traced.wait()  # a picture that cannot be drawn is a failed node; it costs no result
         before = [self.trained[winner.number]] if winner.number in self.trained else []
-        test: dict[str, float] = examine_winner.submit(
+        self.examined = examine_winner.submit(
             plain(self.bench), plain(winner), return_state=False, wait_for=before
-        ).result()
+        )
+        test = self.examined.result()
         ended = self.ended or EXHAUSTED
         result = SearchResult(
             record.name, record.run_id, record.url, self.history, winner, test, ended

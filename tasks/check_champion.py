@@ -214,13 +214,14 @@ def _record(
 ) -> None:
     """Add a check to the champion's course, as curves over the checks."""
     number = int(course.data.tags.get(CHECKS, 0)) + 1
+    # MLflow shows what stands before the slash as a group; that of the columns is a long one.
     figures: Mapping[str, float | None] = {
-        found.metric: found.value,
-        f"{found.metric}_threshold": found.threshold,
-        "drift": max((drift.index for drift in shifted), default=0.0),
-        "drifted_columns": len(found.drifted),
-        "breaches_in_a_row": found.breaches,
-        "rows": rows,
+        f"check/{found.metric}": found.value,
+        f"check/{found.metric}_threshold": found.threshold,
+        "check/largest_drift": max((drift.index for drift in shifted), default=0.0),
+        "check/drifted_columns": len(found.drifted),
+        "check/breaches_in_a_row": found.breaches,
+        "check/rows": rows,
     }
     each = {f"drift/{drift.column}": drift.index for drift in shifted}
     values = {name: value for name, value in figures.items() if value is not None} | each

@@ -38,6 +38,7 @@ def attached(prefect: str, mlflow: str, password: str | None) -> dict[str, str]:
         password: Of their account; None where they have none.
     """
     found = {"PREFECT_API_URL": f"{prefect}/api", "MLFLOW_TRACKING_URI": mlflow}
+    found["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"  # of every run, when it ends
     if password is not None:
         found["PREFECT_API_AUTH_STRING"] = f"{ACCOUNT}:{password}"
         found["MLFLOW_TRACKING_USERNAME"] = ACCOUNT
