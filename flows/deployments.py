@@ -22,6 +22,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from tasks.bury import bury_deployed
+
 SHIPPED = Path(__file__).parents[1] / "deploy" / "prefect.yaml"
 # The process that runs the deployments, as Prefect's pages name it.
 NAME = "nettuner"
@@ -156,7 +158,7 @@ def _yaml(file: Path) -> dict[str, Any]:
     return found
 
 
-def serve(file: Path, at_once: int | None = None) -> None:
+def serve(file: Path, at_once: int | None = None, alone: bool = False) -> None:
     """Register everything and run what is due, until this process is told to end.
 
     Schedules stay active while nobody serves them: what was missed meanwhile is made up for once.
@@ -164,12 +166,15 @@ def serve(file: Path, at_once: int | None = None) -> None:
     Args:
         file: The prefect.yaml; automations lie in a folder of this name beside it.
         at_once: How many runs may run at once.
+        alone: Whether no other process serves them: then what seems to run was killed.
 
     Raises:
         ValueError: a file is not right.
     """
     deployments = [given.deployment() for given in read(file)]
     wanted = automations(file.parent / "automations")
+    if alone:
+        bury_deployed()
     runner = Runner(name=NAME, pause_on_shutdown=False, limit=at_once)
 
     async def work() -> None:

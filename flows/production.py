@@ -97,6 +97,14 @@ def serve(
     at_once: Annotated[
         int | None, typer.Option(min=1, help="Runs at once.", show_default=False)
     ] = None,
+    alone: Annotated[
+        bool,
+        typer.Option(
+            "--alone",
+            help="No other process serves them: runs that seem to run were killed, and are marked "
+            "as crashed.",
+        ),
+    ] = False,
 ) -> None:
     """Register and run the deployments on the server that PREFECT_API_URL names.
 
@@ -108,7 +116,7 @@ def serve(
     from flows.deployments import serve as work
 
     try:
-        work(_prefect_yaml(deployments), at_once)
+        work(_prefect_yaml(deployments), at_once, alone)
     except ValueError as error:
         fail(str(error), 2)
 

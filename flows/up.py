@@ -173,7 +173,7 @@ def deployed(site: Site, deployments: Path) -> Server:
     port = free_port()
     return Server(
         "the deployments",
-        [sys.executable, "-m", "flows.cli", "serve", "--deployments", str(deployments)],
+        [sys.executable, "-m", "flows.cli", "serve", "--alone", "--deployments", str(deployments)],
         f"http://127.0.0.1:{port}/health",
         {
             **attached(site.prefect, site.mlflow, site.password),

@@ -209,7 +209,7 @@ def test_the_worker_and_the_image_by_itself_run_a_command_that_there_is():
     from flows.cli import app
 
     assert instructions("CMD") == ['["nettuner", "serve"]']
-    assert SERVICES["worker"]["command"] == ["nettuner", "serve"]
+    assert SERVICES["worker"]["command"] == ["nettuner", "serve", "--alone"]
     (script,) = importlib.metadata.entry_points(group="console_scripts", name="nettuner")
     assert script.value == "flows.cli:main"
     commands = app.registered_commands

@@ -53,7 +53,7 @@ deployments:
     schedules: [{interval: 15}]
   - name: digits
     entrypoint: flows/retune.py:retune
-    parameters: {study: digits.yaml, data: in/*.csv, finals: 2, seeds: 2}
+    parameters: {study: digits.yaml, data: in/*.csv, finals: 1, seeds: 2}
     concurrency_limit: {limit: 1, collision_strategy: CANCEL_NEW}
 """
 SHIPPED = Path(__file__).parents[2] / "deploy" / "automations" / "retune-breast-cancer.yaml"
@@ -393,7 +393,7 @@ def test_a_champion_that_degrades_is_replaced_by_a_proven_one_and_comes_back(
 def made_up_for(plant):
     """How many of the checks that were due while nothing ran were made afterwards."""
     stopped = pd.Timestamp.now("UTC")
-    time.sleep(35)  # two or three checks every 15 seconds
+    time.sleep(32)  # two or three checks every 15 seconds
     started = pd.Timestamp.now("UTC")
     with plant.running():
 
@@ -404,5 +404,6 @@ def made_up_for(plant):
 
         names = [outcome_of(run) for run in until(missed, "end of what was missed")]
     assert len(names) >= 2
-    assert set(names) <= {"stale", "no new data"}
+    # One may have been about to begin when everything was stopped.
+    assert set(names) <= {"stale", "no new data", "Crashed"}
     return names.count("no new data")
