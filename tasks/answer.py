@@ -53,4 +53,6 @@ def _answer(uri: str, model: str, rows: Any) -> pd.DataFrame | str:
         found: pd.DataFrame = mlflow.pyfunc.load_model(model).predict(rows)
     except Exception as error:
         return f"{type(error).__name__}: {error}".splitlines()[0]
+    if not hasattr(found, "columns"):  # a GAN answers with images
+        return f"it must answer with a table of predictions, got {type(found).__name__}"
     return found

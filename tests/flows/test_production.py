@@ -277,9 +277,13 @@ def scoring(plant, python, folder):
 @contextmanager
 def postgresql(folder):
     """A server of our own, with an empty database; gives its address."""
-    for program in ("initdb", "pg_ctl"):
-        if shutil.which(program) is None:
-            pytest.skip(f"left out: {program} of PostgreSQL is not installed")
+    # Debian keeps them out of the way.
+    places = os.pathsep.join(
+        [os.environ["PATH"], *map(str, Path("/usr/lib/postgresql").glob("*/bin"))]
+    )
+    initdb, pg_ctl = (shutil.which(name, path=places) for name in ("initdb", "pg_ctl"))
+    if initdb is None or pg_ctl is None:
+        pytest.skip("left out: PostgreSQL's initdb and pg_ctl are not installed")
     user = "postgres" if os.getuid() == 0 else pwd.getpwuid(os.getuid()).pw_name
     folder.mkdir()
     shutil.chown(folder, user)
@@ -291,14 +295,14 @@ def postgresql(folder):
         subprocess.run(command, check=True, capture_output=True, cwd=folder, timeout=60)
 
     data = folder / "data"
-    run(shutil.which("initdb"), "--auth", "trust", "--username", "tuner", "--pgdata", data)
+    run(initdb, "--auth", "trust", "--username", "tuner", "--pgdata", data)
     options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder}"
     log = folder / "log"
-    run(shutil.which("pg_ctl"), "--pgdata", data, "--log", log, "-o", options, "-w", "start")
+    run(pg_ctl, "--pgdata", data, "--log", log, "-o", options, "-w", "start")
     try:
         yield f"postgresql://tuner@127.0.0.1:{port}/postgres"
     finally:
-        run(shutil.which("pg_ctl"), "--pgdata", data, "-m", "immediate", "stop")
+        run(pg_ctl, "--pgdata", data, "-m", "immediate", "stop")
 
 
 @pytest.fixture(params=["files", "postgresql"])

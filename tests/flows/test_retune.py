@@ -211,14 +211,30 @@ def test_a_refusal_is_told_with_what_the_person_said():
     assert Approval().refusal == "declined"
 
 
-def test_a_challenger_is_not_promoted_over_a_champion_that_it_was_not_compared_with(lab, first):
-    """While a person thought about it, somebody else promoted or rolled back."""
-    study = "clouds"
-    held = challenge(
-        study, None, None, None, 1, metric=None, margin=0.0, confidence=0.95, why="a test"
+@pytest.fixture(scope="module")
+def held(lab, first):
+    """The winner of the latest search, which learned of a world turned round, on the old one."""
+    return challenge(
+        "clouds", None, None, None, 1, metric=None, margin=0.0, confidence=0.95, why="a test"
     )
-    now = promote.champion(lab.mlflow, study)
+
+
+def test_a_challenger_is_not_promoted_over_a_champion_that_it_was_not_compared_with(lab, held):
+    """While a person thought about it, somebody else promoted or rolled back."""
+    now = promote.champion(lab.mlflow, "clouds")
     other = replace(held, champion=replace(now, number=now.number + 5))
     with pytest.raises(promote.UnfitError, match=r"compared with version \d while version \d is"):
         install(lab.mlflow, other, "a test", forced=True)
-    assert promote.champion(lab.mlflow, study).number == now.number
+    assert promote.champion(lab.mlflow, "clouds").number == now.number
+
+
+def test_what_is_not_proved_better_is_promoted_by_force_alone_and_says_so(lab, held):
+    assert not held.verdict.passed
+    before = promote.champion(lab.mlflow, "clouds").number
+    with pytest.raises(ValueError, match="not promoted: challenger against version"):
+        install(lab.mlflow, held, "a test")
+    assert promote.champion(lab.mlflow, "clouds").number == before
+    install(lab.mlflow, held, "a test", forced=True)
+    champion = promote.champion(lab.mlflow, "clouds")
+    assert champion.number > before
+    assert champion.tags[promote.FORCED] == "yes: it was not proved better"
