@@ -104,6 +104,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 LONGEST = "test_production"
 
 
+@pytest.hookimpl(tryfirst=True)  # before the groups are read
 def pytest_collection_modifyitems(items):
     """Tests of one file share its fixtures, so they run in one process, but for those in groups."""
     items.sort(key=lambda item: item.path.stem != LONGEST)

@@ -50,7 +50,7 @@ deployments:
     entrypoint: flows/monitor.py:monitor
     parameters: {study: digits.yaml, data: in/*.csv, in_a_row: 2}
     concurrency_limit: {limit: 1, collision_strategy: ENQUEUE}
-    schedules: [{interval: 15}]
+    schedules: [{interval: 20}]
   - name: digits
     entrypoint: flows/retune.py:retune
     parameters: {study: digits.yaml, data: in/*.csv, finals: 1, seeds: 2}
@@ -359,13 +359,8 @@ def test_a_champion_that_degrades_is_replaced_by_a_proven_one_and_comes_back(
         assert "challenger against version 1" in tags["nettuner.reason"]
         assert float(tags["nettuner.value"]) < 1.5  # a guess has log(10) = 2.3
 
-        # MLflow's own server answers with it, to tables with the columns of the training data.
-        unseen = inverted(table[1500:])
-        with scoring(plant, bare_python, tmp_path) as port:
-            rows = unseen.drop(columns="digit").to_dict(orient="split", index=False)
-            answers = plant.ask("/invocations", {"dataframe_split": rows}, port)["predictions"]
-        right = [a["prediction"] == digit for a, digit in zip(answers, unseen.digit, strict=True)]
-        assert np.mean(right) > 0.7  # the old champion gets about 0.1
+        if not plant.password:
+            assert share_right(plant, bare_python, tmp_path, inverted(table[1500:])) > 0.7
 
         # Two calls at once make one run; its challenger, whose learning rate is hopeless, is
         # worse and refused.
@@ -394,10 +389,22 @@ def test_a_champion_that_degrades_is_replaced_by_a_proven_one_and_comes_back(
         assert made_up_for(plant) <= 1
 
 
+def share_right(plant, python, folder, table):
+    """What MLflow's own server gets right of a table with the columns of the training data.
+
+    It answers with the champion; the one before gets about a tenth right.
+    """
+    rows = table.drop(columns="digit").to_dict(orient="split", index=False)
+    with scoring(plant, python, folder) as port:
+        answers = plant.ask("/invocations", {"dataframe_split": rows}, port)["predictions"]
+    right = [a["prediction"] == digit for a, digit in zip(answers, table.digit, strict=True)]
+    return np.mean(right)
+
+
 def made_up_for(plant):
     """How many of the checks that were due while nothing ran were made afterwards."""
     stopped = pd.Timestamp.now("UTC")
-    time.sleep(32)  # two or three checks every 15 seconds
+    time.sleep(25)  # at least one check is due every 20 seconds
     started = pd.Timestamp.now("UTC")
     with plant.running():
 
@@ -407,7 +414,7 @@ def made_up_for(plant):
             return found if all(run["end_time"] for run in found) else None
 
         names = [outcome_of(run) for run in until(missed, "end of what was missed")]
-    assert len(names) >= 2
+    assert len(names) >= 1
     # One may have been about to begin when everything was stopped.
     assert set(names) <= {"stale", "no new data", "Crashed"}
     return names.count("no new data")
