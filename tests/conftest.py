@@ -104,13 +104,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 LONGEST = "test_production"
 
 
-@pytest.hookimpl(tryfirst=True)  # before the groups are read
 def pytest_collection_modifyitems(items):
-    """Tests of one file share its fixtures, so they run in one process, but for those in groups."""
+    """The longest file first; tests of one file run in one process and share its fixtures."""
     items.sort(key=lambda item: item.path.stem != LONGEST)
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 class Lab:
