@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
+from httpx import HTTPStatusError, codes
 from prefect.client.orchestration import get_client
+from prefect.concurrency.asyncio import ConcurrencySlotAcquisitionError
 from prefect.concurrency.sync import concurrency
 
 # The server forgets a run that was killed after so long.
 LEASE_SECONDS = 60.0
-WAIT_SECONDS = 2.0
 
 
 class BusyError(RuntimeError):
@@ -29,7 +30,7 @@ def one_at_a_time(what: str, study: str) -> Iterator[None]:
         client.upsert_global_concurrency_limit_by_name(name, 1)
     place = concurrency(
         name,
-        timeout_seconds=WAIT_SECONDS,
+        max_retries=0,
         strict=True,
         lease_duration=LEASE_SECONDS,
         raise_on_lease_renewal_failure=False,
@@ -37,8 +38,16 @@ def one_at_a_time(what: str, study: str) -> Iterator[None]:
     with ExitStack() as held:
         try:
             held.enter_context(place)
-        except TimeoutError:
+        except ConcurrencySlotAcquisitionError as error:
+            if not _is_taken(error):
+                raise
             raise BusyError(
                 f"another {what} of {study} is running; this one left it to that"
             ) from None
         yield
+
+
+def _is_taken(error: ConcurrencySlotAcquisitionError) -> bool:
+    """Whether the server said that somebody has the place: a slow answer is no such answer."""
+    cause = error.__cause__
+    return isinstance(cause, HTTPStatusError) and cause.response.status_code == codes.LOCKED
