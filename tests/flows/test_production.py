@@ -57,7 +57,7 @@ deployments:
     concurrency_limit: {limit: 1, collision_strategy: CANCEL_NEW}
 """
 SHIPPED = Path(__file__).parents[2] / "deploy" / "automations" / "retune-breast-cancer.yaml"
-PATIENCE = 150
+PATIENCE = 240
 
 
 def free_port():
