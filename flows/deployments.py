@@ -24,7 +24,6 @@ from ruamel.yaml.error import YAMLError
 
 from tasks.bury import bury_deployed
 
-SHIPPED = Path(__file__).parents[1] / "deploy" / "prefect.yaml"
 # The process that runs the deployments, as Prefect's pages name it.
 NAME = "nettuner"
 

@@ -12,6 +12,7 @@ from models.drift import reference
 from tasks import promote, recall, track
 from tasks.arrivals import arrivals
 from tasks.contest import Challenger, Contest, contest, install
+from tasks.named_study import data_of
 from tasks.promote import Version
 
 
@@ -43,15 +44,11 @@ def challenge(
     """
     client = track.client()
     past = recall.finished(client, study, search)
-    searched = recall.as_searched(client, past)
-    if searched.data is None:
-        raise ValueError(
-            f"a function has no model to promote, got the study {study!r}; give a learner and data"
-        )
-    dataset = load(searched.data)
+    source = data_of(recall.as_searched(client, past))
+    dataset = load(source)
     held_out = dataset.raw_test
     if data is not None:
-        held_out = arrivals(data, searched.data, database, newest).examples()
+        held_out = arrivals(data, source, database, newest).examples()
     rows = dataset.raw_train.rows
     challenger = Challenger(
         study,

@@ -13,6 +13,7 @@ from flows.naming import after_the_study
 from flows.outcome import ended
 from flows.punctual import superseded
 from models.data.feed import NoDataError
+from models.data.source import AnySource
 from models.drift import LIMIT
 from models.study import Study
 from tasks import promote, track
@@ -60,27 +61,29 @@ def monitor(
     late = superseded()
     if late is not None:
         return ended("stale", late, Check("stale", late))
-    searched, _ = with_data(study)
-    found = _checked(searched, data, database, newest, Limits(drift, rows, in_a_row))
+    searched, source = with_data(study)
+    found = _checked(searched.name, source, (data, database, newest), Limits(drift, rows))
     _tell(searched, found)
     if found.breaches >= in_a_row and found.outcome == "degraded":
         _alarm(searched, found, study, data, database, newest)
     return ended(found.outcome, found.message, found)
 
 
-def _checked(study: Study, data: str, database: str | None, newest: int, limits: Limits) -> Check:
+def _checked(
+    study: str, source: AnySource, where: tuple[str, str | None, int], limits: Limits
+) -> Check:
     client = track.client()
-    version = promote.champion(client, study.name)
+    version = promote.champion(client, study)
     if version is None:
-        return Check(NO_CHAMPION, f"{study.name} has none yet; nettuner promote {study.name}")
-    assert study.data is not None
+        return Check(NO_CHAMPION, f"{study} has none yet; nettuner promote {study}")
+    data, database, newest = where
     try:
-        feed = arrivals(data, study.data, database, newest)
+        feed = arrivals(data, source, database, newest)
     except NoDataError as error:
         note_failure(client, version, str(error))
         return Check("no data", str(error), version.number)
     try:
-        return check(client, version, task_of(study), feed, limits)
+        return check(client, version, task_of(source), feed, limits)
     except ValueError as error:
         note_failure(client, version, str(error))
         raise

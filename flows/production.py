@@ -239,8 +239,10 @@ def promote(
     print(held.reason)
     try:
         version = enthrone(held, reason, forced=force, tolerance=tolerance)
-    except (ValueError, RuntimeError) as error:
-        fail(f"{error} (--force promotes it nevertheless)" if not force else str(error), 1)
+    except ValueError as error:
+        fail(f"{error} (--force promotes it nevertheless)", 1)
+    except RuntimeError as error:
+        fail(str(error), 1)
     print(f"the champion of {version.study} is version {version.number} now: {version.uri}")
 
 

@@ -110,7 +110,7 @@ def retune(
             if waiting is not None:
                 return _left("cooling down", waiting)
             feed = arrivals(data, source, database, newest)
-            fresh = freeze(asked, feed, aside, task_of(asked))
+            fresh = freeze(asked, feed, aside, task_of(source))
             searched = _search(fresh.study, strategy, trials)
             challenger, examined = train_finals(fresh, searched, finals, seeds)
             retuned(track.client(), asked.name)
@@ -199,9 +199,8 @@ def _told(held: Contest, result: RetuneResult) -> State[RetuneResult]:
     study = held.challenger.study
     if result.outcome != "promoted":
         tell(REFUSED, study, {"study": study, "reason": result.reason})
-    url = track.run_url(track.client().get_run(held.run_id).info.experiment_id, held.run_id)
     create_markdown_artifact(
-        f"**{result.outcome}**: {result.reason}\n\n[The comparison in MLflow]({url})",
+        f"**{result.outcome}**: {result.reason}\n\n[The comparison in MLflow]({held.url})",
         key="retune-result",
         description=f"{study}: what came of the retuning",
     )

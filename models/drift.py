@@ -13,6 +13,7 @@ the limit and above what chance explains.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -33,7 +34,6 @@ MOST_CATEGORIES = 30
 LIMIT = 0.25
 # How often chance alone calls any column of a check drifted.
 FALSE_ALARMS = 0.01
-MISSING, OTHER = "missing", "other"
 
 Reference = dict[str, dict[str, Any]]
 """By column: its kind, its inner edges or categories, and how many training rows each bin has."""
@@ -89,9 +89,10 @@ def _described(column: pd.Series[Any]) -> dict[str, Any]:
     kind = kind_of(column)
     if kind == "category":
         codes, found = texts(column)
-        names = sorted({text for text in found if text is not None})
-        common = sorted(names, key=lambda name: -_count(codes, found, name))[:MOST_CATEGORIES]
-        facts: dict[str, Any] = {"kind": kind, "bins": sorted(common)}
+        rows = Counter(found[code] for code in codes if code >= 0)
+        del rows[None]
+        common = sorted(rows, key=lambda name: (-rows[name], str(name)))[:MOST_CATEGORIES]
+        facts: dict[str, Any] = {"kind": kind, "bins": sorted(map(str, common))}
     else:
         values = _values(kind, column)
         present = values[~np.isnan(values)]
@@ -99,10 +100,6 @@ def _described(column: pd.Series[Any]) -> dict[str, Any]:
         edges = np.unique(np.quantile(present, shares)) if len(present) else np.zeros(0)
         facts = {"kind": kind, "bins": edges.tolist()}
     return {**facts, "counts": _counts(facts, column).tolist()}
-
-
-def _count(codes: NDArray[np.int64], found: Any, name: str) -> int:
-    return int((codes == list(found).index(name)).sum())
 
 
 def _values(kind: str, column: pd.Series[Any]) -> NDArray[np.float64]:

@@ -43,12 +43,10 @@ class Limits:
     Args:
         drift: The population stability index that a column may reach.
         rows: Fewer rows than this say nothing.
-        in_a_row: So many checks in a row have to.
     """
 
     drift: float
     rows: int
-    in_a_row: int
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,7 @@ class Check:
 
     Args:
         outcome: `fine`, `degraded`, or why nothing can be said: `no champion`, `no data`,
-            `no new data`, `too few rows`, `no labels`, `unreadable data`.
+            `no new data`, `too few rows`, `no labels`, `stale`.
         message: In a sentence.
         version: Of the champion; None without one.
         metric: Its name, without `val_`; empty where it was not measured.
@@ -137,11 +135,10 @@ def _says_nothing(course: Run, feed: Feed, mark: str, limits: Limits) -> tuple[s
     return None
 
 
-def note_failure(mlflow: MlflowClient, version: Version, reason: str) -> str:
-    """Leave in the champion's course that a check could not be made; gives its address."""
+def note_failure(mlflow: MlflowClient, version: Version, reason: str) -> None:
+    """Leave in the champion's course that a check could not be made."""
     course = _course(mlflow, version)
     mlflow.set_tag(course.info.run_id, LATEST, f"could not be made: {reason}"[:5000])
-    return track.run_url(course.info.experiment_id, course.info.run_id)
 
 
 def _course(mlflow: MlflowClient, version: Version) -> Run:

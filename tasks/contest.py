@@ -14,11 +14,11 @@ from models.drift import Reference
 from models.gate import Verdict, judge
 from tasks import promote, track
 from tasks.answer import answers
-from tasks.home import AS_TRAINING, mlflow_ui
 
 if TYPE_CHECKING:
     import pandas as pd
     from mlflow import MlflowClient
+    from mlflow.entities import Run
 
     from tasks.promote import Version
 
@@ -58,7 +58,7 @@ class Contest:
         verdict: How it ended.
         held_out: The rows.
         answered: What the challenger answered to them.
-        run_id: Where it is recorded.
+        experiment_id, run_id: Where it is recorded.
     """
 
     challenger: Challenger
@@ -67,13 +67,18 @@ class Contest:
     verdict: Verdict
     held_out: Labelled
     answered: pd.DataFrame
+    experiment_id: str
     run_id: str
 
     @property
     def reason(self) -> str:
         """The decision, as a sentence."""
-        against = f"version {self.champion.number}" if self.champion else NOBODY
-        return f"challenger against {against}: {self.verdict.reason}"
+        return f"challenger against {_named(self.champion)}: {self.verdict.reason}"
+
+    @property
+    def url(self) -> str:
+        """Where people see it."""
+        return track.run_url(self.experiment_id, self.run_id)
 
 
 def contest(
@@ -111,8 +116,21 @@ def contest(
     else:
         old, new = answers([champion.uri, model], held_out.rows)
     verdict = judge(scale, held_out.truth, old, new, margin, confidence)
-    run_id = _recorded(mlflow, challenger, champion, verdict, why)
-    return Contest(challenger, model, champion, verdict, held_out, new, run_id)
+    run = _recorded(mlflow, challenger, champion, verdict, why)
+    return Contest(
+        challenger,
+        model,
+        champion,
+        verdict,
+        held_out,
+        new,
+        run.info.experiment_id,
+        run.info.run_id,
+    )
+
+
+def _named(version: Version | None) -> str:
+    return NOBODY if version is None else f"version {version.number}"
 
 
 def _recorded(
@@ -121,11 +139,11 @@ def _recorded(
     champion: Version | None,
     verdict: Verdict,
     why: str,
-) -> str:
+) -> Run:
     """Keep a verdict, with what later checks compare the inputs with."""
     experiment = track.find_experiment(mlflow, challenger.study)
     assert experiment is not None  # the challenger was trained in it
-    against = f"version {champion.number}" if champion else NOBODY
+    against = _named(champion)
     told = "proved better" if verdict.passed else "not proved better"
     run = mlflow.create_run(
         experiment.experiment_id,
@@ -139,7 +157,7 @@ def _recorded(
             **track.SOURCE,
         },
     )
-    run_id: str = run.info.run_id
+    run_id = run.info.run_id
     figures = {
         f"champion_{verdict.metric}": verdict.champion,
         f"challenger_{verdict.metric}": verdict.challenger,
@@ -155,7 +173,7 @@ def _recorded(
     mlflow.log_dict(run_id, {**asdict(verdict), "passed": verdict.passed}, "verdict.json")
     mlflow.log_dict(run_id, challenger.reference, REFERENCE)
     mlflow.set_terminated(run_id)
-    return run_id
+    return run
 
 
 def install(
@@ -190,24 +208,16 @@ def install(
         held.challenger.study,
         held.model,
         held.challenger.run_id,
-        tags_of(mlflow, held, why, forced and not verdict.passed, tolerance),
+        tags_of(held, why, forced and not verdict.passed, tolerance),
     )
     promote.crown(mlflow, version, held.held_out.rows, held.answered)
     return version
 
 
-def _named(version: Version | None) -> str:
-    return "nobody" if version is None else f"version {version.number}"
-
-
-def tags_of(
-    mlflow: MlflowClient, held: Contest, why: str, forced: bool, tolerance: float
-) -> Mapping[str, str]:
+def tags_of(held: Contest, why: str, forced: bool, tolerance: float) -> Mapping[str, str]:
     """What a version tells of how it came to be."""
     verdict = held.verdict
     worse = tolerance if verdict.direction == "minimize" else -tolerance
-    experiment = mlflow.get_run(held.run_id).info.experiment_id
-    pages = f"{mlflow_ui()}/#/experiments/{experiment}/runs"
     return {
         promote.REASON: f"{why}; {held.reason}" if why else held.reason,
         promote.METRIC: verdict.metric,
@@ -217,7 +227,7 @@ def tags_of(
         promote.GATE: held.run_id,
         "nettuner.gain": f"{verdict.gain:.6g} ({verdict.low:.6g} to {verdict.high:.6g})",
         "nettuner.data": held.challenger.fingerprint,
-        "nettuner.search": f"{pages}/{held.challenger.run_id}{AS_TRAINING}",
-        "nettuner.gate": f"{pages}/{held.run_id}{AS_TRAINING}",
+        "nettuner.search": track.run_url(held.experiment_id, held.challenger.run_id),
+        "nettuner.gate": held.url,
         **({promote.FORCED: "yes: it was not proved better"} if forced else {}),
     }

@@ -71,7 +71,7 @@ class Finals:
     def needed(self, history: Sequence[Trial], pending: Sequence[Proposal]) -> set[int]:
         """Every state but those that a later phase went on from: any end may be the winner."""
         continued = {trial.proposal.parent for trial in history}
-        return {trial.number for trial in history} - {number for number in continued if number}
+        return {trial.number for trial in history} - continued
 
     def winner(self, history: Sequence[Trial]) -> Trial | None:
         """The best end of the configuration whose mean over its seeds is best.

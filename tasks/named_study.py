@@ -56,12 +56,21 @@ def with_data(study: str) -> tuple[Study, AnySource]:
         ValueError: there is no such study, or it has no data: a function brings its own.
     """
     found = named(study)
-    if found.data is None:
+    return found, data_of(found)
+
+
+def data_of(study: Study) -> AnySource:
+    """The data of a study.
+
+    Raises:
+        ValueError: it has none: a function brings its own.
+    """
+    if study.data is None:
         raise ValueError(
-            f"a function brings its own data and has no model, got the study {found.name!r}; "
+            f"a function brings its own data and has no model, got the study {study.name!r}; "
             "give a learner and data"
         )
-    return found, found.data
+    return study.data
 
 
 StudyGiven = Annotated[
