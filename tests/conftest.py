@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import site
 import subprocess
 import sys
@@ -21,6 +22,22 @@ if TYPE_CHECKING:
     from flows.search import SearchResult
     from models.study import Study
     from tasks.worker_pool import WorkerPool
+
+LONGEST_ID = 32
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Short words: workers have to name a test alike, and people have to type its name.
+
+    Bytes are named after their argument and counted: what is in them may depend on the time.
+    """
+    if not isinstance(val, str):
+        large = isinstance(val, int) and abs(val) > 10**LONGEST_ID
+        nameless = isinstance(val, bytes) or getattr(val, "__name__", "") == "<lambda>"
+        return "value" if large or nameless else None
+    words = re.sub(r"[^A-Za-z0-9_.]+", "-", val).strip("-")
+    return words[:LONGEST_ID].rpartition("-")[0] or words[:LONGEST_ID] or "empty"
+
 
 FUNCTIONS = dedent(
     """
