@@ -10,7 +10,8 @@ from torch import Tensor
 from models.data.dataset import Dataset
 from models.stack import Stack
 from models.stack_evaluation import measure_stack
-from models.training import DivergedError, Length, Measured, steps_of, summary, tensors
+from models.study import Length
+from models.training import DivergedError, Measured, steps_of, summary, tensors
 
 Found = Measured | DivergedError
 

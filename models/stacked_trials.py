@@ -14,7 +14,8 @@ from models.pace import Pace, Speeds, measured
 from models.program import UnstackableError
 from models.stack import Stack
 from models.stacked_training import fit_stack
-from models.training import DivergedError, Length, prepared, total_steps
+from models.study import Length
+from models.training import DivergedError, prepared, total_steps
 from models.trial import (
     Failure,
     Job,
@@ -25,7 +26,6 @@ from models.trial import (
     run,
     show,
     take,
-    training_length,
     trial_seed,
 )
 
@@ -46,7 +46,7 @@ def run_stack(jobs: Sequence[Job], keep_all: bool) -> list[Outcome | Failure]:
     learner = prepared(found, dataset)
     params = [job.proposal.params for job in jobs]
     seeds = [trial_seed(job.study, job.proposal) for job in jobs]
-    length = training_length(jobs[0].study)
+    length = jobs[0].study.length
     steps = total_steps(length, len(dataset.train), learner.now(params[0])["batch_size"])
     try:
         pace, speeds = measured(learner, dataset, params, seeds, steps)

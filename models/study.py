@@ -145,6 +145,32 @@ class Study(BaseModel):
         """What `rounds` counts, as a word."""
         return "epochs" if self.steps is None else f"rounds of {self.steps_per_round} steps"
 
+    @property
+    def length(self) -> Length:
+        """How long one whole trial trains."""
+        if self.steps is None:
+            return Length(self.rounds)
+        return Length(self.rounds, self.steps_per_round, self.steps)
+
+    def step_after(self, round_: int) -> int:
+        """The training step (epoch) at which a round ends; 0 before the first one."""
+        return min(round_ * self.steps_per_round, self.steps) if self.steps else round_
+
+
+@dataclass(frozen=True)
+class Length:
+    """How long to train.
+
+    Args:
+        rounds: Validations in a whole trial.
+        steps_per_round: Optimiser steps between two of them; None for one pass over the data.
+        steps: Where a whole trial ends at a step that is no multiple of the above.
+    """
+
+    rounds: int
+    steps_per_round: int | None = None
+    steps: int | None = None
+
 
 @dataclass(frozen=True)
 class Goal:

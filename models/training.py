@@ -6,7 +6,6 @@ import functools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from models.data.dataset import Dataset, Split
 from models.data.preprocessing import Sentences
 from models.learner import DataFacts, Learner, Networks
 from models.randomness import Randomness, step_keys
+from models.study import Length
 
 Measured = dict[str, float]
 Watch = Callable[[int, Networks], None]
@@ -27,21 +27,6 @@ Watch = Callable[[int, Networks], None]
 
 class DivergedError(FloatingPointError):
     """A loss or the metric stopped being finite."""
-
-
-@dataclass(frozen=True)
-class Length:
-    """How long to train.
-
-    Args:
-        rounds: Validations in a whole trial.
-        steps_per_round: Optimiser steps between two of them; None for one pass over the data.
-        steps: Where a whole trial ends at a step that is no multiple of the above.
-    """
-
-    rounds: int
-    steps_per_round: int | None = None
-    steps: int | None = None
 
 
 @functools.lru_cache(maxsize=4)

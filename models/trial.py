@@ -23,7 +23,6 @@ from models.learner import Learner, Networks
 from models.study import Goal, Proposal, Study
 from models.training import (
     DivergedError,
-    Length,
     Measured,
     derived_seed,
     fit,
@@ -104,7 +103,7 @@ def take(job: Job, round_: int, found: Measured | DivergedError, lines: Lines) -
     """
     if isinstance(found, DivergedError):
         raise found
-    lines.add(step_after(job.study, round_), found)
+    lines.add(job.study.step_after(round_), found)
     _finite(job.goal, found, f"after round {round_}")
 
 
@@ -122,16 +121,11 @@ def show(job: Job, learner: Learner, networks: Networks, round_: int) -> None:
     with torch.no_grad():
         pictures = learner.pictures(networks)
     for name, picture in pictures.items():
-        path = job.picture(name, step_after(job.study, round_))
+        path = job.picture(name, job.study.step_after(round_))
         partial = path.with_suffix(".partial")
         with partial.open("wb") as file:
             np.save(file, picture)
         partial.replace(path)
-
-
-def step_after(study: Study, round_: int) -> int:
-    """The training step (epoch) at which a round ends."""
-    return min(round_ * study.steps_per_round, study.steps) if study.steps else round_
 
 
 class Lines:
@@ -154,13 +148,6 @@ class Lines:
         self._flush()
 
 
-def training_length(study: Study) -> Length:
-    """How long one whole trial of the study trains."""
-    if study.steps is None:
-        return Length(study.rounds)
-    return Length(study.rounds, study.steps_per_round, study.steps)
-
-
 def trial_seed(study: Study, proposal: Proposal) -> tuple[int, int]:
     """The seed of a trial; all segments of a population's member share one."""
     member = proposal.number if proposal.member is None else proposal.member
@@ -171,7 +158,7 @@ def _run_learner(job: Job, found: type[Learner], lines: Lines) -> Outcome:
     assert job.study.data is not None
     dataset = load(job.study.data)
     learner = copy.copy(prepared(found, dataset))  # what it keeps for itself ends with the trial
-    length = training_length(job.study)
+    length = job.study.length
 
     def watch(round_: int, networks: Networks) -> None:
         if is_shown(round_, length.rounds):

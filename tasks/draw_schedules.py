@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from models.discrete import Choice
 from models.space import Dimension, Value, same
 from models.study import Goal, Study, Trial
-from models.trial import step_after
 from tasks.lineage import ancestry, lineage
 from tasks.report import COLOURS, scale
 
@@ -58,7 +57,7 @@ class Family:
 
     def end(self, trial: Trial) -> int:
         """The training step at which a segment ends."""
-        return step_after(self.study, trial.proposal.until or trial.rounds)
+        return self.study.step_after(trial.proposal.until or trial.rounds)
 
     def is_copy(self, trial: Trial) -> bool:
         """Whether a segment continued from another member's weights."""

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from models.space import Params, Value, same
 from models.study import Goal, Study, Trial
-from models.trial import step_after
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -156,7 +155,7 @@ def table(
         ]
         scores = (copy.score, copy.source_score)
         metrics = [None if score is None else goal.value(score) for score in scores]
-        when = step_after(study, copy.until)
+        when = study.step_after(copy.until)
         rows.append([when, copy.member, copy.source, *metrics, *values, in_words(copy)])
     return pd.DataFrame(rows, columns=[*columns, "explored"])
 

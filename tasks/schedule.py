@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from models.study import Goal, Proposal, Study, Trial
-from models.trial import step_after
 from tasks.lineage import Phase, ancestry
 
 FILE = "schedule.json"
@@ -46,8 +45,8 @@ def written(
             {
                 "from_round": phase.first,
                 "until_round": phase.until,
-                "from_step": step_after(study, phase.first),
-                "until_step": step_after(study, phase.until),
+                "from_step": study.step_after(phase.first),
+                "until_step": study.step_after(phase.until),
                 "hyperparameters": dict(phase.params),
             }
             for phase in phases

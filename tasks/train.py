@@ -157,8 +157,7 @@ def node() -> str | None:
 
 def first_step(study: Study, parent: Trial | None) -> int:
     """The training step (epoch) at which a trial starts or goes on."""
-    done = (parent.proposal.until or 0) if parent else 0
-    return done * (study.steps_per_round if study.steps else 1)
+    return study.step_after((parent.proposal.until or 0) if parent else 0)
 
 
 def is_last(study: Study, proposal: Proposal) -> bool:

@@ -21,8 +21,8 @@ from models.learners.gan import discriminator_loss, generator_loss, grid, latent
 from models.space import Space
 from models.stack import Stack
 from models.stacked_training import fit_stack
-from models.study import Study
-from models.training import Length, facts, fit, measure, prepared, seeded, tensors
+from models.study import Length, Study
+from models.training import facts, fit, measure, prepared, seeded, tensors
 from models.winner import examine
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "mnist_t10k"

@@ -18,8 +18,8 @@ from models.data.load import load
 from models.data.source import Builtin, Csv, Numbers
 from models.learner import OPTIMISER, DataFacts, Learner, Supervised
 from models.space import Space
-from models.study import Study
-from models.training import Length, facts, fit, seeded, tensors
+from models.study import Length, Study
+from models.training import facts, fit, seeded, tensors
 from models.winner import export
 
 SETS = [

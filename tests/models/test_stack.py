@@ -26,7 +26,8 @@ from models.learner import Hyperparameter, Learner, Supervised
 from models.program import UnstackableError
 from models.stack import Stack
 from models.stacked_training import fit_stack
-from models.training import DivergedError, Length, facts, fit, prepared
+from models.study import Length
+from models.training import DivergedError, facts, fit, prepared
 
 OPTIMIZERS = ["sgd", "adam", "adamw", "rmsprop"]
 SETS = [

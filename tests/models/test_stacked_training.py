@@ -21,8 +21,8 @@ from models.stack import Stack
 from models.stacked_optimiser import KINDS
 from models.stacked_training import fit_stack
 from models.stacked_trials import run_stack
-from models.study import Goal, Proposal, Study
-from models.training import Length, fit, prepared, summary
+from models.study import Goal, Length, Proposal, Study
+from models.training import fit, prepared, summary
 from models.trial import Failure, Job, Outcome, run
 
 LEARNERS = dedent(

@@ -23,9 +23,9 @@ from models.data.load import load
 from models.data.preprocessing import Preprocessing, Table
 from models.data.source import Builtin
 from models.learner import Hyperparameter, Learner, Supervised
+from models.study import Length
 from models.training import (
     DivergedError,
-    Length,
     batch,
     derived_seed,
     facts,

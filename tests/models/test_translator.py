@@ -21,8 +21,8 @@ from models.data.source import Builtin, Numbers, Parallel
 from models.decoding import beam_search, greedy
 from models.learner import DataFacts
 from models.stack import Stack
-from models.study import Study
-from models.training import Length, facts, fit, prepared, seeded, tensors
+from models.study import Length, Study
+from models.training import facts, fit, prepared, seeded, tensors
 from models.transformer import Attention, waves
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "multi30k_ende"

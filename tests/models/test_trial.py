@@ -14,7 +14,7 @@ from models.data.source import Builtin
 from models.space import Space
 from models.study import Goal, Proposal, Study
 from models.training import DivergedError
-from models.trial import Job, run, training_length, trial_seed
+from models.trial import Job, run, trial_seed
 
 HEADER = """
 import math, random
@@ -269,7 +269,7 @@ def test_a_maximized_metric_scores_below_zero(tmp_path):
 
 def test_steps_are_logged_as_steps(tmp_path):
     study = iris(epochs=None, steps=7, evaluate_every=3)
-    assert training_length(study).rounds == 3
+    assert study.length.rounds == 3
     assert run(job(tmp_path, study)).rounds == 3
     assert [row["step"] for row in rows_of(tmp_path / "log.jsonl")] == [3, 6, 7]
 
