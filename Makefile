@@ -7,9 +7,16 @@ DEMO_HOME := .nettuner/demo
 
 .PHONY: demo test lint bench bench-bayesian bench-population constraints schema clean
 
+LAYOUT := $(VENV)/layout/nettuner
+
+# What an earlier build left would be taken for the package.
 $(VENV)/installed: pyproject.toml deploy/constraints.txt
+	rm -rf build *.egg-info
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint deploy/constraints.txt --editable '.[dev]'
+	mkdir -p $(LAYOUT)
+	ln -sfn ../../../flows/face/__init__.py $(LAYOUT)/__init__.py
+	for folder in deploy flows models tasks; do ln -sfn ../../../$$folder $(LAYOUT)/$$folder; done
 	@touch $@
 
 demo: $(VENV)/installed

@@ -9,14 +9,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows import production
-from flows.command import StudyFile, StudyName, Verbose, as_interrupt, fail, started
+from nettuner.flows.commands import production
+from nettuner.flows.commands.shared import (
+    StudyFile,
+    StudyName,
+    Verbose,
+    as_interrupt,
+    fail,
+    started,
+)
 
 if TYPE_CHECKING:
-    from flows.search import SearchResult
-    from models.study import Study
-    from tasks.plan import Plan
-    from tasks.recall import PastSearch
+    from nettuner.flows.engine.search import SearchResult
+    from nettuner.models.study import Study
+    from nettuner.tasks.memory.recall import PastSearch
+    from nettuner.tasks.plan import Plan
 
 app = typer.Typer(
     name="nettuner",
@@ -40,8 +47,8 @@ def main() -> None:
 
 def plan_of(path: Path, strategy: str | None = None) -> Plan:
     """A study from its file, with all that follows from it; leaves with status 2 if it is bad."""
-    from models.study_file import StudyError, load
-    from tasks.plan import make_plan, using
+    from nettuner.models.study_file import StudyError, load
+    from nettuner.tasks.plan import make_plan, using
 
     try:
         study = load(path)
@@ -58,7 +65,7 @@ def check(study: StudyFile) -> None:
 
     Leaves with status 2 and one line for each fault if the study is bad.
     """
-    from flows.show import show_plan
+    from nettuner.flows.commands.show import show_plan
 
     show_plan(plan_of(study))
 
@@ -87,8 +94,8 @@ def search(
     Prefect runs the trials, MLflow records them; `nettuner ui` shows both. Ctrl-C ends the search
     cleanly, and `--resume` goes on where it stopped.
     """
-    from flows.quiet import keep_quiet
-    from flows.show import show_result
+    from nettuner.flows.commands.show import show_result
+    from nettuner.flows.servers.logging_setup import keep_quiet
 
     wanted: list[str | None] = [*strategy] if strategy else [None]
     plans = [plan_of(study, name) for name in wanted]
@@ -101,7 +108,7 @@ def search(
 
 
 def _run(study: Study, strategy: str, resume: bool, path: Path, verbose: bool) -> SearchResult:
-    from flows.search import flow_of
+    from nettuner.flows.engine.find import flow_of
 
     again = f"nettuner search {path} --strategy {strategy} --resume"
     return started(
@@ -113,11 +120,12 @@ def _run(study: Study, strategy: str, resume: bool, path: Path, verbose: bool) -
 
 def past_searches(study: str) -> list[PastSearch]:
     """What is recorded of a study, named or given by its file."""
-    from flows.quiet import keep_quiet
-    from models.study_file import StudyError, load
+    from nettuner.flows.servers.logging_setup import keep_quiet
+    from nettuner.models.study_file import StudyError, load
 
     keep_quiet(verbose=False)
-    from tasks import recall, track
+    from nettuner.tasks.memory import recall
+    from nettuner.tasks.memory import search_record as track
 
     try:
         name = load(Path(study)).name if study.endswith((".yaml", ".yml")) else study
@@ -146,8 +154,9 @@ def trials(
     """Show the trials of a study's latest search as a table, the best first."""
     import pandas as pd
 
-    from flows.show import show_table, write_table
-    from tasks import report, strategies
+    from nettuner.flows.commands.show import show_table, write_table
+    from nettuner.tasks import strategies
+    from nettuner.tasks.report import tables as report
 
     found = past_searches(study)
     try:
@@ -175,8 +184,8 @@ def compare(
     plot: Annotated[Path, typer.Option(help="Where the picture goes.")] = Path("comparison.png"),
 ) -> None:
     """Compare a study's strategies: a table, and a picture of best so far against effort."""
-    from flows.show import show_table
-    from tasks import report
+    from nettuner.flows.commands.show import show_table
+    from nettuner.tasks.report import tables as report
 
     found = report.latest_of_each_strategy(past_searches(study))
     if not found:
@@ -212,13 +221,13 @@ def replay(
     The winner of a population was trained under hyperparameters that changed; this tells what
     the same schedule is worth to a network that is trained on it from its beginning.
     """
-    from flows.quiet import keep_quiet
+    from nettuner.flows.servers.logging_setup import keep_quiet
 
     keep_quiet(verbose)
-    from flows.replay import replay as flow
-    from flows.replay import to_replay
-    from flows.show import show_replay
-    from models.study_file import StudyError
+    from nettuner.flows.commands.show import show_replay
+    from nettuner.flows.replay import replay as flow
+    from nettuner.flows.replay import to_replay
+    from nettuner.models.study_file import StudyError
 
     try:
         found = to_replay(study, search)
@@ -237,7 +246,7 @@ def ui(
     browser: Annotated[bool, typer.Option(help="Open them in the browser.")] = True,
 ) -> None:
     """Show what was recorded: runs in MLflow, DAGs in Prefect. Ctrl-C ends it."""
-    from flows.pages import serve_pages
+    from nettuner.flows.servers.pages import serve_pages
 
     signal.signal(signal.SIGTERM, as_interrupt)
     try:
@@ -255,7 +264,7 @@ def schema(
     """Write the JSON schema of a study, with which editors complete and check one."""
     import json
 
-    from tasks.schema import study_schema
+    from nettuner.tasks.schema import study_schema
 
     text = json.dumps(study_schema(), indent=2) + "\n"
     if output is None:

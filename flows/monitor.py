@@ -8,19 +8,20 @@ from prefect import State, flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
 from pydantic import Field
 
-from flows.events import DEGRADED, tell
-from flows.naming import after_the_study
-from flows.outcome import ended
-from flows.punctual import superseded
-from models.data.feed import NoDataError
-from models.data.source import AnySource
-from models.drift import LIMIT
-from models.study import Study
-from tasks import promote, track
-from tasks.arrivals import arrivals
-from tasks.check_champion import Check, Limits, check, note_failure
-from tasks.named_study import with_data
-from tasks.task_of import task_of
+from nettuner.flows.prefect_runs.events import DEGRADED, tell
+from nettuner.flows.prefect_runs.naming import after_the_study
+from nettuner.flows.prefect_runs.outcome import ended
+from nettuner.flows.prefect_runs.overdue import superseded
+from nettuner.models.data.source import AnySource
+from nettuner.models.production.drift import LIMIT
+from nettuner.models.production.incoming import NoDataError
+from nettuner.models.study import Study
+from nettuner.tasks.champion import registry as promote
+from nettuner.tasks.champion.incoming import arrivals
+from nettuner.tasks.champion.monitoring import Check, Limits, check, note_failure
+from nettuner.tasks.champion.predicted import task_of
+from nettuner.tasks.memory import search_record as track
+from nettuner.tasks.named_study import with_data
 
 NO_CHAMPION = "no champion"
 

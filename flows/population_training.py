@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from prefect import flow
 
-from flows.search import SearchResult, search
-from tasks.named_study import StudyGiven
-from tasks.plan import using
+from nettuner.flows.engine.search import SearchResult, search
+from nettuner.tasks.named_study import StudyGiven
+from nettuner.tasks.plan import using
+
+STRATEGY = "population"
 
 
 @flow(name="population-training", flow_run_name="{study.name}-population-training")
@@ -18,4 +20,4 @@ def population_training(study: StudyGiven, resume: bool = False) -> SearchResult
             directory or to NETTUNER_HOME), or the name of one that was searched before.
         resume: Go on with the latest such search of this study that was interrupted.
     """
-    return search(using(study, "population"), resume)
+    return search(using(study, STRATEGY), resume)

@@ -9,18 +9,21 @@ from typing import Any
 
 from prefect import flow
 
-from flows.record import facts_of, folder_of
-from flows.search import SearchFailedError, close, node_name, plain
-from models.study import Proposal, Stop, Study, Trial, best
-from models.study_file import load
-from tasks import lineage, recall, report, schedule, track
-from tasks.examine import examine_winner
-from tasks.named_study import StudyGiven
-from tasks.plan import Plan, make_plan, using
-from tasks.progress import Progress
-from tasks.recall import PastSearch
-from tasks.train import Bench, FailedTrialError, train
-from tasks.worker_pool import WorkerPool
+from nettuner.flows.engine.record import facts_of, folder_of
+from nettuner.flows.engine.search import SearchFailedError, close, node_name, plain
+from nettuner.models.study import Proposal, Stop, Study, Trial, best
+from nettuner.models.study_file import load
+from nettuner.tasks.memory import recall
+from nettuner.tasks.memory import search_record as track
+from nettuner.tasks.memory.recall import PastSearch
+from nettuner.tasks.named_study import StudyGiven
+from nettuner.tasks.plan import Plan, make_plan, using
+from nettuner.tasks.report import tables as report
+from nettuner.tasks.report.progress import Progress
+from nettuner.tasks.strategies.population import lineage, schedule
+from nettuner.tasks.training.examine import examine_winner
+from nettuner.tasks.training.pool import WorkerPool
+from nettuner.tasks.training.trial import Bench, FailedTrialError, train
 
 POPULATION = "population"
 

@@ -11,25 +11,28 @@ from prefect.cache_policies import NO_CACHE
 from prefect.futures import PrefectFuture
 from pydantic import Field
 
-from flows.approval import ask
-from flows.events import PROMOTED, REFUSED, tell
-from flows.finals import train_finals
-from flows.monitor import Least
-from flows.naming import after_the_study
-from flows.one_at_a_time import BusyError, one_at_a_time
-from flows.outcome import ended
-from flows.punctual import superseded
-from flows.search import SearchResult, flow_of, plain
-from models.data.labelled import Labelled
-from models.study import StrategyChoice, Study
-from tasks import promote, strategies, track
-from tasks.arrivals import arrivals
-from tasks.contest import Challenger, Contest, contest, install
-from tasks.cool_down import cooling, retuned
-from tasks.fresh import freeze
-from tasks.named_study import with_data
-from tasks.plan import using
-from tasks.task_of import task_of
+from nettuner.flows.engine.find import flow_of
+from nettuner.flows.engine.search import SearchResult, plain
+from nettuner.flows.engine.train_finals import train_finals
+from nettuner.flows.monitor import Least
+from nettuner.flows.prefect_runs.approval import ask
+from nettuner.flows.prefect_runs.events import PROMOTED, REFUSED, tell
+from nettuner.flows.prefect_runs.naming import after_the_study
+from nettuner.flows.prefect_runs.one_at_a_time import BusyError, one_at_a_time
+from nettuner.flows.prefect_runs.outcome import ended
+from nettuner.flows.prefect_runs.overdue import superseded
+from nettuner.models.data.labelled import Labelled
+from nettuner.models.study import StrategyChoice, Study
+from nettuner.tasks import strategies
+from nettuner.tasks.champion import registry as promote
+from nettuner.tasks.champion.compare import Challenger, Contest, contest, install
+from nettuner.tasks.champion.cool_down import cooling, retuned
+from nettuner.tasks.champion.frozen_data import freeze
+from nettuner.tasks.champion.incoming import arrivals
+from nettuner.tasks.champion.predicted import task_of
+from nettuner.tasks.memory import search_record as track
+from nettuner.tasks.named_study import with_data
+from nettuner.tasks.plan import using
 
 AtLeastZero = Annotated[float, Field(ge=0)]
 Outcome = Literal["promoted", "refused", "declined", "skipped"]

@@ -10,12 +10,12 @@ from typing import Any
 
 import torch
 
-from models import learners
-from models.data.load import load
-from models.learner import Hyperparameter, Learner
-from models.space import Choice, Dimension, Fixed, Space
-from models.study import Direction, Goal, Study
-from models.training import facts, seeded
+from nettuner.models import learners
+from nettuner.models.data.load import load
+from nettuner.models.learner import Hyperparameter, Learner
+from nettuner.models.space import Choice, Dimension, Fixed, Space
+from nettuner.models.study import Direction, Goal, Study
+from nettuner.models.training.loop import facts, seeded
 
 
 @dataclass(frozen=True)
@@ -49,13 +49,12 @@ def fit_together(study: Study) -> Fitted:
     Raises:
         MisfitError: what does not fit, all of it at once where that is possible.
     """
-    try:
-        found = learners.find(study.learner)
-    except ValueError as error:
-        raise MisfitError([("learner", str(error))]) from None
-    if isinstance(found, type):
-        return _fit_learner(study, found)
-    return _fit_function(study)
+    with learners.beside(study.learner):
+        try:
+            found = learners.find(study.learner)
+        except ValueError as error:
+            raise MisfitError([("learner", str(error))]) from None
+        return _fit_learner(study, found) if isinstance(found, type) else _fit_function(study)
 
 
 def _fit_function(study: Study) -> Fitted:

@@ -27,9 +27,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.data.preprocessing import Sentences
-from models.data.source import TaskKind
-from models.study import Direction
+from nettuner.models.data.preprocessing import Sentences
+from nettuner.models.data.source import TaskKind
+from nettuner.models.study import Direction
 
 Networks = Mapping[str, nn.Module]
 Now = Mapping[str, Any]

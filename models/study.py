@@ -20,8 +20,8 @@ from pydantic import (
     model_validator,
 )
 
-from models.data.source import AnySource
-from models.space import Number, Params, Space
+from nettuner.models.data.source import AnySource
+from nettuner.models.space import Number, Params, Space
 
 Direction = Literal["minimize", "maximize"]
 Count = Annotated[StrictInt, Field(ge=1)]

@@ -13,8 +13,8 @@ from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
-from models.explain import Key, explain, sentence
-from models.study import Study
+from nettuner.models.study import Study
+from nettuner.models.study_faults import Key, explain, sentence
 
 DATA_FILES = (
     "path",

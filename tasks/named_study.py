@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-from models.data.source import AnySource
-from models.study import Study
-from models.study_file import load
-from tasks import recall, track
-from tasks.home import home
+from nettuner.models.data.source import AnySource
+from nettuner.models.study import Study
+from nettuner.models.study_file import load
+from nettuner.tasks.home import home
+from nettuner.tasks.memory import recall
+from nettuner.tasks.memory import search_record as track
 
 ENDINGS = (".yaml", ".yml")
 # What comes with the product.
-SHIPPED = Path(__file__).parents[1] / "deploy" / "studies"
+SHIPPED = Path(str(files("nettuner.deploy"))) / "studies"
 
 
 def named(study: str) -> Study:

@@ -10,13 +10,13 @@ from typing import cast
 
 from pydantic import BaseModel, ValidationError
 
-from models.check import MisfitError, fit_together
-from models.explain import explain
-from models.study import Goal, StrategyChoice, Study
-from models.study_file import StudyError
-from tasks import strategies
-from tasks.schema import GIVEN
-from tasks.strategies import Strategy
+from nettuner.models.check import MisfitError, fit_together
+from nettuner.models.study import Goal, StrategyChoice, Study
+from nettuner.models.study_faults import explain
+from nettuner.models.study_file import StudyError
+from nettuner.tasks import strategies
+from nettuner.tasks.schema import GIVEN
+from nettuner.tasks.strategies import Strategy
 
 # What may change between an interruption and its resume.
 CHANGEABLE = {"stop", "width", "stack", "threads", "trial_seconds"}

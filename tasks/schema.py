@@ -6,8 +6,8 @@ from typing import Any, cast
 
 from pydantic import BaseModel
 
-from models.study import Study
-from tasks import strategies
+from nettuner.models.study import Study
+from nettuner.tasks import strategies
 
 # What the study gives a strategy; no settings of its own.
 GIVEN = ("seed", "budget", "rounds", "structural", "earlier")

@@ -19,9 +19,9 @@ from uuid import UUID
 import pytest
 
 if TYPE_CHECKING:
-    from flows.search import SearchResult
-    from models.study import Study
-    from tasks.worker_pool import WorkerPool
+    from nettuner.flows.engine.search import SearchResult
+    from nettuner.models.study import Study
+    from nettuner.tasks.training.pool import WorkerPool
 
 LONGEST_ID = 32
 
@@ -88,7 +88,7 @@ LEARNERS = dedent(
 
     from torch import nn
 
-    from models.learner import Supervised
+    from nettuner.models.learner import Supervised
 
 
     class Linear(Supervised):
@@ -130,7 +130,7 @@ class Lab:
     """Makes studies, searches them, and reads back what Prefect and MLflow have of them."""
 
     def __init__(self, home: Path) -> None:
-        from tasks import track
+        from nettuner.tasks.memory import search_record as track
 
         self.home = home
         self.functions = home / "functions.py"
@@ -142,7 +142,7 @@ class Lab:
 
     def function_study(self, name, function="bowl", **changes):
         """Of a function in a file outside this project."""
-        from models.study import Study
+        from nettuner.models.study import Study
 
         given = {
             "name": name,
@@ -156,7 +156,7 @@ class Lab:
 
     def network_study(self, name, **changes):
         """Of a tiny network on a data set that ships with scikit-learn."""
-        from models.study import Study
+        from nettuner.models.study import Study
 
         given = {
             "name": name,
@@ -174,14 +174,14 @@ class Lab:
 
     def search(self, study, resume=False):
         """Run the flow of the study's strategy here."""
-        from flows.search import flow_of
-        from tasks import strategies
+        from nettuner.flows.engine.find import flow_of
+        from nettuner.tasks import strategies
 
         return flow_of(strategies.full_name(study.strategy.name))(study, resume=resume)
 
     def workers(self, width, threads):
         """Workers that are kept until the session ends, in place of those of one search."""
-        from tasks.worker_pool import WorkerPool
+        from nettuner.tasks.training.pool import WorkerPool
 
         if width not in self._pools:
             self._pools[width] = WorkerPool(width, threads)
@@ -189,7 +189,7 @@ class Lab:
 
     def quick_search(self, study):
         """The same with workers that are kept for the next search, as starting them takes long."""
-        from flows import search
+        from nettuner.flows.engine import search
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(search, "WorkerPool", self.workers)
@@ -206,7 +206,7 @@ class Lab:
 
     def past(self, name):
         """What MLflow has of all searches of a study."""
-        from tasks import recall
+        from nettuner.tasks.memory import recall
 
         return recall.searches(self.mlflow, name)
 
@@ -252,7 +252,7 @@ class Lab:
 
     def command(self, *words, **keywords):
         """The command line in a process of its own, against the same server and store."""
-        words = [sys.executable, "-m", "flows.cli", *map(str, words)]
+        words = [sys.executable, "-m", "nettuner.flows.cli", *map(str, words)]
         return subprocess.Popen(
             words,
             stdout=subprocess.PIPE,
@@ -266,7 +266,7 @@ class Lab:
 @pytest.fixture(scope="session")
 def home(tmp_path_factory):
     """Where everything of this session is kept; not the user's own."""
-    from flows.quiet import keep_quiet
+    from nettuner.flows.servers.logging_setup import keep_quiet
 
     folder = tmp_path_factory.mktemp("home").resolve()
     before = set(os.environ)
@@ -286,7 +286,7 @@ def lab(home):
     from prefect import settings
     from prefect.testing.utilities import prefect_test_harness
 
-    from tasks import track
+    from nettuner.tasks.memory import search_record as track
 
     # MLflow's database takes as long to make as Prefect's server to start: both at once.
     database = threading.Thread(target=track.client().search_experiments)
@@ -369,7 +369,7 @@ def kept_and_needed(engine):
 @pytest.fixture(scope="session")
 def population_search(lab):
     """Four members for three generations; one learning rate breaks its member."""
-    from flows.search import Engine, node_name
+    from nettuner.flows.engine.search import Engine, node_name
 
     space = {
         "learning_rate": {"distribution": "log-uniform", "low": 0.01, "high": 2},

@@ -10,15 +10,39 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+PACKAGE = "nettuner"
 FLOORS = ("models", "tasks", "flows", "deploy")
-# Where MLflow is spoken: the record of searches, models logged and promoted, and the served model.
-SPEAK_MLFLOW = {
-    "tasks/track.py",
-    "tasks/answer.py",
-    "tasks/log_model.py",
-    "tasks/promote.py",
-    "tasks/served_model.py",
+# The rooms of a floor: its folders, and the files beside them. Imports point to earlier ranks.
+RANKS: dict[str, list[set[str]]] = {
+    "models": [
+        {"space"},
+        {"data"},
+        {"study"},
+        {"study_faults", "learner", "networks", "production"},
+        {"study_file", "learners"},
+        {"training"},
+        {"stacks", "check"},
+    ],
+    "tasks": [
+        {"home", "strategies"},
+        {"schema", "memory"},
+        {"plan", "named_study"},
+        {"training"},
+        {"champion"},
+        {"report"},
+    ],
+    "flows": [
+        {"prefect_runs"},
+        {"engine", "servers"},
+        {"grid_search", "random_search", "bayesian_optimization", "population_training"},
+        {"replay", "monitor"},
+        {"retune"},
+        {"commands"},
+        {"cli", "face"},
+    ],
 }
+# Where MLflow is spoken: the memory of searches, the registry of champions, and served models.
+SPEAK_MLFLOW = ("tasks/memory/", "tasks/champion/")
 
 Rule = Callable[[str, str], list[str]]
 
@@ -38,7 +62,10 @@ def imports(source: str) -> Iterator[str]:
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
         elif isinstance(node, ast.ImportFrom):
-            yield "." * node.level + (node.module or "")
+            module = "." * node.level + (node.module or "")
+            # From the package or a floor itself, what is named is a floor or a room.
+            whole = top(module) == PACKAGE and module.count(".") < 2
+            yield from (f"{module}.{name.name}" for name in node.names) if whole else [module]
         elif isinstance(node, ast.Call) and _called(node.func) in ("import_module", "__import__"):
             yield _beginning(node.args[0])
 
@@ -67,10 +94,44 @@ def top(module: str) -> str:
     return module.partition(".")[0]
 
 
+def place(module: str) -> list[str]:
+    """Floor, room and what is below them, of a module of ours; empty for all others."""
+    parts = module.split(".")
+    return parts[1:] if parts[0] == PACKAGE else []
+
+
+def room_of(file: str) -> str:
+    return file.split("/")[1].removesuffix(".py")
+
+
+def rank(floor: str, room: str) -> int:
+    found = [i for i, rooms in enumerate(RANKS.get(floor, [])) if room in rooms]
+    return found[0] if found else -1
+
+
 def points_left(file: str, source: str) -> list[str]:
     """Imports of a floor above the file's own."""
-    floor = FLOORS.index(file.partition("/")[0])
-    return [name for name in imports(source) if top(name) in FLOORS[floor + 1 :]]
+    above = FLOORS[FLOORS.index(file.partition("/")[0]) + 1 :]
+    return [name for name in imports(source) if place(name)[:1] and place(name)[0] in above]
+
+
+def points_up(file: str, source: str) -> list[str]:
+    """Imports of a room of the same floor that has no earlier rank than the file's own."""
+    floor, room = file.partition("/")[0], room_of(file)
+    return [
+        name
+        for name in imports(source)
+        for other in [place(name)]
+        if len(other) > 1
+        and (other[0], room) != (floor, other[1])
+        and other[0] == floor
+        and rank(floor, other[1]) >= rank(floor, room)
+    ]
+
+
+def is_bare(file: str, source: str) -> list[str]:
+    """Imports that somebody's own `models` or `tasks` would answer."""
+    return [name for name in imports(source) if top(name) in FLOORS]
 
 
 def is_relative(file: str, source: str) -> list[str]:
@@ -86,14 +147,14 @@ def is_impure(file: str, source: str) -> list[str]:
 
 
 def speaks_mlflow(file: str, source: str) -> list[str]:
-    if file in SPEAK_MLFLOW:
+    if file.startswith(SPEAK_MLFLOW):
         return []
     return [name for name in at_run_time(source) if top(name) == "mlflow"]
 
 
 def hides_a_module(file: str, source: str) -> list[str]:
-    """Prefect puts a flow's folder on sys.path, where its files hide modules of their names."""
-    stem = Path(file).stem
+    """Prefect puts a flow's folder on sys.path, where what lies in it hides modules."""
+    stem = room_of(file)
     return [stem] if stem in {*sys.stdlib_module_names, *FLOORS, "tests"} else []
 
 
@@ -105,6 +166,20 @@ def offenders(rule: Rule, *folders: str) -> dict[str, list[str]]:
 
 def test_imports_only_point_right():
     assert offenders(points_left, "models", "tasks", "flows") == {}
+
+
+def test_imports_inside_a_floor_point_to_earlier_ranks():
+    assert offenders(points_up, "models", "tasks", "flows") == {}
+
+
+@pytest.mark.parametrize("floor", RANKS)
+def test_every_room_has_one_rank(floor):
+    rooms = {room_of(file) for file in files(floor)} - {"__init__"}
+    assert sorted(rooms) == sorted(room for some in RANKS[floor] for room in some)
+
+
+def test_nothing_is_imported_by_a_name_that_others_use_too():
+    assert offenders(is_bare, "models", "tasks", "flows", "deploy", "tests") == {}
 
 
 def test_imports_are_absolute():
@@ -131,23 +206,37 @@ def test_tests_are_no_packages():
     assert [file for file in files("tests") if file.endswith("__init__.py")] == []
 
 
+STUDY, RECORD = "nettuner.models.study", "nettuner.tasks.memory.search_record"
+
+
 @pytest.mark.parametrize(
     ("rule", "file", "source", "wrong"),
     [
-        (points_left, "models/study.py", "import tasks.track", ["tasks.track"]),
-        (points_left, "models/a/b.py", "from flows import search", ["flows"]),
-        (points_left, "tasks/train.py", "def f():\n    from flows.search import search", None),
-        (points_left, "tasks/train.py", "if TYPE_CHECKING:\n    import flows.cli", None),
-        (points_left, "tasks/train.py", "importlib.import_module('flows.cli')", ["flows.cli"]),
-        (points_left, "tasks/train.py", "import_module(f'flows.{name}')", ["flows."]),
-        (points_left, "flows/search.py", "import deploy.x", ["deploy.x"]),
-        (is_relative, "tasks/train.py", "from .track import x\nfrom .. import y", [".track", ".."]),
+        (points_left, "models/study.py", f"import {RECORD}", [RECORD]),
+        (points_left, "models/a/b.py", "from nettuner.flows import cli", ["nettuner.flows.cli"]),
+        (points_left, "models/study.py", "from nettuner import tasks", ["nettuner.tasks"]),
+        (points_up, "models/study.py", "from nettuner.models import space, learners", None),
+        (points_left, "tasks/plan.py", "def f():\n    from nettuner.flows.cli import app", None),
+        (points_left, "tasks/plan.py", "if TYPE_CHECKING:\n    import nettuner.flows.cli", None),
+        (points_left, "tasks/plan.py", "importlib.import_module('nettuner.flows.cli')", None),
+        (points_left, "tasks/plan.py", "import_module(f'nettuner.flows.{name}')", None),
+        (points_left, "flows/cli.py", "import nettuner.deploy.x", ["nettuner.deploy.x"]),
+        (points_up, "models/space/reals.py", f"import {STUDY}", [STUDY]),
+        (points_up, "models/study.py", "from nettuner.models.learner import Learner", None),
+        (points_up, "tasks/memory/recall.py", "import nettuner.tasks.training.trial", None),
+        (points_up, "flows/engine/search.py", "from nettuner.flows.cli import app", None),
+        (points_up, "flows/engine/search.py", "import nettuner.flows.servers.up", None),
+        (is_bare, "models/study.py", "import models.space", ["models.space"]),
+        (is_bare, "tests/x.py", "from tasks import plan", ["tasks"]),
+        (is_bare, "tests/x.py", "import_module(f'flows.{name}')", ["flows."]),
+        (is_relative, "tasks/plan.py", "from .home import x\nfrom .. import y", [".home", ".."]),
         (knows_prefect_or_mlflow, "models/study.py", "from prefect.cache import x", None),
         (knows_prefect_or_mlflow, "models/study.py", "import os, mlflow", ["mlflow"]),
-        (is_impure, "tasks/strategies/x.py", "import torch.nn as nn", ["torch.nn"]),
-        (speaks_mlflow, "tasks/report.py", "from mlflow import MlflowClient", ["mlflow"]),
-        (speaks_mlflow, "flows/search.py", "def f():\n    import mlflow", ["mlflow"]),
+        (is_impure, "tasks/strategies/a/b.py", "import torch.nn as nn", ["torch.nn"]),
+        (speaks_mlflow, "tasks/report/tables.py", "from mlflow import MlflowClient", ["mlflow"]),
+        (speaks_mlflow, "flows/cli.py", "def f():\n    import mlflow", ["mlflow"]),
         (hides_a_module, "flows/queue.py", "", ["queue"]),
+        (hides_a_module, "flows/queue/a.py", "", ["queue"]),
         (hides_a_module, "flows/models.py", "", ["models"]),
     ],
 )
@@ -159,16 +248,17 @@ def test_every_rule_can_fail(rule, file, source, wrong):
 @pytest.mark.parametrize(
     ("rule", "file", "source"),
     [
-        (points_left, "flows/search.py", "import tasks.track, models.study, prefect"),
-        (points_left, "tasks/x.py", "import flowsheet, taskset"),
+        (points_left, "flows/cli.py", f"import {RECORD}, {STUDY}, prefect"),
+        (points_left, "tasks/x.py", "import flowsheet, taskset, nettuner"),
+        (points_up, "models/stacks/stack.py", "import nettuner.models.stacks.program"),
+        (points_up, "models/stacks/stack.py", "from nettuner.models.training import loop"),
+        (points_up, "tasks/plan.py", f"import {STUDY}"),
+        (is_bare, "models/study.py", f"import {STUDY}, taskset"),
         (knows_prefect_or_mlflow, "models/study.py", "'''import mlflow'''\nimport torch"),
-        (speaks_mlflow, "tasks/track.py", "import mlflow"),
-        (
-            speaks_mlflow,
-            "tasks/recall.py",
-            "if TYPE_CHECKING:\n    from mlflow import MlflowClient",
-        ),
+        (speaks_mlflow, "tasks/memory/recall.py", "import mlflow"),
+        (speaks_mlflow, "tasks/plan.py", "if TYPE_CHECKING:\n    from mlflow import MlflowClient"),
         (hides_a_module, "flows/grid_search.py", ""),
+        (hides_a_module, "flows/engine/queue.py", ""),
     ],
 )
 def test_no_rule_fails_without_a_reason(rule, file, source):

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from models.learner import Supervised
+from nettuner import Supervised
 
 
 class Net(Supervised):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.data.dataset import Dataset
-from models.data.images import image_dataset
-from models.data.source import Builtin
-from models.data.tables import table_dataset
+from nettuner.models.data.dataset import Dataset
+from nettuner.models.data.images import image_dataset
+from nettuner.models.data.source import Builtin
+from nettuner.models.data.tables import table_dataset
 
 DARKEST_DIGIT = 16.0
 

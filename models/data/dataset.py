@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.data.labelled import Labelled
-from models.data.preprocessing import Label, Preprocessing
-from models.data.source import TaskKind
+from nettuner.models.data.labelled import Labelled
+from nettuner.models.data.preprocessing import Label, Preprocessing
+from nettuner.models.data.source import TaskKind
 
 if TYPE_CHECKING:
     import pandas as pd

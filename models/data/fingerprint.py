@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.data.preprocessing import numbers, texts
+from nettuner.models.data.preprocessing import numbers, texts
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,7 +10,15 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from models.data.preprocessing import Category, Number, Table, days, is_missing, numbers, texts
+from nettuner.models.data.preprocessing import (
+    Category,
+    Number,
+    Table,
+    days,
+    is_missing,
+    numbers,
+    texts,
+)
 
 Kind = Literal["number", "date", "category"]
 

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.data.contents import read
-from models.data.dataset import Dataset
-from models.data.images import Images, image_dataset
-from models.data.source import Idx
+from nettuner.models.data.contents import read
+from nettuner.models.data.dataset import Dataset
+from nettuner.models.data.images import Images, image_dataset
+from nettuner.models.data.source import Idx
 
 TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 

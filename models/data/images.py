@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.data import fingerprint
-from models.data.dataset import Dataset, Split, examples
-from models.data.labelled import Labelled
-from models.data.preprocessing import Label, Pixels, Preprocessing, listed
-from models.data.source import Source
-from models.data.split import split
-from models.data.target import as_classes
+from nettuner.models.data import fingerprint
+from nettuner.models.data.dataset import Dataset, Split, examples
+from nettuner.models.data.labelled import Labelled
+from nettuner.models.data.preprocessing import Label, Pixels, Preprocessing, listed
+from nettuner.models.data.source import Source
+from nettuner.models.data.split import split
+from nettuner.models.data.target import as_classes
 
 Images = tuple[NDArray[Any], NDArray[Any]]
 

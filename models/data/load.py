@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 from pathlib import Path
 
-from models.data.dataset import Dataset
-from models.data.source import AnySource, Builtin, Csv, Idx, Numbers, Parallel
+from nettuner.models.data.dataset import Dataset
+from nettuner.models.data.source import AnySource, Builtin, Csv, Idx, Numbers, Parallel
 
 Stamp = tuple[str, int, int]
 
@@ -36,21 +36,21 @@ def _stamp(path: str) -> Stamp:
 @functools.lru_cache(maxsize=4)
 def _load(source: AnySource, stamps: tuple[Stamp, ...]) -> Dataset:
     if isinstance(source, Builtin):
-        from models.data.builtin import load_builtin
+        from nettuner.models.data.builtin import load_builtin
 
         return load_builtin(source)
     if isinstance(source, Idx):
-        from models.data.idx import load_idx
+        from nettuner.models.data.idx import load_idx
 
         return load_idx(source)
     if isinstance(source, Parallel):
-        from models.data.parallel import load_parallel
+        from nettuner.models.data.parallel import load_parallel
 
         return load_parallel(source)
     if isinstance(source, Numbers):
-        from models.data.numbers_corpus import load_numbers
+        from nettuner.models.data.numbers_corpus import load_numbers
 
         return load_numbers(source)
-    from models.data.tables import load_csv, load_parquet
+    from nettuner.models.data.tables import load_csv, load_parquet
 
     return load_csv(source) if isinstance(source, Csv) else load_parquet(source)

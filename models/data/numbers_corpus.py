@@ -9,8 +9,8 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from models.data.dataset import Dataset
-from models.data.number_words import (
+from nettuner.models.data.dataset import Dataset
+from nettuner.models.data.number_words import (
     PART,
     english,
     english_ordinal,
@@ -21,8 +21,8 @@ from models.data.number_words import (
     german_time,
     german_year,
 )
-from models.data.source import Numbers
-from models.data.texts import Pairs, text_dataset
+from nettuner.models.data.source import Numbers
+from nettuner.models.data.texts import Pairs, text_dataset
 
 MONTHS = {
     "January": "Januar",

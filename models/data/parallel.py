@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from models.data.contents import read
-from models.data.dataset import Dataset
-from models.data.source import Parallel
-from models.data.texts import Pairs, text_dataset
+from nettuner.models.data.contents import read
+from nettuner.models.data.dataset import Dataset
+from nettuner.models.data.source import Parallel
+from nettuner.models.data.texts import Pairs, text_dataset
 
 
 def load_parallel(source: Parallel) -> Dataset:

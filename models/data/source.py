@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from models.space import Number
+from nettuner.models.space import Number
 
 Share = Annotated[Number, Field(gt=0, lt=1)]
 Count = Annotated[StrictInt, Field(ge=1)]

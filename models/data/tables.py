@@ -11,15 +11,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from models.data import fingerprint
-from models.data.contents import read
-from models.data.dataset import Dataset, Split, examples
-from models.data.fit import fit_table, kind_of
-from models.data.labelled import Labelled
-from models.data.preprocessing import MISSING, Preprocessing, is_missing, listed
-from models.data.source import Csv, Parquet, Source, TaskKind
-from models.data.split import split
-from models.data.target import read_target
+from nettuner.models.data import fingerprint
+from nettuner.models.data.contents import read
+from nettuner.models.data.dataset import Dataset, Split, examples
+from nettuner.models.data.fit import fit_table, kind_of
+from nettuner.models.data.labelled import Labelled
+from nettuner.models.data.preprocessing import MISSING, Preprocessing, is_missing, listed
+from nettuner.models.data.source import Csv, Parquet, Source, TaskKind
+from nettuner.models.data.split import split
+from nettuner.models.data.target import read_target
 
 
 def load_csv(source: Csv) -> Dataset:

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from models.data.preprocessing import Label, listed, numbers
-from models.data.source import TaskKind
+from nettuner.models.data.preprocessing import Label, listed, numbers
+from nettuner.models.data.source import TaskKind
 
 MOST_INTEGER_CLASSES = 20
 # One row for each of training, validation and test.

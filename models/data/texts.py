@@ -9,13 +9,20 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from models.data import fingerprint
-from models.data.dataset import Dataset, Split, examples
-from models.data.labelled import Labelled
-from models.data.preprocessing import BEGIN, END, Preprocessing, Sentences, Vocabulary, padded
-from models.data.source import Texts
-from models.data.split import split
-from models.data.vocabulary import fit_vocabulary
+from nettuner.models.data import fingerprint
+from nettuner.models.data.dataset import Dataset, Split, examples
+from nettuner.models.data.labelled import Labelled
+from nettuner.models.data.preprocessing import (
+    BEGIN,
+    END,
+    Preprocessing,
+    Sentences,
+    Vocabulary,
+    padded,
+)
+from nettuner.models.data.source import Texts
+from nettuner.models.data.split import split
+from nettuner.models.data.vocabulary import fit_vocabulary
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from itertools import pairwise
 
-from models.data.preprocessing import SPECIAL, Pair, Vocabulary, join, letters, tokenise
+from nettuner.models.data.preprocessing import SPECIAL, Pair, Vocabulary, join, letters, tokenise
 
 
 def fit_vocabulary(

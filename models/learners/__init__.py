@@ -9,12 +9,13 @@ import importlib.util
 import inspect
 import pkgutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from models.learner import Learner
+from nettuner.models.learner import Learner
 
 Report = Callable[..., None]
 Function = Callable[[Mapping[str, Any], Report], Any]
@@ -39,11 +40,14 @@ def find(reference: str) -> type[Learner] | Function:
     if not place:
         return _builtin(reference)
     try:
-        module = _from_file(Path(place)) if place.endswith(".py") else _from_path(place)
+        with beside(reference):
+            module = (
+                _from_file(Path(place)) if place.endswith(".py") else importlib.import_module(place)
+            )
     except (Exception, SystemExit) as error:
         reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
         raise ValueError(
-            f"{place} could not be imported: {reason}; it must import on its own, as with python -c"
+            f"{place} could not be imported: {reason}; {_try_alone(place)} must run"
         ) from error
     found = getattr(module, name, None)
     if found is None:
@@ -58,9 +62,14 @@ def find(reference: str) -> type[Learner] | Function:
     if callable(found) and not inspect.isclass(found):
         return found  # type: ignore[no-any-return]
     raise ValueError(
-        f"{reference} must be a subclass of models.learner.Learner or a function "
+        f"{reference} must be a subclass of nettuner.models.learner.Learner or a function "
         f"f(hyperparameters, report), got {found!r}; derive it from Supervised"
     )
+
+
+def _try_alone(place: str) -> str:
+    """The command that imports a file or a module as is done here."""
+    return f"python {place}" if place.endswith(".py") else f"python -c 'import {place}'"
 
 
 def _builtin(name: str) -> type[Learner]:
@@ -69,18 +78,15 @@ def _builtin(name: str) -> type[Learner]:
             f"no learner named {name!r}; built in: {', '.join(names())}; "
             "your own: path/to/file.py:Class"
         )
-    module = importlib.import_module(f"models.learners.{name}")
+    module = importlib.import_module(f"nettuner.models.learners.{name}")
     found: type[Learner] = next(v for key, v in vars(module).items() if key.lower() == name)
     return found
 
 
 def _from_file(path: Path) -> ModuleType:
-    """Import a file as Python would run it: files beside it can be imported too."""
     path = path.resolve()
     if not path.is_file():
         raise FileNotFoundError(f"no file {path}")
-    if str(path.parent) not in sys.path:
-        sys.path.append(str(path.parent))
     unique = f"{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
     spec = importlib.util.spec_from_file_location(unique, path)
     assert spec is not None
@@ -95,11 +101,23 @@ def _from_file(path: Path) -> ModuleType:
     return module
 
 
-def _from_path(module: str) -> ModuleType:
-    """Import a module by its dotted name, also from the working directory."""
-    if str(Path.cwd()) not in sys.path:
-        sys.path.append(str(Path.cwd()))
-    return importlib.import_module(module)
+@contextmanager
+def beside(reference: str) -> Iterator[None]:
+    """Import first from where a learner of a user's own lies, as `python file.py` would.
+
+    To be entered round all that calls its code, as functions may import when they are called.
+
+    Args:
+        reference: As of `find`: the folder of its file, or of a module the working directory.
+    """
+    place, _, _ = reference.rpartition(":")
+    folder = str(Path(place).resolve().parent if place.endswith(".py") else Path.cwd())
+    sys.path[:0] = [folder] if place else []
+    try:
+        yield
+    finally:
+        if place and folder in sys.path:
+            sys.path.remove(folder)  # the first one, which is ours
 
 
 def _candidates(module: ModuleType) -> list[str]:

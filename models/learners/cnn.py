@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.learner import Hyperparameter, Supervised
+from nettuner.models.learner import Hyperparameter, Supervised
 
 
 class Convolutional(nn.Module):

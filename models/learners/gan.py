@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models import frechet
-from models.data.source import TaskKind
-from models.learner import DataFacts, Hyperparameter, Learner, Networks, Now
-from models.study import Direction
+from nettuner.models.data.source import TaskKind
+from nettuner.models.learner import DataFacts, Hyperparameter, Learner, Networks, Now
+from nettuner.models.networks import frechet
+from nettuner.models.study import Direction
 
 LEAK = 0.2
 SAMPLES = 1024  # measured in each evaluation
@@ -84,7 +84,7 @@ class Discriminator(nn.Module):
 class GAN(Learner):
     """Generator and discriminator, judged by the Frechet distance of what is generated.
 
-    Labels serve the features alone in which that distance is measured (`models/frechet.py`).
+    Labels serve the features alone in which that distance is measured (`models/networks/frechet.py`).
     """
 
     several: ClassVar[tuple[str, ...]] = ("generator", "discriminator")

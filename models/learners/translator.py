@@ -8,12 +8,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from models.data.preprocessing import PAD, Sentences
-from models.data.source import TaskKind
-from models.decoding import Greedy, greedy
-from models.learner import DataFacts, Hyperparameter, Learner, Networks, Now
-from models.study import Direction
-from models.transformer import Transformer
+from nettuner.models.data.preprocessing import PAD, Sentences
+from nettuner.models.data.source import TaskKind
+from nettuner.models.learner import DataFacts, Hyperparameter, Learner, Networks, Now
+from nettuner.models.networks.decoding import Greedy, greedy
+from nettuner.models.networks.transformer import Transformer
+from nettuner.models.study import Direction
 
 # Sentences that are translated at once: few enough for the words' scores to stay in cache.
 TRANSLATED_AT_ONCE = 256
@@ -22,7 +22,7 @@ DROPOUTS = ("attention_dropout", "residual_dropout", "embedding_dropout")
 
 
 class Translator(Learner):
-    """Transformer (`models/transformer.py`), learned by cross entropy, judged also by BLEU."""
+    """Transformer (`models/networks`), learned by cross entropy, judged also by BLEU."""
 
     live: ClassVar[Mapping[str, Hyperparameter]] = {
         **dict.fromkeys(DROPOUTS, DROPOUT),

@@ -10,8 +10,8 @@ from typing import Annotated, ClassVar, Protocol, Self, TypeVar
 from pydantic import BaseModel, Field, StrictInt, ValidationError
 from pydantic_core import InitErrorDetails
 
-from models.space import Space
-from models.study import Proposal, Study, Trial
+from nettuner.models.space import Space
+from nettuner.models.study import Proposal, Study, Trial
 
 Model = TypeVar("Model", bound=BaseModel)
 Seed = Annotated[
@@ -111,7 +111,7 @@ def find(name: str) -> type[Strategy]:
         ValueError: there is no such file.
     """
     file = full_name(name)
-    module = importlib.import_module(f"tasks.strategies.{file}")
+    module = importlib.import_module(f"nettuner.tasks.strategies.{file}")
     wanted = file.replace("_", "")
     cls: type[Strategy] = next(
         value for key, value in vars(module).items() if key.lower() == wanted

@@ -8,10 +8,9 @@ from typing import Annotated, Any, ClassVar, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
-from models.space import Dimension, Space, Value, same
-from models.study import Count, Proposal, Study, Trial, free_numbers
-from tasks import lattice
-from tasks.strategies import Seed, configured
+from nettuner.models.space import Dimension, Space, Value, lattice, same
+from nettuner.models.study import Count, Proposal, Study, Trial, free_numbers
+from nettuner.tasks.strategies import Seed, configured
 
 # A grid with more configurations than this is a mistake, not a plan.
 LARGEST = 100_000

@@ -11,9 +11,9 @@ from typing import ClassVar, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from models.space import Space
-from models.study import Proposal, Study, Trial, free_numbers
-from tasks.strategies import Seed, configured
+from nettuner.models.space import Space
+from nettuner.models.study import Proposal, Study, Trial, free_numbers
+from nettuner.tasks.strategies import Seed, configured
 
 
 class RandomSearch(BaseModel):

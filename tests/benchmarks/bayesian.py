@@ -69,8 +69,8 @@ def digest(files: Sequence[Path]) -> str:
 
 def own_sources() -> list[Path]:
     """The files of the project that the Bayesian search consists of."""
-    import tasks.candidates
-    import tasks.expectation  # noqa: F401 - imported late by the strategy
+    import nettuner.tasks.strategies.bayesian.candidates
+    import nettuner.tasks.strategies.bayesian.expectation  # noqa: F401 - imported late by the strategy
 
     files = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
     folders = (ROOT / "tasks", ROOT / "models")

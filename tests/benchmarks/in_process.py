@@ -10,10 +10,10 @@ from typing import Any
 
 from measured import answering
 
-from models.stacked_trials import run_stack
-from models.study import Proposal, Study, Trial
-from models.trial import Failure, Job, run
-from tasks.plan import Plan, make_plan
+from nettuner.models.stacks.trials import run_stack
+from nettuner.models.study import Proposal, Study, Trial
+from nettuner.models.training.trial import Failure, Job, run
+from nettuner.tasks.plan import Plan, make_plan
 
 
 def work(job: dict[str, Any]) -> dict[str, Any]:

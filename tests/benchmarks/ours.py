@@ -21,12 +21,19 @@ import problems
 from problems import Problem
 from scipy.stats import norm, rankdata, yeojohnson
 
-from models.space import Params, Space
-from models.study import Proposal, Trial
-from tasks import axis, candidates, expectation, gaussian_process, marginal_likelihood, targets
-from tasks.coordinates import Coordinates
-from tasks.strategies import bayesian
-from tasks.strategies.bayesian import Bayesian
+from nettuner.models.space import Params, Space
+from nettuner.models.study import Proposal, Trial
+from nettuner.tasks.strategies import bayesian
+from nettuner.tasks.strategies.bayesian import (
+    Bayesian,
+    axis,
+    candidates,
+    expectation,
+    gaussian_process,
+    marginal_likelihood,
+    targets,
+)
+from nettuner.tasks.strategies.bayesian.coordinates import Coordinates
 
 BUDGET = 50
 Patches = list[contextlib.AbstractContextManager[object]]

@@ -28,9 +28,9 @@ def proposal_seconds() -> dict[str, dict[str, float]]:
     """Median seconds of one proposal after so many finished trials, in 6 dimensions."""
     import numpy as np
 
-    from models.space import Choice, Integer, LogUniform, Space, Uniform
-    from models.study import Stop, StrategyChoice, Study, Trial
-    from tasks import strategies
+    from nettuner.models.space import Choice, Integer, LogUniform, Space, Uniform
+    from nettuner.models.study import Stop, StrategyChoice, Study, Trial
+    from nettuner.tasks import strategies
 
     space = Space(
         {
@@ -71,11 +71,11 @@ def proposal_seconds() -> dict[str, dict[str, float]]:
 
 def trial_seconds(folder: Path) -> dict[str, float]:
     """Seconds per trial of a function that does nothing, through Prefect, workers and MLflow."""
-    from flows.quiet import keep_quiet
+    from nettuner.flows.servers.logging_setup import keep_quiet
 
     keep_quiet(verbose=False)
-    from flows.random_search import random_search
-    from models.study import Study
+    from nettuner.flows.random_search import random_search
+    from nettuner.models.study import Study
 
     (folder / "noop.py").write_text(NOOP, encoding="utf-8")
 

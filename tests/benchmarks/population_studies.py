@@ -82,7 +82,7 @@ def write_idx(file: Path, values: np.ndarray) -> None:
 
 def shipped(name: str) -> Study:
     """A study of deploy/studies."""
-    from models.study_file import load
+    from nettuner.models.study_file import load
 
     study = load(ROOT / "deploy" / "studies" / f"{name}.yaml")
     return {**study.model_dump(mode="json", exclude_none=True), "width": WORKERS}
@@ -107,8 +107,8 @@ def sentences() -> dict[str, Any] | None:
 
 def rows_of(study: Study, name: str) -> tuple[Path, int]:
     """A file with the rows of a study as nettuner divides and scales them; and the classes."""
-    from models.data.load import load
-    from models.study import Study as Checked
+    from nettuner.models.data.load import load
+    from nettuner.models.study import Study as Checked
 
     source = Checked.model_validate(study).data
     assert source is not None

@@ -16,13 +16,13 @@ import stamped
 from measured import answering
 
 if TYPE_CHECKING:
-    from flows.search import SearchResult
+    from nettuner.flows.engine.search import SearchResult
 
 
 def searched(description: dict[str, Any], home: Path) -> dict[str, Any]:
     """What came of a search."""
-    from flows.search import flow_of
-    from models.study import Study
+    from nettuner.flows.engine.find import flow_of
+    from nettuner.models.study import Study
 
     study = Study.model_validate(description)
     stamps = home / f"{study.name}-{study.seed}.stamps"
@@ -64,10 +64,10 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
     """The searches of a job, one after another."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         os.environ["NETTUNER_HOME"] = folder
-        from flows.quiet import keep_quiet
+        from nettuner.flows.servers.logging_setup import keep_quiet
 
         keep_quiet(verbose=False)
-        from flows.local_server import start_local_server
+        from nettuner.flows.servers.local_server import start_local_server
 
         start_local_server()
         return {"searches": [searched(study, Path(folder)) for study in job["studies"]]}

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from torch import Tensor
 
-from models.learner import Learner
-from models.learners import cnn, mlp
+from nettuner.models.learner import Learner
+from nettuner.models.learners import cnn, mlp
 
 STAMPS = "NETTUNER_BENCHMARK_STAMPS"
 

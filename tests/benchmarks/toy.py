@@ -24,9 +24,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models.space import Params, Space
-from models.study import Proposal, Trial, best
-from tasks.strategies.population import Population
+from nettuner.models.space import Params, Space
+from nettuner.models.study import Proposal, Trial, best
+from nettuner.tasks.strategies.population import Population
 
 Floats = npt.NDArray[np.float64]
 

@@ -12,8 +12,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from models.learner import Hyperparameter, Learner, Networks, Now
-from models.study import Direction
+from nettuner.models.learner import Hyperparameter, Learner, Networks, Now
+from nettuner.models.study import Direction
 
 HIGHEST = 1.2
 START = 0.9

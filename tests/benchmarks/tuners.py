@@ -41,8 +41,8 @@ def network(job: Mapping[str, Any], shape: tuple[int, ...]) -> nn.Module:
 
 def classes() -> tuple[Callable[..., nn.Module], Callable[..., nn.Module]]:
     """Those of the networks; they take long to import, which is no part of a trial."""
-    from models.learners.cnn import Convolutional
-    from models.learners.mlp import Perceptron
+    from nettuner.models.learners.cnn import Convolutional
+    from nettuner.models.learners.mlp import Perceptron
 
     return Perceptron, Convolutional
 

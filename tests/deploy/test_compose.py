@@ -206,12 +206,12 @@ def test_the_image_has_the_python_of_the_oldest_supported_version():
 
 
 def test_the_worker_and_the_image_by_itself_run_a_command_that_there_is():
-    from flows.cli import app
+    from nettuner.flows.cli import app
 
     assert instructions("CMD") == ['["nettuner", "serve"]']
     assert SERVICES["worker"]["command"] == ["nettuner", "serve", "--alone"]
     (script,) = importlib.metadata.entry_points(group="console_scripts", name="nettuner")
-    assert script.value == "flows.cli:main"
+    assert script.value == "nettuner.flows.cli:main"
     commands = app.registered_commands
     assert "serve" in {one.name or one.callback.__name__.rstrip("_") for one in commands}
 

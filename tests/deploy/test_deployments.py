@@ -11,9 +11,10 @@ from prefect import Flow
 from prefect.events.schemas.automations import AutomationCore
 from prefect.utilities.callables import parameter_schema
 
-import flows
-from flows import deployments
-from flows.events import DEGRADED
+from nettuner import flows
+from nettuner.flows.monitor import monitor
+from nettuner.flows.prefect_runs.events import DEGRADED
+from nettuner.flows.servers import deployments
 
 SHIPPED = Path(__file__).parents[2] / "deploy" / "prefect.yaml"
 GIVEN = deployments.read(SHIPPED)
@@ -24,7 +25,7 @@ def all_flows():
     """Every flow that is defined at the top of a file of flows/."""
     found = {}
     for module in pkgutil.iter_modules(flows.__path__):
-        imported = importlib.import_module(f"flows.{module.name}")
+        imported = importlib.import_module(f"nettuner.flows.{module.name}")
         for value in vars(imported).values():
             if isinstance(value, Flow) and value.fn.__module__ == imported.__name__:
                 found[value.name] = value
@@ -77,7 +78,7 @@ def test_an_alarm_starts_the_retuning_of_its_study_with_what_it_tells():
 
 
 def test_studies_of_deployments_come_with_them():
-    from tasks.named_study import study_file
+    from nettuner.tasks.named_study import study_file
 
     named = {given.parameters["study"] for given in GIVEN}
     files = [study for study in named if study.endswith(".yaml")]
@@ -108,6 +109,26 @@ def test_an_entrypoint_that_names_no_flow_is_refused(entrypoint):
     given = deployments.DeploymentGiven(name="x", entrypoint=entrypoint)
     with pytest.raises(ValueError, match="an entrypoint must name a flow"):
         given.flow()
+
+
+def test_an_entrypoint_of_before_the_package_still_leads_to_its_flow():
+    given = deployments.DeploymentGiven(name="x", entrypoint="flows/monitor.py:monitor")
+    assert given.flow() is monitor
+
+
+def test_an_entrypoint_may_be_a_module():
+    given = deployments.DeploymentGiven(name="x", entrypoint="nettuner.flows.monitor:monitor")
+    assert given.flow() is monitor
+
+
+def test_a_flow_of_ones_own_in_a_folder_of_that_name_is_found(tmp_path, monkeypatch):
+    (tmp_path / "flows").mkdir()
+    (tmp_path / "flows" / "nightly.py").write_text(
+        "from prefect import flow\n\n\n@flow\ndef nightly():\n    return 1\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    given = deployments.DeploymentGiven(name="x", entrypoint="flows/nightly.py:nightly")
+    assert given.flow().name == "nightly"
 
 
 @pytest.mark.parametrize("given", [{}, {"cron": "0 3 * * *", "interval": 5}])

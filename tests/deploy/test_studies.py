@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from models.study_file import load
-from tasks.plan import make_plan
-from tasks.schema import study_schema
+from nettuner.models.study_file import load
+from nettuner.tasks.plan import make_plan
+from nettuner.tasks.schema import study_schema
 
 ROOT = Path(__file__).parents[2]
 STUDIES = sorted((ROOT / "deploy/studies").glob("*.yaml"))

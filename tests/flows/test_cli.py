@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from flows.cli import app
+from nettuner.flows.cli import app
 
 STUDY = """
 name: cli
@@ -51,7 +51,7 @@ def study(tmp_path):
 
 def test_help_is_quick_and_imports_nothing_heavy():
     before = os.times()
-    words = [sys.executable, "-X", "importtime", "-m", "flows.cli", "--help"]
+    words = [sys.executable, "-X", "importtime", "-m", "nettuner.flows.cli", "--help"]
     done = subprocess.run(words, check=True, capture_output=True, text=True, timeout=60)
     after = os.times()
     spent = after.children_user - before.children_user

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from prefect.client.orchestration import get_client
 
-from flows.events import DEGRADED
-from flows.gate import challenge, enthrone
-from flows.monitor import monitor
+from nettuner.flows.commands.promotion import challenge, enthrone
+from nettuner.flows.monitor import monitor
+from nettuner.flows.prefect_runs.events import DEGRADED
 
 pytestmark = pytest.mark.slow
 

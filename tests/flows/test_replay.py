@@ -12,9 +12,10 @@ import pytest
 from prefect.exceptions import TerminationSignal
 from typer.testing import CliRunner
 
-from tasks import lineage, recall
-from tasks.schedule import FILE
-from tasks.trace import LINEAGE, PICTURE
+from nettuner.tasks.memory import recall
+from nettuner.tasks.report.population_page import LINEAGE, PICTURE
+from nettuner.tasks.strategies.population import lineage
+from nettuner.tasks.strategies.population.schedule import FILE
 
 pytestmark = pytest.mark.slow
 
@@ -37,7 +38,7 @@ strategy: {{name: population, size: 5, interval: 1, fraction: 0.4}}
 
 def call(*words):
     """Run the command here; gives status, standard output and standard error."""
-    from flows.cli import app
+    from nettuner.flows.cli import app
 
     done = CliRunner().invoke(app, [*map(str, words)])
     return done.exit_code, done.stdout, done.stderr
@@ -47,7 +48,7 @@ def call(*words):
 def kept_workers(lab):
     """As starting workers takes longer than a replay."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("flows.replay.WorkerPool", lab.workers)
+        patch.setattr("nettuner.flows.replay.WorkerPool", lab.workers)
         yield
 
 
@@ -76,7 +77,7 @@ def score(run):
 
 @pytest.fixture(scope="module")
 def replayed(lab):
-    from models.study_file import load
+    from nettuner.models.study_file import load
 
     path = lab.home / "replayed.yaml"
     path.write_text(STUDY)
@@ -233,7 +234,7 @@ def faithful(lab):
 
 
 def test_the_replay_of_a_winner_that_never_copied_is_its_training_once_more(faithful):
-    from flows.replay import replay
+    from nettuner.flows.replay import replay
 
     study, result = faithful
     again = replay(study)
@@ -253,7 +254,7 @@ def test_the_replay_of_a_winner_that_never_copied_is_its_training_once_more(fait
 )
 @pytest.mark.parametrize("resumable", [True, False])
 def test_what_ends_early_is_closed_with_its_reason(error, status, reason, left, resumable, home):
-    from flows.record import folder_of
+    from nettuner.flows.engine.record import folder_of
 
     closed = []
 
@@ -281,7 +282,7 @@ def test_ctrl_c_ends_a_replay_cleanly(replayed, lab, monkeypatch):
         if trials:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("flows.replay.Progress.show", interrupt)
+    monkeypatch.setattr("nettuner.flows.replay.Progress.show", interrupt)
     status, _, complained = call("replay", "replayed")
     assert shown == [0, 1]
     assert status == 130

@@ -11,14 +11,14 @@ import pandas as pd
 import pytest
 from prefect.client.orchestration import get_client
 
-import flows.finals
-import flows.search
-from flows.approval import Approval
-from flows.gate import challenge
-from flows.one_at_a_time import BusyError, one_at_a_time
-from flows.retune import retune
-from tasks import promote, recall
-from tasks.contest import install
+from nettuner.flows.commands.promotion import challenge
+from nettuner.flows.engine import search, train_finals
+from nettuner.flows.prefect_runs.approval import Approval
+from nettuner.flows.prefect_runs.one_at_a_time import BusyError, one_at_a_time
+from nettuner.flows.retune import retune
+from nettuner.tasks.champion import registry as promote
+from nettuner.tasks.champion.compare import install
+from nettuner.tasks.memory import recall
 
 pytestmark = pytest.mark.slow
 
@@ -49,7 +49,7 @@ def study(tmp_path_factory):
 def kept_workers(lab):
     """Workers that stay for the next retuning, as starting them takes long."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in (flows.search, flows.finals):
+        for module in (search, train_finals):
             patch.setattr(module, "WorkerPool", lab.workers)
         yield
 

@@ -7,7 +7,7 @@ import math
 import pytest
 from pydantic import ValidationError
 
-from models.study import Goal, Proposal, Study, Trial, best, free_numbers
+from nettuner.models.study import Goal, Proposal, Study, Trial, best, free_numbers
 
 
 def study(**changes):

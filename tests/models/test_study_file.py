@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from models.explain import explain, shown
-from models.study_file import StudyError, load
+from nettuner.models.study_faults import explain, shown
+from nettuner.models.study_file import StudyError, load
 
 LINES = {
     "name": "name: digits",

@@ -7,15 +7,15 @@ import sys
 
 import pytest
 
-from models.study import Study
-from models.study_file import StudyError
-from tasks import strategies
-from tasks.plan import make_plan, using
+from nettuner.models.study import Study
+from nettuner.models.study_file import StudyError
+from nettuner.tasks import strategies
+from nettuner.tasks.plan import make_plan, using
 
 OWN = """
 from torch import nn
 
-from models.learner import Supervised
+from nettuner.models.learner import Supervised
 
 
 def score(hyperparameters, report):
@@ -257,7 +257,7 @@ def lines(plan, tmp_path, base, changes):
         (
             {"learner": "FOLDER/broken.py:Net"},
             "learner: FOLDER/broken.py could not be imported: ModuleNotFoundError: "
-            "No module named 'no_such_module'; it must import on its own, as with python -c",
+            "No module named 'no_such_module'; python FOLDER/broken.py must run",
         ),
         (
             {"learner": "OWN:Choosy"},

@@ -8,9 +8,9 @@ import pytest
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
-from models.study import Study
-from tasks import strategies
-from tasks.schema import study_schema
+from nettuner.models.study import Study
+from nettuner.tasks import strategies
+from nettuner.tasks.schema import study_schema
 
 SCHEMA = study_schema()
 VALIDATOR = Draft202012Validator(SCHEMA)

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.train import Tail
+from nettuner.tasks.training.trial import Tail
 
 
 @dataclass

@@ -4,8 +4,8 @@ import sys
 import numpy as np
 import pytest
 
-from models.data.load import load
-from models.data.source import Builtin
+from nettuner.models.data.load import load
+from nettuner.models.data.source import Builtin
 
 
 def test_digits_are_images_of_0_to_1():
@@ -67,7 +67,8 @@ def test_the_split_seed_does_not_change_the_fingerprint():
 
 def test_another_process_finds_the_same_fingerprint():
     program = (
-        "from models.data.load import load; from models.data.source import Builtin; "
+        "from nettuner.models.data.load import load\n"
+        "from nettuner.models.data.source import Builtin\n"
         "print(load(Builtin(name='iris')).fingerprint)"
     )
     found = subprocess.run(
@@ -78,7 +79,7 @@ def test_another_process_finds_the_same_fingerprint():
 
 def test_describing_data_imports_neither_pandas_nor_sklearn_nor_torch():
     program = (
-        "import sys, models.study; "
+        "import sys, nettuner.models.study; "
         "print([name for name in ('pandas', 'sklearn', 'torch') if name in sys.modules])"
     )
     found = subprocess.run(

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from models.data.idx import parse
-from models.data.load import load
-from models.data.source import Idx
+from nettuner.models.data.idx import parse
+from nettuner.models.data.load import load
+from nettuner.models.data.source import Idx
 
 REAL = Path(__file__).parents[4] / "shared" / "data" / "mnist_t10k"
 # Twelve images of 2 x 3 pixels, all of one grey: image i has value 20 i, and class i mod 2.

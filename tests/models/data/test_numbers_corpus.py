@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.data.load import load
-from models.data.number_words import (
+from nettuner.models.data.load import load
+from nettuner.models.data.number_words import (
     PART,
     english,
     english_ordinal,
@@ -15,8 +15,8 @@ from models.data.number_words import (
     german_time,
     german_year,
 )
-from models.data.numbers_corpus import DAYS, sentences
-from models.data.source import Numbers
+from nettuner.models.data.numbers_corpus import DAYS, sentences
+from nettuner.models.data.source import Numbers
 
 
 def joined(text):

@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from models.data import preprocessing
-from models.data.load import load
-from models.data.preprocessing import (
+from nettuner.models.data import preprocessing
+from nettuner.models.data.load import load
+from nettuner.models.data.preprocessing import (
     BEGIN,
     END,
     JOINER,
@@ -29,8 +29,8 @@ from models.data.preprocessing import (
     detokenise,
     tokenise,
 )
-from models.data.source import Parallel
-from models.data.vocabulary import fit_vocabulary, learn_merges
+from nettuner.models.data.source import Parallel
+from nettuner.models.data.vocabulary import fit_vocabulary, learn_merges
 
 REAL = Path(__file__).parents[4] / "shared" / "data" / "multi30k_ende"
 J = JOINER

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.data import preprocessing
-from models.data.fit import fit_table, kind_of
-from models.data.preprocessing import Category, Number, Pixels, Preprocessing, Table
+from nettuner.models.data import preprocessing
+from nettuner.models.data.fit import fit_table, kind_of
+from nettuner.models.data.preprocessing import Category, Number, Pixels, Preprocessing, Table
 
 # Present values 1, 3, 5: median 3, so filled 1, 3, 3, 5: mean 3, variance (4 + 0 + 0 + 4) / 4 = 2.
 SIZE = [1.0, np.nan, 3.0, 5.0]

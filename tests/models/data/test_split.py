@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.data.split import split
+from nettuner.models.data.split import split
 
 SHARES = st.floats(0.05, 0.45)
 

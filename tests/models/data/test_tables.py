@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from models.data.load import load
-from models.data.source import Csv, Parquet
+from nettuner.models.data.load import load
+from nettuner.models.data.source import Csv, Parquet
 
 REAL = Path(__file__).parents[4] / "shared" / "data" / "uci_csv"
 

@@ -17,10 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from models.space import Space
-from models.study import Proposal, Study, Trial, free_numbers
-from tasks import strategies
-from tasks.strategies import Strategy
+from nettuner.models.space import Space
+from nettuner.models.study import Proposal, Study, Trial, free_numbers
+from nettuner.tasks import strategies
+from nettuner.tasks.strategies import Strategy
 
 SPACES: dict[str, dict[str, Any]] = {
     "numbers": {
@@ -329,10 +329,10 @@ def test_whatever_was_lost_new_trials_take_the_smallest_free_numbers(name, kept,
 
 def test_importing_it_pulls_in_nothing_heavy(name):
     name = file_of(name)
-    code = f"import tasks.strategies.{name}"
+    code = f"import nettuner.tasks.strategies.{name}"
     report = subprocess.run(
         [sys.executable, "-X", "importtime", "-c", code], capture_output=True, text=True, check=True
     ).stderr
     imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in report.splitlines()}
-    assert f"tasks.strategies.{name}" in report
+    assert f"nettuner.tasks.strategies.{name}" in report
     assert imported.isdisjoint({"prefect", "mlflow", "torch", "skopt", "sklearn", "pandas"})

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from models.space import Space
-from models.study import Study, Trial
-from tasks import strategies
-from tasks.strategies.grid_search import GridSearch
+from nettuner.models.space import Space
+from nettuner.models.study import Study, Trial
+from nettuner.tasks import strategies
+from nettuner.tasks.strategies.grid_search import GridSearch
 
 
 def space(**dimensions: Any) -> Space:
@@ -161,7 +161,8 @@ def test_impossible_settings_are_refused(settings):
 
 def test_the_order_does_not_depend_on_the_process():
     code = (
-        "from models.space import Space; from tasks.strategies.grid_search import GridSearch;"
+        "from nettuner.models.space import Space;"
+        "from nettuner.tasks.strategies.grid_search import GridSearch;"
         "w = {'a': True, 'b': True, 'c': True};"
         "s = Space.model_validate({'d': {'distribution': 'choice', 'values': [1, 2], 'when': w},"
         " **{k: [True, False] for k in w}, 'e': {'distribution': 'choice', 'values': [1, 2],"

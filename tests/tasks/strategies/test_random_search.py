@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.space import Space
-from models.study import Proposal, Trial
-from tasks.strategies.random_search import RandomSearch
+from nettuner.models.space import Space
+from nettuner.models.study import Proposal, Trial
+from nettuner.tasks.strategies.random_search import RandomSearch
 
 SPACE = Space.model_validate(
     {

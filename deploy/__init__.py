@@ -1,0 +1,1 @@
+"""Where it runs: deployments, automations, containers, example studies. Data, and no code."""

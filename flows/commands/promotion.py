@@ -1,0 +1,101 @@
+"""Promotion and rollback by hand: the same gate as the retuning's, told to whoever listens."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+
+from nettuner.flows.prefect_runs import events
+from nettuner.models.data.load import load
+from nettuner.models.production.drift import reference
+from nettuner.tasks.champion import registry as promote
+from nettuner.tasks.champion.compare import Challenger, Contest, contest, install
+from nettuner.tasks.champion.incoming import arrivals
+from nettuner.tasks.champion.registry import Version
+from nettuner.tasks.memory import recall
+from nettuner.tasks.memory import search_record as track
+from nettuner.tasks.named_study import data_of
+
+
+def challenge(
+    study: str,
+    search: str | None,
+    data: str | None,
+    database: str | None,
+    newest: int,
+    *,
+    metric: str | None,
+    margin: float,
+    confidence: float,
+    why: str,
+) -> Contest:
+    """Compare the winner of a search with the champion.
+
+    Args:
+        study: Its name.
+        search: Name of the search; None for the latest that is finished.
+        data, database, newest: Rows to compare on; the study's own test rows without.
+        metric: Compare by this instead of the study's.
+        margin: By how much it has to be better.
+        confidence: Of the interval.
+        why: What led to it.
+
+    Raises:
+        ValueError: there is no such search, or nothing to compare by or on.
+    """
+    client = track.client()
+    past = recall.finished(client, study, search)
+    source = data_of(recall.as_searched(client, past))
+    dataset = load(source)
+    held_out = dataset.raw_test
+    if data is not None:
+        held_out = arrivals(data, source, database, newest).examples()
+    rows = dataset.raw_train.rows
+    challenger = Challenger(
+        study,
+        dataset.task,
+        past.goal.metric,
+        past.run_id,
+        {} if isinstance(rows, np.ndarray) else reference(rows),
+        dataset.fingerprint,
+    )
+    return contest(
+        client,
+        challenger,
+        held_out,
+        margin=margin,
+        confidence=confidence,
+        why=why,
+        metric=metric,
+    )
+
+
+def enthrone(held: Contest, why: str, *, forced: bool, tolerance: float) -> Version:
+    """Make the challenger the champion, and tell it.
+
+    Raises:
+        ValueError: it was not proved better, and nobody insists.
+        UnfitError: the registered model does not answer as the challenger did.
+    """
+    version = install(track.client(), held, why, forced=forced, tolerance=tolerance)
+    told = {"study": version.study, "version": version.number}
+    _tell(events.PROMOTED, version.study, {**told, "reason": version.tags[promote.REASON]})
+    return version
+
+
+def undo(study: str, why: str) -> tuple[Version, Version]:
+    """Roll back, and tell it; gives the champion that was and the one that is.
+
+    Raises:
+        ValueError: there is nothing to roll back to.
+    """
+    before, now = promote.rollback(track.client(), study, why)
+    _tell(events.ROLLED_BACK, study, {"study": study, "from": before.number, "to": now.number})
+    return before, now
+
+
+def _tell(event: str, study: str, payload: dict[str, object]) -> None:
+    """Only to a server that runs anyway: starting one would take longer than the work."""
+    if os.environ.get("PREFECT_API_URL"):
+        events.tell(event, study, payload)

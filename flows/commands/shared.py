@@ -1,0 +1,59 @@
+"""What the commands of the command line share: how they run a flow, and how they fail."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, NoReturn, TypeVar
+
+import typer
+
+Result = TypeVar("Result")
+
+StudyFile = Annotated[Path, typer.Argument(help="The study, a YAML file.", show_default=False)]
+StudyName = Annotated[
+    str, typer.Argument(help="The study's file, or its name.", show_default=False)
+]
+Verbose = Annotated[bool, typer.Option("--verbose", help="Show the logs of Prefect and MLflow.")]
+
+
+def fail(message: str, status: int) -> NoReturn:
+    """Say what is wrong on standard error, a line for each fault, and leave."""
+    for line in message.splitlines():
+        print(f"error: {line}", file=sys.stderr)
+    raise typer.Exit(status)
+
+
+def started(work: Callable[[], Result], again: str, verbose: bool) -> Result:
+    """Run a flow against the local server; whatever ends it early is one line.
+
+    Args:
+        work: The flow.
+        again: What a person may do after an interruption.
+        verbose: Whether an unexpected exception is shown as it is.
+    """
+    from nettuner.flows.engine.search import SearchFailedError
+    from nettuner.flows.servers.local_server import start_local_server
+
+    signal.signal(signal.SIGTERM, as_interrupt)
+    start_local_server()
+    try:
+        return work()
+    except KeyboardInterrupt:
+        print(f"interrupted; {again}", file=sys.stderr)
+        raise typer.Exit(130) from None
+    except SearchFailedError as error:
+        fail(str(error), 1)
+    except ValueError as error:
+        fail(str(error), 2)
+    except Exception as error:
+        if verbose:
+            raise
+        fail(f"{type(error).__name__}: {error} (--verbose shows where)", 1)
+
+
+def as_interrupt(*_: object) -> NoReturn:
+    """A polite kill ends things as Ctrl-C does."""
+    raise KeyboardInterrupt

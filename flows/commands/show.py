@@ -1,0 +1,167 @@
+"""What the command line prints: plans, results, tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from nettuner.models.space import Dimension
+from nettuner.models.study import Goal, Trial
+from nettuner.tasks import strategies
+from nettuner.tasks.plan import Plan, using
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from nettuner.flows.engine.search import SearchResult
+    from nettuner.flows.replay import ReplayResult
+
+
+def _table() -> Table:
+    return Table(box=box.SIMPLE_HEAD, pad_edge=False)
+
+
+def show_plan(plan: Plan) -> None:
+    """A study that makes sense: its space, the grid's size, the number of trials."""
+    study, console = plan.study, Console()
+    console.print(
+        f"[bold]{study.name}[/]: {study.learner}"
+        + (f" on {plan.data_name} (data {plan.fingerprint})" if plan.data_name else "")
+        + f", {plan.goal.direction} {plan.goal.metric}"
+    )
+    table = _table()
+    for column in ("hyperparameter", "distribution", "values", "exists when", "kind"):
+        table.add_column(column)
+    for name, dimension in study.space.items():
+        kind = "structural" if name in plan.structural else "live"
+        table.add_row(
+            name, _distribution(dimension), dimension.support(), _condition(dimension), kind
+        )
+    console.print(table)
+    console.print(f"grid:     {_grid_size(plan)}")
+    console.print(f"strategy: {plan.strategy_name}, {plan.width} trials at a time")
+    length = f"{study.steps} steps" if study.steps else f"{study.rounds} epochs"
+    many = "no fixed number of" if plan.trials is None else str(plan.trials)
+    each = f", each at most {length}" if study.rounds else ""
+    console.print(f"trials:   {many}{each}")
+
+
+def _distribution(dimension: Dimension) -> str:
+    words = [str(getattr(dimension, "distribution", ""))]
+    words += ["log"] if getattr(dimension, "log", False) else []
+    words += ["ordered"] if getattr(dimension, "ordered", False) else []
+    return " ".join(words)
+
+
+def _condition(dimension: Dimension) -> str:
+    conditions = (dimension.when or {}).items()
+    return " and ".join(
+        f"{name} is {' or '.join(map(str, v)) if isinstance(v, list) else v}"
+        for name, v in conditions
+    )
+
+
+def _grid_size(plan: Plan) -> str:
+    try:
+        grid = strategies.load(using(plan.study, "grid_search"), plan.structural)
+        return f"{grid.size(plan.study.space)} points"
+    except ValueError as error:
+        return str(error)
+
+
+def show_result(result: SearchResult, plan: Plan) -> None:
+    """The best trial of a search, and where to look further."""
+    console = Console()
+    winner = result.best
+    assert winner is not None
+    assert winner.score is not None
+    failed = sum(not trial.succeeded for trial in result.trials)
+    console.print(f"\n[bold]{result.name}[/]: {len(result.trials)} trials, {failed} failed")
+    table = _table()
+    table.add_column(f"best: trial {winner.number}")
+    table.add_column("", justify="right")
+    table.add_row(plan.goal.metric, f"{plan.goal.value(winner.score):.6g}", style="bold")
+    for name, value in result.test.items():
+        table.add_row(name, f"{value:.6g}")
+    for name, chosen in winner.proposal.params.items():
+        table.add_row(f"  {name}", _short(chosen))
+    console.print(table)
+    console.print(f"ended because {result.ended}")
+    console.print(f"recorded as {result.url}", soft_wrap=True)
+
+
+def show_replay(found: ReplayResult) -> None:
+    """What came of a replay, beside the search that it replays."""
+    console = Console()
+    goal, replayed = found.replayed.goal, found.replayed
+    console.print(f"\n[bold]{found.name}[/]: {len(found.trials)} phases, one network from scratch")
+    table = _table()
+    table.add_column(f"{replayed.unit}")
+    table.add_column(goal.metric, justify="right")
+    names = list(dict.fromkeys(name for t in found.trials for name in t.proposal.params))
+    for name in names:
+        table.add_column(name, justify="right")
+    first = 0
+    for trial in found.trials:
+        until = trial.proposal.until or 0
+        values = [_short(trial.proposal.params.get(name)) for name in names]
+        table.add_row(f"{first + 1} to {until}", _metric(goal, trial), *values)
+        first = until
+    console.print(table)
+    for name, value in found.test.items():
+        console.print(f"{name} {value:.6g}")
+    console.print(
+        f"[bold]{goal.metric} {_metric(goal, found.trials[-1])}[/] on the schedule of member "
+        f"{found.original.proposal.member} of {replayed.name}, which had "
+        f"{_metric(goal, found.original)}",
+        soft_wrap=True,
+    )
+    console.print(f"recorded as {found.url}", soft_wrap=True)
+
+
+def _metric(goal: Goal, trial: Trial) -> str:
+    return "" if trial.score is None else f"{goal.value(trial.score):.6g}"
+
+
+def show_table(table: pd.DataFrame) -> None:
+    """A table as text, as wide as it needs to be."""
+    console = Console()
+    shown = _table()
+    for column in table.columns:
+        shown.add_column(str(column), justify="right" if table[column].dtype != object else "left")
+    for row in table.itertuples(index=False):
+        shown.add_row(*[_short(value) for value in row])
+    if not console.is_terminal:
+        console = Console(width=10_000)
+    console.print(shown)
+
+
+def _short(value: Any) -> str:
+    if value is None or value != value:  # NaN differs from itself
+        return ""
+    if isinstance(value, float):
+        return f"{int(value)}" if value.is_integer() and abs(value) < 1e6 else f"{value:.4g}"
+    return str(value)
+
+
+def write_table(table: pd.DataFrame, path: Path) -> None:
+    """Write a table as the file's ending says.
+
+    Raises:
+        ValueError: the ending is none of those known.
+    """
+    match path.suffix:
+        case ".csv":
+            table.to_csv(path, index=False)
+        case ".parquet":
+            table.astype({c: str for c in table if table[c].dtype == object}).to_parquet(path)
+        case ".json":
+            table.to_json(path, orient="records", indent=2, double_precision=15)
+        case _:
+            raise ValueError(
+                f"--output needs a file ending in .csv, .parquet or .json, got {path.name!r}"
+            )

@@ -1,0 +1,1 @@
+"""What every strategy's flow runs on."""

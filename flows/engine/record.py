@@ -1,0 +1,62 @@
+"""What a search leaves behind: its facts, its folder, and why it ended early."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from prefect.context import FlowRunContext
+from prefect.exceptions import TerminationSignal
+
+from nettuner.tasks.home import home, prefect_ui
+from nettuner.tasks.memory import search_record as track
+from nettuner.tasks.plan import Plan
+from nettuner.tasks.training.pool import InterruptedSearchError
+
+
+def facts_of(plan: Plan) -> track.Facts:
+    """What is recorded of a search beside its study, and the flow run that it runs in."""
+    context = FlowRunContext.get()
+    flow_run = context.flow_run if context else None
+    return track.Facts(
+        strategy=plan.strategy_name,
+        settings=plan.study.strategy.settings,
+        digest=plan.digest,
+        fingerprint=plan.fingerprint,
+        data_name=plan.data_name,
+        structural=plan.structural,
+        prefect_run=f"{prefect_ui()}/runs/flow-run/{flow_run.id}" if flow_run else None,
+    )
+
+
+@contextmanager
+def folder_of(record: track.SearchRecord, resumable: bool) -> Iterator[Path]:
+    """A folder for checkpoints; closes the record with the reason if it is left early.
+
+    Args:
+        record: Of the search.
+        resumable: Whether the folder is still of use after an interruption.
+    """
+    folder = home() / "checkpoints" / record.run_id
+    folder.mkdir(parents=True, exist_ok=True)
+    needed = resumable
+    try:
+        yield folder
+        needed = False
+    except (KeyboardInterrupt, TerminationSignal, InterruptedSearchError):
+        record.finish("KILLED", _note(record, "interrupted"), {}, {}, reason="interrupted")
+        raise
+    except Exception as error:
+        needed = False  # a search that failed cannot be resumed
+        reason = f"{type(error).__name__}: {error}"
+        record.finish("FAILED", _note(record, reason), {}, {}, reason=reason)
+        raise
+    finally:
+        if not needed:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _note(record: track.SearchRecord, reason: str) -> str:
+    return f"{record.facts.what}, ended early: {reason}"

@@ -1,0 +1,70 @@
+"""The best few of a search trained again with several seeds; the best of the best challenges."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from prefect.futures import PrefectFuture
+
+from nettuner.flows.engine.record import facts_of, folder_of
+from nettuner.flows.engine.search import Engine, SearchResult
+from nettuner.models.study import Stop
+from nettuner.tasks.champion.compare import Challenger
+from nettuner.tasks.champion.finals import Finals, finalists
+from nettuner.tasks.champion.frozen_data import Fresh
+from nettuner.tasks.memory import search_record as track
+from nettuner.tasks.plan import make_plan
+from nettuner.tasks.training.pool import WorkerPool
+from nettuner.tasks.training.trial import Bench
+
+# Added to a study's seed for the finals, whose networks are to be others than the search's.
+OTHER_SEED = 1_000_003
+
+
+def train_finals(
+    fresh: Fresh, searched: SearchResult, count: int, seeds: int
+) -> tuple[Challenger, PrefectFuture[Any] | None]:
+    """Train the best few again, with seeds that the search did not use.
+
+    Args:
+        fresh: The study on fresh data.
+        searched: What was found.
+        count: How many are trained again.
+        seeds: How often each.
+
+    Returns:
+        The challenger, and the node of the DAG that it comes from.
+
+    Raises:
+        SearchFailedError: none could be trained.
+    """
+    strategy = Finals(finalists(fresh.study, searched.trials, count), seeds)
+    size = strategy.size(fresh.study.space)
+    other = (fresh.study.seed + OTHER_SEED) % 2**32
+    study = fresh.study.model_copy(update={"stop": Stop(trials=size), "seed": other})
+    plan = replace(make_plan(study), strategy=strategy, strategy_name="finals", trials=size)
+    facts = replace(
+        facts_of(plan),
+        strategy="finals",
+        kind="finals",
+        settings={"of": searched.name, "seeds": seeds},
+        tags={"nettuner.finals_of": searched.run_id},
+    )
+    record = track.start_search(track.client(), study, plan.goal, facts)
+    with (
+        folder_of(record, resumable=False) as folder,
+        WorkerPool(plan.width, study.threads) as pool,
+    ):
+        engine = Engine(Bench(study, plan.goal, pool, record, folder), plan, [])
+        engine.train()
+        found = engine.conclude(strategy.winner(engine.history))
+    challenger = Challenger(
+        fresh.study.name,
+        fresh.task,
+        fresh.study.metric,
+        found.run_id,
+        fresh.reference,
+        plan.fingerprint,
+    )
+    return challenger, engine.examined

@@ -1,0 +1,1 @@
+"""How flow runs are named, end, wait for each other, and for people."""

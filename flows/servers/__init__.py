@@ -1,0 +1,1 @@
+"""Servers: started, found, ended; where they keep records; what they run."""

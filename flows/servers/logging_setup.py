@@ -1,0 +1,30 @@
+"""Prefect and MLflow set up for one machine, their chatter kept out of the way."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+
+from nettuner.tasks.home import configure_prefect, home, tracking_uri
+from nettuner.tasks.training.pool import WORKER_LOG
+
+
+def keep_quiet(verbose: bool) -> None:
+    """Point both at the home, before either is imported; unless verbose, silence their consoles.
+
+    Prefect's logs still reach its server, where its pages show them; what trials print goes to
+    workers.log in the home.
+    """
+    configure_prefect()
+    os.environ.setdefault("MLFLOW_TRACKING_URI", tracking_uri())
+    if verbose:
+        return
+    os.environ.setdefault(WORKER_LOG, str(home() / "workers.log"))
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    for name in ("alembic", "mlflow", "torch.export", "EventsWorker"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore")

@@ -1,0 +1,53 @@
+"""The pages of MLflow and Prefect over what was recorded, for as long as somebody looks."""
+
+from __future__ import annotations
+
+import os
+import sys
+import webbrowser
+
+from nettuner.flows.servers.processes import (
+    check_free,
+    log_file,
+    mlflow_server,
+    prefect_server,
+    running,
+)
+from nettuner.tasks.home import AS_TRAINING, configure_prefect, mlflow_ui, prefect_ui, tracking_uri
+
+HOST = "127.0.0.1"
+
+
+def serve_pages(mlflow_port: int, prefect_port: int, browser: bool) -> None:
+    """Serve both pages until Ctrl-C, except those that a server of the user's own has.
+
+    Raises:
+        OSError: a port is taken.
+        RuntimeError: a server ended before it answered.
+    """
+    configure_prefect()
+    mlflow, prefect = f"http://{HOST}:{mlflow_port}", f"http://{HOST}:{prefect_port}"
+    servers = []
+    if tracking_uri().startswith("http"):
+        mlflow = mlflow_ui()
+    else:
+        check_free(HOST, mlflow_port, "--mlflow-port")
+        servers.append(mlflow_server(HOST, mlflow_port))
+    if os.environ.get("PREFECT_API_URL"):
+        prefect = prefect_ui()
+    else:
+        check_free(HOST, prefect_port, "--prefect-port")
+        servers.append(prefect_server(HOST, prefect_port))
+    if servers:
+        print("starting the pages …", file=sys.stderr)
+    try:
+        with running(servers, log_file("pages")) as processes:
+            mlflow += f"/#/experiments{AS_TRAINING}"
+            last = "\nCtrl-C ends them." if processes else ""
+            print(f"MLflow:  {mlflow}\nPrefect: {prefect}{last}", flush=True)
+            if browser:
+                webbrowser.open(mlflow)
+            for process in processes:
+                process.wait()
+    except KeyboardInterrupt:
+        pass

@@ -1,0 +1,149 @@
+"""Servers as child processes: started together, waited for until they answer, ended together."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nettuner.tasks.home import home, tracking_uri
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+PATIENCE_SECONDS = 120
+GRACE_SECONDS = 5
+# MLflow's jobs, which nothing here uses, make its start and its end much longer.
+WITHOUT_JOBS = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+
+
+@dataclass(frozen=True)
+class Server:
+    """A process that answers when it is ready.
+
+    Args:
+        name: For people.
+        command: What starts it.
+        health: An address that answers 200 when it is ready.
+        environment: Beside the one there is.
+    """
+
+    name: str
+    command: Sequence[str]
+    health: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+def mlflow_server(
+    host: str,
+    port: int,
+    store: str | None = None,
+    more: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+) -> Server:
+    """MLflow's server over a store; by default the one that is recorded to."""
+    # One worker: with MLflow's default of four every request takes fifteen times as long.
+    where = ["--backend-store-uri", store or tracking_uri(), "--host", host, "--port", str(port)]
+    command = [sys.executable, "-m", "mlflow", "server", *where, "--workers", "1", *more]
+    health = f"http://{reachable(host)}:{port}/health"
+    return Server("MLflow", command, health, {**WITHOUT_JOBS, **(environment or {})})
+
+
+def prefect_server(host: str, port: int, environment: Mapping[str, str] | None = None) -> Server:
+    """Prefect's server; its pages are told where its API is."""
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", host]
+    address = f"http://{reachable(host)}:{port}/api"
+    told = {"PREFECT_SERVER_UI_API_URL": address, **(environment or {})}
+    return Server("Prefect", [*command, "--port", str(port)], f"{address}/health", told)
+
+
+def reachable(host: str) -> str:
+    """The host by which this machine reaches a server that is bound to it."""
+    return "127.0.0.1" if host in ("0.0.0.0", "::") else host
+
+
+@contextmanager
+def running(servers: Sequence[Server], log: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Start servers, wait until all answer, and end them with all that they started.
+
+    Args:
+        servers: What to start.
+        log: Takes what they print.
+
+    Raises:
+        RuntimeError: one ended before it answered, or does not answer.
+    """
+    processes = [_started(server, log) for server in servers]
+    try:
+        for server, process in zip(servers, processes, strict=True):
+            _wait_until_healthy(server, process, log)
+        yield processes
+    finally:
+        end(processes)
+
+
+def _started(server: Server, log: Path) -> subprocess.Popen[bytes]:
+    """Start one in a session of its own, so that what it starts ends with it."""
+    with log.open("ab") as file:
+        return subprocess.Popen(
+            list(server.command),
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+            env={**os.environ, **server.environment},
+            start_new_session=True,
+        )
+
+
+def end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    """End servers and all that they started; those that linger are killed."""
+    for how in (signal.SIGTERM, signal.SIGKILL):
+        for process in processes:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, how)
+        for process in processes:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=GRACE_SECONDS)
+
+
+def check_free(host: str, port: int, option: str) -> None:
+    """Refuse a port that is taken.
+
+    Raises:
+        OSError: it is.
+    """
+    with socket.socket() as probe:
+        if probe.connect_ex((reachable(host), port)) == 0:
+            raise OSError(f"port {port} is taken; give another one with {option}")
+
+
+def _wait_until_healthy(server: Server, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise RuntimeError(f"{server.name} ended before it answered; its log is {log}")
+        if answers(server.health):
+            return
+        time.sleep(0.3)
+    raise RuntimeError(f"no answer from {server.health}; see the log {log}")
+
+
+def answers(address: str) -> bool:
+    """Whether an address answers 200."""
+    try:
+        with urllib.request.urlopen(address, timeout=5) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def log_file(name: str) -> Path:
+    """Where servers print to."""
+    return home() / f"{name}.log"

@@ -1,0 +1,210 @@
+"""Everything that production needs on one machine: both servers, and what runs the deployments."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from nettuner.flows.servers.databases import Databases, embedded, on_postgresql
+from nettuner.flows.servers.processes import (
+    LOOPBACK,
+    Server,
+    check_free,
+    log_file,
+    mlflow_server,
+    prefect_server,
+    reachable,
+    running,
+)
+from nettuner.tasks.home import (
+    ACCOUNT,
+    AS_TRAINING,
+    attached,
+    configure_prefect,
+    forget_servers,
+    home,
+    note_servers,
+    servers_run,
+)
+
+# MLflow refuses shorter ones.
+SHORTEST_PASSWORD = 12
+GLANCE_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where the servers are bound, and how they are protected.
+
+    Args:
+        host: The address they are bound to.
+        mlflow_port, prefect_port: Their ports.
+        password: Of the one account; None lets everybody in.
+    """
+
+    host: str
+    mlflow_port: int
+    prefect_port: int
+    password: str | None = None
+
+    @property
+    def mlflow(self) -> str:
+        """MLflow's address on this machine."""
+        return f"http://{reachable(self.host)}:{self.mlflow_port}"
+
+    @property
+    def prefect(self) -> str:
+        """Prefect's address on this machine."""
+        return f"http://{reachable(self.host)}:{self.prefect_port}"
+
+
+def up(site: Site, database: str | None, deployments: Path) -> None:
+    """Start everything, say where it is, and wait for Ctrl-C.
+
+    Args:
+        site: Where.
+        database: PostgreSQL's address; None keeps the records in files in the home.
+        deployments: The prefect.yaml to serve.
+
+    Raises:
+        OSError: a port is taken.
+        ValueError: it would be open to the network without a password, or no database answers.
+        RuntimeError: a server ended before it answered, or ends by itself.
+    """
+    check(site)
+    kept = embedded() if database is None else on_postgresql(database)
+    configure_prefect()
+    print("starting Prefect, MLflow and the deployments …", file=sys.stderr)
+    with running(servers(site, kept), log_file("servers")) as processes:
+        os.environ.update(attached(site.prefect, site.mlflow, site.password))
+        with (
+            _noted(site),
+            running([deployed(site, deployments)], log_file("deployments")) as runners,
+        ):
+            locked = "" if site.password is None else f" (account {ACCOUNT}, with the password)"
+            print(
+                f"MLflow:  {site.mlflow}/#/experiments{AS_TRAINING}{locked}\n"
+                f"Prefect: {site.prefect}{locked}\n"
+                "Searches of other terminals run here as well. Ctrl-C ends everything.",
+                flush=True,
+            )
+            while all(process.poll() is None for process in (*processes, *runners)):
+                time.sleep(GLANCE_SECONDS)
+    raise RuntimeError(
+        f"a server ended by itself; see {log_file('servers')} and {log_file('deployments')}"
+    )
+
+
+def check(site: Site) -> None:
+    """Refuse what would not work, or would be unsafe.
+
+    Raises:
+        OSError: a port is taken.
+        ValueError: it would be open to the network without a password, or that is too short.
+    """
+    if site.password is None and site.host not in LOOPBACK:
+        raise ValueError(
+            f"servers that others can reach need a password, got --host {site.host} without one; "
+            "set NETTUNER_PASSWORD or bind to 127.0.0.1"
+        )
+    if site.password is not None and len(site.password) < SHORTEST_PASSWORD:
+        raise ValueError(
+            f"the password must have at least {SHORTEST_PASSWORD} characters, got "
+            f"{len(site.password)}; choose a longer one"
+        )
+    if servers_run():
+        raise ValueError(
+            f"one set of servers may run for a home, got another for {home()}; end that one, or "
+            "set NETTUNER_HOME"
+        )
+    check_free(site.host, site.mlflow_port, "--mlflow-port")
+    check_free(site.host, site.prefect_port, "--prefect-port")
+
+
+def servers(site: Site, kept: Databases) -> list[Server]:
+    """Both servers."""
+    prefect = {"PREFECT_API_DATABASE_CONNECTION_URL": kept.prefect}
+    if kept.prefect_schema is not None:
+        path = f"{kept.prefect_schema},public"
+        prefect["PREFECT_SERVER_DATABASE_SQLALCHEMY_CONNECT_ARGS_SEARCH_PATH"] = path
+    mlflow: dict[str, str] = {}
+    more = ["--artifacts-destination", str(home() / "artifacts")]
+    if site.password is not None:
+        prefect["PREFECT_SERVER_API_AUTH_STRING"] = f"{ACCOUNT}:{site.password}"
+        mlflow = _users(kept, site.password)
+        more += ["--app-name", "basic-auth"]
+    if site.host not in LOOPBACK:
+        more += ["--allowed-hosts", "*"]  # the password keeps strangers out
+    return [
+        prefect_server(site.host, site.prefect_port, prefect),
+        mlflow_server(site.host, site.mlflow_port, kept.mlflow, more, mlflow),
+    ]
+
+
+def _users(kept: Databases, password: str) -> dict[str, str]:
+    """MLflow's one account; its settings are a file, its password is not in it."""
+    path = home() / "mlflow-users.ini"
+    path.touch(mode=0o600)
+    path.write_text(
+        "[mlflow]\n"
+        "default_permission = MANAGE\n"
+        f"database_uri = {kept.users.replace('%', '%%')}\n"
+        "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n"
+        "auth_cache_ttl_seconds = 60\n",
+        encoding="utf-8",
+    )
+    return {
+        "MLFLOW_AUTH_CONFIG_PATH": str(path),
+        "MLFLOW_AUTH_ADMIN_USERNAME": ACCOUNT,
+        "MLFLOW_AUTH_ADMIN_PASSWORD": password,
+        "MLFLOW_FLASK_SERVER_SECRET_KEY": secrets.token_hex(32),
+    }
+
+
+def deployed(site: Site, deployments: Path) -> Server:
+    """The process that registers and runs the deployments."""
+    port = free_port()
+    return Server(
+        "the deployments",
+        [
+            sys.executable,
+            "-m",
+            "nettuner.flows.cli",
+            "serve",
+            "--alone",
+            "--deployments",
+            str(deployments),
+        ],
+        f"http://127.0.0.1:{port}/health",
+        {
+            **attached(site.prefect, site.mlflow, site.password),
+            "PREFECT_RUNNER_SERVER_ENABLE": "true",
+            "PREFECT_RUNNER_SERVER_HOST": "127.0.0.1",
+            "PREFECT_RUNNER_SERVER_PORT": str(port),
+        },
+    )
+
+
+def free_port() -> int:
+    """A port that nobody has now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+@contextmanager
+def _noted(site: Site) -> Iterator[None]:
+    """Let commands of other terminals find the servers while they run."""
+    note_servers(site.prefect, site.mlflow)
+    try:
+        yield
+    finally:
+        forget_servers()

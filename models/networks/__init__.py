@@ -1,0 +1,1 @@
+"""Networks that are more than a few layers, and what judges their output."""

@@ -1,0 +1,1 @@
+"""What production is judged by: answers, verdicts, drift, what comes in."""

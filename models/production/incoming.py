@@ -1,0 +1,157 @@
+"""What production brings in: the newest files, or the answer to a query, as a table."""
+
+from __future__ import annotations
+
+import glob
+from pathlib import Path
+
+import pandas as pd
+
+from nettuner.models.data.labelled import Labelled
+from nettuner.models.data.preprocessing import listed
+from nettuner.models.data.source import AnySource, Builtin, Csv, Parquet
+from nettuner.models.data.tables import find_target, has_value, plain_types, read_csv, read_parquet
+
+PARQUET = (".parquet", ".pq")
+
+
+class NoDataError(ValueError):
+    """There is nothing to read yet."""
+
+
+def read_feed(data: str, like: AnySource, database: str | None = None, newest: int = 1) -> Feed:
+    """Read what is there now.
+
+    Args:
+        data: A file, a pattern of files (`*`, `**`), or, with a database, an SQL query.
+        like: The study's source: CSV files are read as it says, and its target is theirs.
+        database: SQLAlchemy's address of a database.
+        newest: Of the files, so many, those that were written last.
+
+    Raises:
+        NoDataError: there is no such file, or there are no rows.
+        ValueError: it cannot be read, or the study's data are no table.
+    """
+    target = target_of(like)
+    if database is not None:
+        table, names = _query(data, database), [data]
+    else:
+        files = newest_files(data, newest)
+        names = [str(file) for file in files]
+        table = _together([_read(file, like) for file in files], names)
+    if table.empty:
+        raise NoDataError(f"no rows in {', '.join(names)}")
+    column = find_target(list(table.columns), target) if isinstance(target, int) else target
+    return Feed(table, column, tuple(names))
+
+
+class Feed:
+    """Rows from production.
+
+    Args:
+        table: As they came.
+        target: The column of true answers; it need not be there (yet).
+        names: Where they came from.
+    """
+
+    def __init__(self, table: pd.DataFrame, target: str, names: tuple[str, ...]) -> None:
+        self.table = table
+        self.target = target
+        self.names = names
+
+    @property
+    def inputs(self) -> pd.DataFrame:
+        """All rows as a served model receives them."""
+        return plain_types(self.table.drop(columns=self.target, errors="ignore"))
+
+    @property
+    def labelled(self) -> pd.DataFrame:
+        """The rows whose true answer is known, as they came."""
+        if self.target not in self.table.columns:
+            return self.table.iloc[:0]
+        return self.table[has_value(self.table[self.target])].reset_index(drop=True)
+
+    def examples(self) -> Labelled:
+        """The rows whose true answer is known, as a served model receives them."""
+        return as_labelled(self.labelled, self.target)
+
+
+def as_labelled(table: pd.DataFrame, target: str) -> Labelled:
+    """A table with a target as rows and truth."""
+    if target not in table.columns:
+        return Labelled(plain_types(table), ())
+    return Labelled(plain_types(table.drop(columns=target)), tuple(table[target].tolist()))
+
+
+def target_of(source: AnySource) -> str | int:
+    """The target column of a study's table: its name, as far as the study's file tells.
+
+    By a position alone, the last column of rows without answers would be taken for the target.
+
+    Raises:
+        ValueError: the study's data are no table.
+    """
+    if isinstance(source, Builtin) and source.name != "digits":
+        return "target"
+    if not isinstance(source, Csv | Parquet):
+        raise ValueError(
+            "production data are read as tables with the target as a column, got a study on "
+            f"{getattr(source, 'name', source.source)!r}; give the study csv or parquet data"
+        )
+    if isinstance(source.target, str) or not Path(source.path).is_file():
+        return source.target
+    known = read_csv(source) if isinstance(source, Csv) else read_parquet(source.path)
+    return find_target(list(known.columns), source.target)
+
+
+def newest_files(pattern: str, count: int) -> list[Path]:
+    """The files that match, those written last, oldest first.
+
+    Raises:
+        NoDataError: none matches.
+    """
+    found = [Path(name) for name in glob.glob(str(Path(pattern).expanduser()), recursive=True)]
+    files = sorted(
+        (file for file in found if file.is_file()), key=lambda file: (file.stat().st_mtime_ns, file)
+    )
+    if not files:
+        raise NoDataError(f"no file {pattern}")
+    return files[-count:]
+
+
+def _read(file: Path, like: AnySource) -> pd.DataFrame:
+    if file.suffix in PARQUET:
+        return read_parquet(str(file))
+    known = like if isinstance(like, Csv) else Csv(path=str(file))
+    return read_csv(known.model_copy(update={"path": str(file)}))
+
+
+def _together(tables: list[pd.DataFrame], names: list[str]) -> pd.DataFrame:
+    """One table of several that have the same columns, in any order.
+
+    Raises:
+        ValueError: their columns differ.
+    """
+    first = set(tables[0].columns)
+    for table, name in zip(tables, names, strict=True):
+        if set(table.columns) != first:
+            raise ValueError(
+                f"files that are read together must have the same columns, got "
+                f"{listed(sorted(first ^ set(table.columns)))} only in {name} or {names[0]}; "
+                "correct the pattern"
+            )
+    return pd.concat(tables, ignore_index=True)
+
+
+def _query(query: str, database: str) -> pd.DataFrame:
+    from sqlalchemy import create_engine, text
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        engine = create_engine(database)
+        with engine.connect() as connection:
+            table = pd.read_sql_query(text(query), connection, dtype_backend="numpy_nullable")
+    except (SQLAlchemyError, pd.errors.DatabaseError) as error:
+        reason = str(error.__cause__ or error).splitlines()[0]
+        raise ValueError(f"the query must run on the database, got {reason}; correct it") from None
+    return table.rename(columns=str)

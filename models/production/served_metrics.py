@@ -1,0 +1,187 @@
+"""How good a served model's answers are, row by row, so that two models can be compared in pairs.
+
+Everything is measured on what a model answers in production, in the target's own units, never
+on what it was trained to minimise: two models may have scaled the target differently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from nettuner.models.data.source import TaskKind
+from nettuner.models.study import Direction
+
+Floats = NDArray[np.float64]
+# A probability below this counts as this: one row that is impossible must not decide everything.
+LEAST_PROBABILITY = 1e-7
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A metric of answers that is a function of sums over rows.
+
+    Args:
+        name: As in a study, without `val_`.
+        direction: Whether less or more is better.
+        per_row: From truth and answers to figures [rows, k].
+        of_means: From the means of those over some rows [..., k] to the metric [...].
+    """
+
+    name: str
+    direction: Direction
+    per_row: Callable[[Sequence[Any], pd.DataFrame], Floats]
+    of_means: Callable[[Floats], Floats]
+
+    def value(self, per_row: Floats) -> float:
+        """The metric over all rows."""
+        return float(self.of_means(per_row.mean(axis=0)))
+
+    def gain(self, before: Floats | float, after: Floats | float) -> Any:
+        """How much better `after` is: positive where it is better."""
+        return before - after if self.direction == "minimize" else after - before
+
+
+def measure(task: TaskKind, metric: str) -> Measure:
+    """The measure of a study's metric on answers.
+
+    Args:
+        task: What is predicted.
+        metric: As the study names it: `val_accuracy`, say.
+
+    Raises:
+        ValueError: it cannot be measured on answers.
+    """
+    name = metric.removeprefix("val_")
+    known = MEASURES[task]
+    if name not in known:
+        raise ValueError(
+            f"models are compared by what they answer, got the metric {metric!r}; "
+            f"compare by one of: {', '.join(known)}"
+        )
+    return known[name]
+
+
+def constant(task: TaskKind, truth: Sequence[Any], name: str) -> pd.DataFrame:
+    """The answers of the best model that ignores its input, in hindsight.
+
+    What is no better than this is worth nothing.
+
+    Args:
+        task: What is predicted.
+        truth: The true answers.
+        name: Of the metric: absolute errors have the median as their best constant.
+    """
+    if task == "translation":
+        return pd.DataFrame({"prediction": [""] * len(truth)})
+    if task == "regression":
+        values = np.asarray(truth, dtype=np.float64)
+        best = np.median(values) if name == "mae" else values.mean()
+        return pd.DataFrame({"prediction": np.full(len(values), best)})
+    labels = [named(label) for label in truth]
+    shares = pd.Series(labels).value_counts(normalize=True).sort_index()
+    answers = {f"p_{label}": np.full(len(labels), share) for label, share in shares.items()}
+    return pd.DataFrame({"prediction": [shares.idxmax()] * len(labels), **answers})
+
+
+def named(label: object) -> str:
+    """The same text for 2, 2.0 and "2": one gap turns a column of whole numbers into others."""
+    text = str(label).strip()
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return str(int(number)) if number.is_integer() else text
+
+
+def _right(truth: Sequence[Any], answers: pd.DataFrame) -> Floats:
+    found = answers["prediction"].tolist()
+    same = [named(a) == named(b) for a, b in zip(truth, found, strict=True)]
+    return np.array(same, dtype=np.float64)[:, None]
+
+
+def _surprise(truth: Sequence[Any], answers: pd.DataFrame) -> Floats:
+    """Minus the logarithm [nats] of the probability that each row gave to its true label."""
+    chances = {
+        named(name.removeprefix("p_")): answers[name].to_numpy(np.float64)
+        for name in answers.columns
+        if name.startswith("p_")
+    }
+    impossible = np.zeros(len(answers))
+    likely = [chances.get(named(label), impossible)[row] for row, label in enumerate(truth)]
+    surprise: Floats = -np.log(np.clip(likely, LEAST_PROBABILITY, 1.0))
+    return surprise[:, None]
+
+
+def _errors(truth: Sequence[Any], answers: pd.DataFrame) -> Floats:
+    return answers["prediction"].to_numpy(np.float64) - np.asarray(truth, dtype=np.float64)
+
+
+def _squared(truth: Sequence[Any], answers: pd.DataFrame) -> Floats:
+    return _errors(truth, answers)[:, None] ** 2
+
+
+def _absolute(truth: Sequence[Any], answers: pd.DataFrame) -> Floats:
+    return np.abs(_errors(truth, answers))[:, None]
+
+
+def _for_r2(truth: Sequence[Any], answers: pd.DataFrame) -> Floats:
+    values = np.asarray(truth, dtype=np.float64)
+    values = values - values.mean()  # sums of squares lose no digits round zero
+    return np.stack([_errors(truth, answers) ** 2, values, values**2], axis=1)
+
+
+def _r2(means: Floats) -> Floats:
+    spread = means[..., 2] - means[..., 1] ** 2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(spread > 0, 1 - means[..., 0] / spread, np.nan)
+
+
+def _for_bleu(truth: Sequence[Any], answers: pd.DataFrame) -> Floats:
+    """Of each sentence: its length, the reference's, n-grams found and n-grams possible."""
+    from sacrebleu.metrics.bleu import BLEU
+
+    bleu = BLEU(effective_order=True)
+    rows = []
+    for wanted, found in zip(truth, answers["prediction"], strict=True):
+        score = bleu.sentence_score(str(found), [str(wanted)])
+        rows.append([score.sys_len, score.ref_len, *score.counts, *score.totals])
+    return np.array(rows, dtype=np.float64)
+
+
+def _bleu(means: Floats) -> Floats:
+    """Corpus BLEU, 0 to 100 (Papineni et al. 2002; Post 2018), without smoothing."""
+    ours, theirs = means[..., 0], means[..., 1]
+    counts, totals = means[..., 2:6], means[..., 6:10]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        precision = np.exp(np.log(counts / totals).mean(axis=-1))
+        brevity = np.where(ours < theirs, np.exp(1 - theirs / ours), 1.0)
+    score: Floats = np.nan_to_num(100 * precision * brevity)
+    return score
+
+
+def _first(means: Floats) -> Floats:
+    return means[..., 0]
+
+
+MEASURES: Mapping[TaskKind, Mapping[str, Measure]] = {
+    "classification": {
+        "loss": Measure("loss", "minimize", _surprise, _first),
+        "accuracy": Measure("accuracy", "maximize", _right, _first),
+    },
+    "regression": {
+        "loss": Measure("loss", "minimize", _squared, _first),
+        "rmse": Measure("rmse", "minimize", _squared, lambda means: np.sqrt(means[..., 0])),
+        "mae": Measure("mae", "minimize", _absolute, _first),
+        "r2": Measure("r2", "maximize", _for_r2, _r2),
+    },
+    "translation": {
+        "exact": Measure("exact", "maximize", _right, _first),
+        "bleu": Measure("bleu", "maximize", _for_bleu, _bleu),
+    },
+}

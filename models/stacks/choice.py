@@ -1,0 +1,241 @@
+"""How some members are trained fastest: one by one, or in stacks of which size, and how.
+
+A short measurement decides, on the members themselves: small networks gain several times from
+being stacked, large ones lose.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import math
+import random
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from nettuner.models.data.dataset import Dataset
+from nettuner.models.learner import Learner
+from nettuner.models.stacks import program
+from nettuner.models.stacks.evaluation import seconds
+from nettuner.models.stacks.stack import MOST_BYTES, Programs, Stack
+from nettuner.models.training.loop import Descent, batch, tensors
+
+# Of the time that training one by one would take, measuring may cost this share.
+SHARE = 0.1
+# What trying the first size is expected to cost [s].
+FIRST_TRY = 0.1
+# Larger stacks hardly gain, and outgrow the caches.
+SIZES = (8, 32, 64)
+# A stack is chosen only if it is clearly faster.
+GAIN = 0.9
+STEPS = 4
+# Structures whose speeds and programs are kept; those least recently used make room.
+MOST_STRUCTURES = 32
+
+Params = Mapping[str, Any]
+Seed = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Pace:
+    """A way to train.
+
+    Args:
+        size: Members in a stack; 1 trains them one by one, by the ordinary loop.
+        convolve_one_by_one: How a stack convolves.
+    """
+
+    size: int = 1
+    convolve_one_by_one: bool = False
+
+
+@dataclass
+class Speeds:
+    """What was measured of one structure in this process.
+
+    Args:
+        alone: Seconds of a step of one member by the ordinary loop.
+        stacked: Seconds of a step of one member, by the way it is stacked; infinite where that is
+            impossible.
+        programs: What was recorded.
+        reason: Why it cannot be stacked; None if it can, as far as is known.
+        spent: Seconds that measuring took.
+        learner: Whose they are; held, so that no other takes its address.
+    """
+
+    alone: float
+    stacked: dict[Pace, float] = field(default_factory=dict)
+    programs: Programs = field(default_factory=Programs)
+    reason: str | None = None
+    spent: float = 0.0
+    learner: Learner | None = None
+
+    @property
+    def next_try(self) -> float:
+        """What one more try is expected to cost [s]: somewhat more than those before."""
+        return 1.5 * self.spent / len(self.stacked) if self.stacked else FIRST_TRY
+
+    def best(self, members: int) -> Pace:
+        """The fastest way known for so many members."""
+        if self.reason is not None:
+            return Pace()
+        known = {pace: t for pace, t in self.stacked.items() if pace.size <= members}
+        pace = min(known, key=lambda p: known[p], default=Pace())
+        return pace if known and known[pace] < GAIN * self.alone else Pace()
+
+
+SPEEDS: OrderedDict[Any, Speeds] = OrderedDict()
+
+
+@contextmanager
+def generators_kept() -> Iterator[None]:
+    """Whatever is drawn inside the block, all common generators go on as if nothing had been."""
+    ordinary, numpys = random.getstate(), np.random.get_state()  # noqa: NPY002
+    try:
+        with torch.random.fork_rng(devices=[]):
+            yield
+    finally:
+        random.setstate(ordinary)
+        np.random.set_state(numpys)  # noqa: NPY002
+
+
+def measured(
+    learner: Learner,
+    dataset: Dataset,
+    params: Sequence[Params],
+    seeds: Sequence[Seed],
+    steps: int,
+) -> tuple[Pace, Speeds]:
+    """How to train these members, and where their recorded programs are kept.
+
+    Args:
+        learner: What is trained.
+        dataset: What it is trained on.
+        params, seeds: Of the members; their structure agrees.
+        steps: That a whole training of one of them takes.
+
+    Raises:
+        Exception: whatever the learner raises at a step alone.
+    """
+    structural = learner.structural()
+    now = learner.now(params[0])
+    key = (id(learner), tuple((name, now[name]) for name in sorted(structural)))
+    with generators_kept():
+        if key not in SPEEDS:
+            alone = _alone(learner, dataset, params[0], seeds[0])
+            SPEEDS[key] = Speeds(alone, learner=learner)
+        SPEEDS.move_to_end(key)
+        while len(SPEEDS) > MOST_STRUCTURES:
+            SPEEDS.popitem(last=False)
+        speeds = SPEEDS[key]
+        _measure(speeds, learner, dataset, params, seeds, steps)
+    return speeds.best(len(params)), speeds
+
+
+def _measure(
+    speeds: Speeds,
+    learner: Learner,
+    dataset: Dataset,
+    params: Sequence[Params],
+    seeds: Sequence[Seed],
+    steps: int,
+) -> None:
+    """Try larger and larger stacks as long as they get faster and it is worth it."""
+    budget = SHARE * speeds.alone * steps * len(params)
+    ways = _ways(learner, params[0])
+    fastest = speeds.alone
+    for size in sorted({min(size, len(params)) for size in SIZES} - {1}):
+        for pace in [Pace(size, way) for way in ways]:
+            if pace in speeds.stacked:
+                continue
+            if speeds.reason or speeds.spent + speeds.next_try > budget:
+                return
+            speeds.spent += seconds(
+                functools.partial(_try, speeds, learner, dataset, params, seeds, pace)
+            )
+        known = {p: t for p, t in speeds.stacked.items() if p.size == size}
+        best = min(known, key=lambda p: known[p])
+        largest = max(map(program.size, speeds.programs.values()), default=0)
+        if known[best] > fastest or 4 * largest > MOST_BYTES:
+            return
+        ways, fastest = (best.convolve_one_by_one,), known[best]
+
+
+def _ways(learner: Learner, params: Params) -> tuple[bool, ...]:
+    """Whether convolutions one by one are worth a try."""
+    networks = learner.networks(params)
+    parts = [part for network in networks.values() for part in network.modules()]
+    return (True, False) if any(isinstance(part, nn.Conv2d) for part in parts) else (False,)
+
+
+def _try(
+    speeds: Speeds,
+    learner: Learner,
+    dataset: Dataset,
+    params: Sequence[Params],
+    seeds: Sequence[Seed],
+    pace: Pace,
+) -> None:
+    """Measure one way; a learner that cannot be stacked in any is not tried again."""
+    try:
+        speeds.stacked[pace] = _stacked(speeds, learner, dataset, params, seeds, pace)
+    except Exception as error:  # whatever a user's learner cannot do in a stack
+        speeds.stacked[pace] = math.inf
+        ways = len(_ways(learner, params[0]))
+        if len(speeds.stacked) >= ways and not any(map(math.isfinite, speeds.stacked.values())):
+            speeds.reason = str(error)
+
+
+def _seconds(step: Callable[[int], object]) -> float:
+    """Of one step: the fastest of a few, after one that warms up."""
+    step(0)
+    return min(seconds(functools.partial(step, at)) for at in range(1, STEPS))
+
+
+def _alone(learner: Learner, dataset: Dataset, params: Params, seed: Seed) -> float:
+    """Seconds of one step of one member by the ordinary loop."""
+    learner = copy.copy(learner)
+    now = learner.now(params)
+    inputs, targets = tensors(dataset.train)
+    networks = learner.networks(params)
+    descent = Descent(learner, networks, now)
+    keys = [torch.zeros((), dtype=torch.int32) for _ in networks]
+
+    def step(at: int) -> None:
+        rows = batch(len(targets), now["batch_size"], at, seed)
+        for _ in descent.step((inputs, targets), rows, at, keys):
+            pass
+
+    return _seconds(step)
+
+
+def _stacked(
+    speeds: Speeds,
+    learner: Learner,
+    dataset: Dataset,
+    params: Sequence[Params],
+    seeds: Sequence[Seed],
+    pace: Pace,
+) -> float:
+    """Seconds of one step of one member as part of a stack."""
+    stack = Stack(
+        learner,
+        params[: pace.size],
+        seeds[: pace.size],
+        speeds.programs,
+        convolve_one_by_one=pace.convolve_one_by_one,
+    )
+    inputs, targets = tensors(dataset.train)
+
+    def step(at: int) -> None:
+        with torch.no_grad():
+            stack.train(inputs, targets, np.array([at]))
+
+    return _seconds(step) / pace.size

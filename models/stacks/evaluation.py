@@ -1,0 +1,82 @@
+"""How good the members of a stack are: all at once where that is faster, else one by one."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable, Collection
+from typing import Any
+
+from torch import Tensor
+
+from nettuner.models.learner import EVALUATION_BATCH
+from nettuner.models.stacks.program import Tensors, UnstackableError, evaluation, size, stateless
+from nettuner.models.stacks.stack import MOST_BYTES, Program, Stack
+from nettuner.models.training.loop import Measured, measure
+
+Split = tuple[Tensor, Tensor]
+
+
+def measure_stack(
+    stack: Stack, split: Split, prefix: str, round_: int, members: Collection[int]
+) -> dict[int, Measured]:
+    """The metrics of these members, as `loop.measure` gives them for one.
+
+    Raises:
+        UnstackableError: evaluating keeps state, which members would share.
+    """
+    if not members:
+        return {}
+    arguments = (stack.everything(), *split)
+    key = (*stack.key, "evaluation", split[0].shape)
+    if key not in stack.programs:
+        stack.programs[key] = _faster(stack, arguments, split, min(members), round_)
+    program = stack.programs[key]
+    if program is _one_by_one:
+        return {m: _alone(stack, m, split, prefix, round_) for m in members}
+    try:
+        found = {name: v.tolist() for name, v in program(*arguments).items()}
+    except RuntimeError:  # a member that diverged may keep the others from being measured
+        return {m: _alone(stack, m, split, prefix, round_) for m in members}
+    return {m: {f"{prefix}_{name}": v[m] for name, v in found.items()} for m in members}
+
+
+def _alone(stack: Stack, member: int, split: Split, prefix: str, round_: int) -> Measured:
+    seed = (*stack.seeds[member], round_)
+    return measure(stack.learner, stack.member(member), split, prefix, seed)
+
+
+def _faster(
+    stack: Stack, arguments: tuple[Any, ...], split: Split, member: int, round_: int
+) -> Program:
+    """All members at once, where that can be recorded, fits in memory and is faster."""
+    alone = functools.partial(_alone, stack, member, split, "", round_)
+    stateless(stack.learner, stack.together, "evaluate", alone)
+    rows = min(len(split[0]), EVALUATION_BATCH) / stack.nows[0]["batch_size"]
+    training = [size(p) for p in stack.programs.values()]
+    if rows * max(training, default=0) > MOST_BYTES:
+        return _one_by_one
+    try:
+        program = evaluation(
+            stack.learner,
+            stack.together,
+            arguments,
+            convolve_one_by_one=stack.convolve_one_by_one,
+        )
+    except UnstackableError:
+        return _one_by_one
+    by_itself = seconds(alone)
+    at_once = seconds(lambda: program(*arguments))
+    return program if at_once < by_itself * len(stack) else _one_by_one
+
+
+def _one_by_one(*_: Any) -> Tensors:
+    """Stands where an evaluation was not recorded."""
+    raise NotImplementedError("members are to be measured one by one")
+
+
+def seconds(action: Callable[[], object]) -> float:
+    """How long something takes."""
+    began = time.perf_counter()
+    action()
+    return time.perf_counter() - began

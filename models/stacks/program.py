@@ -1,0 +1,333 @@
+"""The gradients of a loss for all members of a stack, as one program.
+
+`loss` is recorded once, vectorised over the members and differentiated; what is replayed at every
+step is a flat list of tensor operations, without autograd and without the user's Python.
+"""
+
+from __future__ import annotations
+
+import functools
+import random
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor, fx, nn
+from torch.func import functional_call, grad_and_value, vmap
+from torch.fx.experimental.proxy_tensor import make_fx
+from torch.fx.passes.shape_prop import TensorMetadata
+from torch.nn import functional
+from torch.utils._pytree import tree_map
+
+from nettuner.models.learner import Learner, Networks
+from nettuner.models.stacks.convolution import convolution
+from nettuner.models.training.randomness import Randomness
+
+aten = torch.ops.aten
+
+Value = TypeVar("Value")
+Tensors = dict[str, Tensor]
+Arguments = tuple[Any, ...]
+
+# Below so many entries torch's own log softmax takes longer than its parts.
+FEW = 64
+
+# Another thread, too, may draw from the generators of Python and numpy: only what does so whenever
+# it is tried is taken to draw itself.
+TRIES = 3
+
+
+class UnstackableError(Exception):
+    """A learner that cannot be trained as part of a stack; the message says why."""
+
+
+class Recorded(Randomness):
+    """Like `Randomness`, and with what functions need that cannot be vectorised as they are."""
+
+    written_out = True
+
+    def __init__(self, *, convolve_one_by_one: bool) -> None:
+        super().__init__()
+        self._convolve_one_by_one = convolve_one_by_one
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        given = dict(kwargs or {})
+        if func in (Tensor.to, Tensor.contiguous):  # a layout in memory belongs to one member
+            given.pop("memory_format", None)
+            if func is Tensor.to and not given and len(args) == 1:
+                return args[0]
+        elif func is functional.cross_entropy and isinstance(given.get("label_smoothing"), Tensor):
+            return smoothed_cross_entropy(*args, **given)
+        elif func is torch.conv2d and self._convolve_one_by_one:
+            return convolution(*args, **given)
+        return super().__torch_function__(func, types, args, given)
+
+
+def smoothed_cross_entropy(
+    outputs: Tensor, targets: Tensor, *args: Any, label_smoothing: Tensor, **kwargs: Any
+) -> Tensor:
+    """Cross entropy [nats] against targets mixed with a share of the uniform distribution.
+
+    It is linear in this share, which torch itself takes as a plain number only.
+
+    Source: Szegedy et al. (2016), arXiv:1512.00567, section 7.
+    """
+    loss: Callable[..., Tensor] = functools.partial(
+        functional.cross_entropy, outputs, targets, *args, **kwargs
+    )
+    hard, even = loss(label_smoothing=0.0), loss(label_smoothing=1.0)
+    return (1 - label_smoothing) * hard + label_smoothing * even
+
+
+def _log_softmax(x: Tensor, dim: int, half_to_float: bool) -> Any:
+    if x.shape[dim] > FEW:
+        return NotImplemented
+    shifted = x - x.amax(dim, keepdim=True)
+    return shifted - shifted.exp().sum(dim, keepdim=True).log()
+
+
+def _log_softmax_backward(grad: Tensor, output: Tensor, dim: int, dtype: torch.dtype) -> Any:
+    if output.shape[dim] > FEW:
+        return NotImplemented
+    return grad - output.exp() * grad.sum(dim, keepdim=True)
+
+
+FASTER: dict[Any, Callable[..., Any]] = {
+    aten._log_softmax.default: _log_softmax,
+    aten._log_softmax_backward_data.default: _log_softmax_backward,
+}
+
+
+def record(function: Callable[..., Any], arguments: Arguments) -> Callable[..., Any]:
+    """A function as the list of tensor operations that it does on arguments of these shapes.
+
+    Raises:
+        UnstackableError: it branches on values, or does what cannot be vectorised.
+    """
+    try:
+        with torch.no_grad():
+            program: Callable[..., Any] = make_fx(function, decomposition_table=FASTER)(*arguments)
+    except Exception as error:
+        reason = str(error).strip().splitlines() or [""]
+        raise UnstackableError(f"{type(error).__name__}: {reason[0]}") from error
+    return program
+
+
+@dataclass(frozen=True)
+class Gradients:
+    """A recorded loss, differentiated.
+
+    Args:
+        program: From the arguments of `gradients` to gradients, losses and buffers.
+        used: The parameters that the loss depends on. Alone the others have no gradient, so that
+            not even weight decay moves them.
+    """
+
+    program: Callable[..., tuple[Tensors, tuple[Tensor, Tensors]]]
+    used: frozenset[str]
+
+    def __call__(self, *arguments: Any) -> tuple[Tensors, tuple[Tensor, Tensors]]:
+        """What the program answers."""
+        return self.program(*arguments)
+
+    @property
+    def graph(self) -> Any:
+        """The operations of the program."""
+        return self.program.graph  # type: ignore[attr-defined]
+
+
+def size(program: Callable[..., Any]) -> int:
+    """Bytes of all tensors that a recorded program makes: more than it ever holds at once."""
+    total = 0
+    for node in getattr(program, "graph", fx.Graph()).nodes:
+        facts = node.meta.get("tensor_meta")
+        if node.op == "call_function" and isinstance(facts, TensorMetadata):
+            total += facts.shape.numel() * facts.dtype.itemsize
+    return total
+
+
+class Together(nn.Module):
+    """All networks of a learner, so that the weights of all can be given from outside at once."""
+
+    def __init__(self, networks: Mapping[str, nn.Module]) -> None:
+        super().__init__()
+        self.names = list(networks)
+        self.parts = nn.ModuleList(networks.values())
+
+    def forward(self, function: Callable[[Networks], Any]) -> Any:
+        """What a function of the networks answers."""
+        return function(dict(zip(self.names, self.parts, strict=True)))
+
+    def prefix(self, network: str) -> str:
+        """How the names of a network's weights begin."""
+        return f"parts.{self.names.index(network)}."
+
+
+def gradients(
+    learner: Learner,
+    together: Together,
+    network: str,
+    fixed: Mapping[str, Any],
+    arguments: Arguments,
+    *,
+    convolve_one_by_one: bool,
+) -> Gradients:
+    """What `network` of every member learns from a batch.
+
+    Args:
+        learner: Whose loss it is.
+        together: Gives the structure; its weights are not used.
+        network: The one that learns.
+        fixed: Hyperparameters that all members share.
+        arguments: Of the shapes of all later ones, with the members along the first axis: its own
+            parameters by name, those of other networks, all buffers, inputs, targets, the live
+            hyperparameters by name, and the keys of what is random.
+        convolve_one_by_one: Convolutions in a loop over the members instead of in groups.
+
+    Returns:
+        A program from such arguments to the gradients by parameter, the losses [members], and the
+        buffers as they are afterwards.
+
+    Raises:
+        UnstackableError: the loss keeps state, branches on values, or cannot be vectorised.
+    """
+
+    def loss(
+        own: Tensors,
+        others: Tensors,
+        buffers: Tensors,
+        inputs: Tensor,
+        targets: Tensor,
+        live: Tensors,
+        key: Tensor,
+    ) -> tuple[Tensor, Tensors]:
+        buffers = {name: buffer.clone() for name, buffer in buffers.items()}
+        randomness = Recorded(convolve_one_by_one=convolve_one_by_one)
+        randomness.begin(key)
+
+        def of(networks: Networks) -> tuple[Tensor, Tensors]:
+            with randomness:
+                value = learner.loss(network, networks, (inputs, targets), {**fixed, **live})
+            # Looked up here, for a network may replace a buffer instead of changing it.
+            return value, dict(together.named_buffers(remove_duplicate=False))
+
+        value, after = functional_call(together, {**own, **others, **buffers}, (of,))
+        return value, {name: _successor(old, after.get(name, old)) for name, old in buffers.items()}
+
+    together.train()
+
+    def recorded() -> Gradients:
+        program = record(vmap(grad_and_value(loss, has_aux=True)), arguments)
+        return Gradients(program, _used(loss, arguments))
+
+    return stateless(learner, together, "the loss", recorded)
+
+
+def _successor(old: Tensor, new: Tensor) -> Tensor:
+    """What a buffer is after a step."""
+    if (old.shape, old.dtype) != (new.shape, new.dtype):
+        raise TypeError("a buffer is replaced by one of another shape or type")
+    return new.detach()
+
+
+def _used(loss: Callable[..., tuple[Tensor, Tensors]], arguments: Arguments) -> frozenset[str]:
+    """The parameters that the loss of the first member depends on."""
+    own, *others = tree_map(lambda tensor: tensor[0], arguments)
+    own = {name: tensor.detach().requires_grad_() for name, tensor in own.items()}
+    try:
+        with torch.enable_grad():
+            value, _ = loss(own, *others)
+        found = torch.autograd.grad(value, list(own.values()), allow_unused=True)
+    except Exception as error:
+        raise UnstackableError(f"{type(error).__name__}: {error}") from error
+    return frozenset(name for name, grad in zip(own, found, strict=True) if grad is not None)
+
+
+def evaluation(
+    learner: Learner, together: Together, arguments: Arguments, *, convolve_one_by_one: bool
+) -> Callable[..., Tensors]:
+    """The metrics of all members on one split.
+
+    Args:
+        learner: Whose metrics they are.
+        together: Gives the structure.
+        arguments: Of the shapes of all later ones: parameters and buffers by name with the
+            members along the first axis; inputs and targets, which they share.
+        convolve_one_by_one: Convolutions in a loop over the members instead of in groups.
+
+    Returns:
+        A program from such arguments to the metrics by name, each [members].
+
+    Raises:
+        UnstackableError: it answers with plain numbers, branches on values, or is random.
+    """
+
+    def measure(weights: Tensors, inputs: Tensor, targets: Tensor) -> Tensors:
+        def of(networks: Networks) -> Tensors:
+            with Recorded(convolve_one_by_one=convolve_one_by_one):
+                found = learner.evaluate(networks, inputs, targets)
+            if not all(isinstance(value, Tensor) for value in found.values()):
+                raise TypeError("evaluate must answer with tensors to be recorded")
+            return {name: torch.as_tensor(value).reshape(()) for name, value in found.items()}
+
+        found: Tensors = functional_call(together, weights, (of,))
+        return found
+
+    together.eval()
+    return record(vmap(measure, in_dims=(0, None, None)), arguments)
+
+
+def stateless(
+    learner: Learner, together: Together, what: str, action: Callable[[], Value]
+) -> Value:
+    """The answer of something that must not keep what its next call could depend on.
+
+    Raises:
+        UnstackableError: it changed attributes, or drew from a generator that is not torch's.
+    """
+    for _ in range(TRIES):
+        generators, before = _generators(), _attributes(learner, together)
+        answer = action()
+        after = _attributes(learner, together)
+        if len(before) != len(after) or not all(map(_is, before, after)):
+            raise UnstackableError(f"{what} changes attributes of the learner or of a network")
+        if _generators() == generators:
+            return answer
+    raise UnstackableError(f"{what} draws from a generator that is not torch's")
+
+
+def _generators() -> tuple[int, int]:
+    """Where the generators of Python and numpy are."""
+    state = np.random.get_state(legacy=False)  # noqa: NPY002 - what a user's code may draw from
+    return hash(random.getstate()), hash(repr(state))
+
+
+def _attributes(learner: Learner, together: Together) -> list[Any]:
+    """What the learner and all modules hold; not only its addresses, for these are used again."""
+    found: list[Any] = []
+    for part in (learner, *together.modules()):
+        for name, value in vars(part).items():
+            if name not in ("_parameters", "_buffers", "training"):
+                found += [name, value, *_contents(value)]
+    return found
+
+
+def _contents(value: object) -> list[Any]:
+    if isinstance(value, Mapping):
+        return [*value.keys(), *value.values()]
+    if isinstance(value, list | set | deque):
+        return list(value)
+    return [value._version] if isinstance(value, Tensor) else []
+
+
+def _is(left: object, right: object) -> bool:
+    return left is right or (type(left) is type(right) is int and left == right)

@@ -1,0 +1,292 @@
+"""Several members of one structure, trained side by side as one program.
+
+Source of the idea of stacking: `torch.func.stack_module_state`; what is new here is that every
+member has its own hyperparameters, batches and randomness, and ends as it would have alone.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from nettuner.models.learner import Learner
+from nettuner.models.stacks.optimiser import KINDS, StackedOptimiser
+from nettuner.models.stacks.program import Gradients, Tensors, Together, gradients
+from nettuner.models.stacks.structure import check_alike, divided
+from nettuner.models.training import checkpoint, optimiser
+from nettuner.models.training.loop import draw_seed, seeded, shuffled, steps_per_epoch
+from nettuner.models.training.randomness import step_keys
+
+Params = Mapping[str, Any]
+Seed = tuple[int, ...]
+Program = Callable[..., Any]
+
+# What the tensors of one recorded program may take, all of them together.
+MOST_BYTES = 2**29
+# Recorded programs that are kept of one structure: several sizes, networks and batch sizes.
+MOST_PROGRAMS = 64
+
+
+class Programs(OrderedDict[Any, Program]):
+    """Recorded programs; those least recently used make room for new ones."""
+
+    def __getitem__(self, key: Any) -> Program:
+        self.move_to_end(key)
+        return super().__getitem__(key)
+
+    def __setitem__(self, key: Any, program: Program) -> None:
+        super().__setitem__(key, program)
+        while len(self) > MOST_PROGRAMS:
+            del self[next(iter(self))]
+
+
+class Stack:
+    """The weights of several members in one tensor for each network, one row a member.
+
+    Args:
+        learner: What is trained.
+        params: The hyperparameters of each member; those that fix the structure agree.
+        seeds: Of each member.
+        programs: Where recorded programs are kept, so that later stacks need not record them.
+        convolve_one_by_one: How convolutions are done.
+
+    Raises:
+        UnstackableError: these members cannot be trained together.
+    """
+
+    def __init__(
+        self,
+        learner: Learner,
+        params: Sequence[Params],
+        seeds: Sequence[Seed],
+        programs: dict[Any, Program],
+        *,
+        convolve_one_by_one: bool,
+    ) -> None:
+        self.learner = copy.copy(learner)  # what it keeps for itself is nobody else's
+        self.nows = [learner.now(given) for given in params]
+        self.params = list(params)
+        self.seeds = list(seeds)
+        self._draws = np.array([draw_seed(seed) for seed in seeds], dtype=np.uint32)
+        self.programs = programs
+        self.convolve_one_by_one = convolve_one_by_one
+        self._fixed, self._live = divided(learner, params, self.nows)
+        # Under which programs are kept: all that they depend on, but for the shapes of data.
+        self.key = (
+            tuple(sorted((k, repr(v)) for k, v in self._fixed.items())),
+            tuple(self._live),
+            len(params),
+            convolve_one_by_one,
+        )
+        members = [self._fresh(given, seed) for given, seed in zip(params, seeds, strict=True)]
+        self.networks = members[0]
+        self.together = Together(self.networks)
+        together = [Together(networks) for networks in members]
+        check_alike(self.networks, together)
+        self._lay_out(together)
+
+    def __len__(self) -> int:
+        return len(self.seeds)
+
+    def _fresh(self, params: Params, seed: Seed) -> dict[str, nn.Module]:
+        with seeded(*seed):
+            return self.learner.networks(params)
+
+    def _lay_out(self, members: Sequence[Together]) -> None:
+        """Put each network's learned weights into rows, and whatever else it has beside them."""
+        learned = {n: p for n, p in self.together.named_parameters() if p.requires_grad}
+        states = [_weights(member) for member in members]
+        self.rows: dict[str, Tensor] = {}
+        self.weights: dict[str, Tensors] = {}
+        self.optimisers: dict[str, StackedOptimiser] = {}
+        for network in self.networks:
+            prefix = self.together.prefix(network)
+            own = [name for name in learned if name.startswith(prefix)]
+            rows = torch.stack([torch.cat([s[n].flatten() for n in own]) for s in states])
+            self.rows[network] = rows
+            self.weights[network] = _views(rows, {n: learned[n].shape for n in own})
+            kind = optimiser.own(network, "optimizer", self.nows[0])
+            self.optimisers[network] = KINDS[kind](rows)
+        self._grads = {network: torch.empty_like(rows) for network, rows in self.rows.items()}
+        self._used: dict[str, frozenset[str]] = {}
+        self._order: tuple[int, Tensor] | None = None
+        rest = [name for name in states[0] if name not in learned]
+        self.buffers = {name: torch.stack([state[name] for state in states]) for name in rest}
+
+    def train(self, inputs: Tensor, targets: Tensor, steps: NDArray[np.int64]) -> Tensor:
+        """Every member takes these steps, each on its own batches.
+
+        Args:
+            inputs, targets: All training rows.
+            steps: Counted from 0 over the whole training.
+
+        Returns:
+            The losses, shape [steps, networks, members].
+        """
+        self.together.train()
+        keys = [step_keys(self._draws, steps, index) for index in range(len(self.networks))]
+        losses = [
+            self._step(inputs, targets, at, [of[place] for of in keys])
+            for place, at in enumerate(steps.tolist())
+        ]
+        return torch.stack(losses)
+
+    def _step(self, inputs: Tensor, targets: Tensor, at: int, keys: Sequence[Tensor]) -> Tensor:
+        """One step of every member: the losses, shape [networks, members]."""
+        rows = self._batches(len(targets), at)
+        images, labels = inputs[rows], targets[rows]
+        losses = []
+        for index, network in enumerate(self.networks):
+            arguments = self._arguments(network, images, labels, keys[index])
+            program = self._program(network, arguments)
+            grads, (loss, self.buffers) = program(*arguments)
+            self._use(network, program.used)
+            own = self._grads[network]
+            torch.cat(
+                [grads[name].reshape(len(own), -1) for name in self.weights[network]], 1, out=own
+            )
+            self.optimisers[network].step(own, network, self.nows, at)
+            losses.append(loss)
+        return torch.stack(losses)
+
+    def _batches(self, count: int, at: int) -> Tensor:
+        """Row numbers of every member's batch at a step, shape [members, batch]."""
+        size = self.nows[0]["batch_size"]
+        epoch, index = divmod(at, steps_per_epoch(count, size))
+        if self._order is None or self._order[0] != epoch:
+            orders = [shuffled(count, (*seed, epoch)) for seed in self.seeds]
+            self._order = (epoch, torch.stack(orders))
+        return self._order[1][:, index * size : (index + 1) * size]
+
+    def _arguments(
+        self, network: str, inputs: Tensor, targets: Tensor, keys: Tensor
+    ) -> tuple[Any, ...]:
+        others: Tensors = {}
+        for name, weights in self.weights.items():
+            others |= weights if name != network else {}
+        return self.weights[network], others, self.buffers, inputs, targets, self._live, keys
+
+    def _use(self, network: str, used: frozenset[str]) -> None:
+        """Let the optimiser leave alone what the loss does not depend on."""
+        if self._used.get(network) == used:
+            return
+        self._used[network] = used
+        self.optimisers[network].parts = _parts(
+            {name: rows[0].numel() for name, rows in self.weights[network].items()}, used
+        )
+
+    def _program(self, network: str, arguments: tuple[Any, ...]) -> Gradients:
+        key = (*self.key, network, arguments[3].shape)
+        if key not in self.programs:
+            self.programs[key] = gradients(
+                self.learner,
+                self.together,
+                network,
+                self._fixed,
+                arguments,
+                convolve_one_by_one=self.convolve_one_by_one,
+            )
+        program = self.programs[key]
+        assert isinstance(program, Gradients)
+        return program
+
+    def everything(self) -> Tensors:
+        """Weights and buffers of all members by name, the members along the first axis."""
+        found = dict(self.buffers)
+        for weights in self.weights.values():
+            found |= weights
+        return found
+
+    def member(self, index: int) -> dict[str, nn.Module]:
+        """The networks of one member in eval mode: they share its memory until the next call."""
+        self.together.eval()
+        everything = self.everything()
+        for name, tensor in (
+            *self.together.named_parameters(),
+            *self.together.named_buffers(),
+        ):
+            tensor.data = everything[name][index]
+        return self.networks
+
+    def moments(self, index: int) -> dict[str, dict[int, dict[str, Tensor]]]:
+        """A member's optimisers as torch has them: by network and number of the parameter."""
+        found: dict[str, dict[int, dict[str, Tensor]]] = {}
+        for network, of_network in self.optimisers.items():
+            used = self._used.get(network, self.weights[network])
+            places = {name: p for name, p in self._places(network).items() if name in used}
+            found[network] = {place: {} for place in places.values()}
+            for moment, rows in of_network.state.items():
+                views = _views(rows, {n: w.shape[1:] for n, w in self.weights[network].items()})
+                for name, place in places.items():
+                    found[network][place][moment] = views[name][index]
+                    if of_network.counts:
+                        found[network][place]["step"] = of_network.steps[index]
+        return found
+
+    def _places(self, network: str) -> dict[str, int]:
+        """The number of each learned parameter among all of its network, in their order."""
+        prefix = self.together.prefix(network)
+        return {
+            f"{prefix}{name}": place
+            for place, (name, p) in enumerate(self.networks[network].named_parameters())
+            if p.requires_grad
+        }
+
+    def save(self, index: int, path: Path, rounds: int) -> None:
+        """Write a member's state, as a training alone would write it."""
+        checkpoint.write(path, self.member(index), self.moments(index), rounds)
+
+    def load(self, index: int, path: Path) -> int:
+        """Put a saved state in a member's place, all of it at once; the rounds it was trained."""
+        networks = self._fresh(self.params[index], self.seeds[index])
+        rounds, saved = checkpoint.read(path, networks)
+        state = _weights(Together(networks))
+        for weights in (*self.weights.values(), self.buffers):
+            for name, rows in weights.items():
+                rows[index] = state[name]
+        for network, places in self.moments(index).items():
+            for place, moments in places.items():
+                kept = saved[network].get(place, {})
+                for moment in moments.keys() - {"step"}:
+                    moments[moment].copy_(kept.get(moment, torch.zeros(())))
+            # What no loss depends on has no steps; all else has as many.
+            steps = [float(kept["step"]) for kept in saved[network].values() if "step" in kept]
+            self.optimisers[network].steps[index].fill_(max(steps, default=0.0))
+        return rounds
+
+
+def _parts(sizes: Mapping[str, int], used: Collection[str]) -> tuple[tuple[int, int], ...]:
+    """Where in a row the used parameters lie; neighbours as one piece."""
+    parts: list[tuple[int, int]] = []
+    end = 0
+    for name, count in sizes.items():
+        start, end = end, end + count
+        if name not in used:
+            continue
+        if parts and parts[-1][1] == start:
+            start = parts.pop()[0]
+        parts.append((start, end))
+    return tuple(parts)
+
+
+def _weights(together: Together) -> Tensors:
+    found = {name: p.detach() for name, p in together.named_parameters()}
+    return found | {name: b.detach() for name, b in together.named_buffers()}
+
+
+def _views(rows: Tensor, shapes: Mapping[str, torch.Size]) -> Tensors:
+    """Each parameter of all members, as a view of the rows that hold them."""
+    found, start = {}, 0
+    for name, shape in shapes.items():
+        end = start + shape.numel()
+        found[name] = rows[:, start:end].view(len(rows), *shape)
+        start = end
+    return found

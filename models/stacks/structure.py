@@ -1,0 +1,103 @@
+"""Which trials may be trained as one stack: what their members must share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from nettuner.models.learner import Learner
+from nettuner.models.stacks.program import Tensors, Together, UnstackableError
+
+Params = Mapping[str, Any]
+
+
+def structure(learner: type[Learner], params: Params) -> tuple[tuple[str, Any], ...]:
+    """What must agree between the members of a stack: all that is structural or no number."""
+    structural = learner.structural()
+    return tuple(
+        (name, value)
+        for name, value in sorted(params.items())
+        if name in structural or not is_number(value)
+    )
+
+
+def is_number(value: object) -> bool:
+    """Whether members of a stack may differ in it."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def divided(
+    learner: Learner, params: Sequence[Params], nows: Sequence[Params]
+) -> tuple[dict[str, Any], Tensors]:
+    """What all members share, and as tensors [members] what each has of its own.
+
+    Raises:
+        UnstackableError: what is no number differs between the members.
+    """
+    structural = learner.structural()
+    defaults = learner.now({})
+    # Also those that follow from what was given: of each network, where one is for all.
+    varied = {
+        name
+        for given, now in zip(params, nows, strict=True)
+        for name, value in now.items()
+        if name in given or value != defaults.get(name)
+    }
+    live = {n for n in varied - structural if all(is_number(now.get(n)) for now in nows)}
+    names = dict.fromkeys(chain(*nows))
+    fixed = {name: nows[0].get(name) for name in names if name not in live}
+    for name, value in fixed.items():
+        if any(repr(now.get(name)) != repr(value) for now in nows):
+            raise UnstackableError(f"the members of a stack differ in {name}")
+    numbers = {
+        name: torch.tensor([float(now[name]) for now in nows], dtype=torch.float32)
+        for name in sorted(live)
+    }
+    return fixed, numbers
+
+
+def check_alike(networks: Mapping[str, nn.Module], members: Sequence[Together]) -> None:
+    """Whether rows of weights can hold all that differs between members.
+
+    Raises:
+        UnstackableError: they cannot.
+    """
+    learned = [
+        {p for p in network.parameters() if p.requires_grad} for network in networks.values()
+    ]
+    if not all(learned):
+        raise UnstackableError("a network has nothing to learn")
+    if len(set().union(*learned)) < sum(map(len, learned)):
+        raise UnstackableError("two networks learn the same weights")
+    if any(p.dtype != torch.float32 for p in chain(*learned)):
+        raise UnstackableError("a stack needs weights of float32")
+    held = [[_held(part) for part in member.modules()] for member in members]
+    if not all(_equal(other, held[0]) for other in held[1:]):
+        raise UnstackableError("the networks of members differ in more than weights and buffers")
+
+
+def _held(part: nn.Module) -> dict[str, Any]:
+    """What a module has beside weights, buffers and other modules."""
+    return {n: v for n, v in vars(part).items() if n not in ("_parameters", "_buffers", "_modules")}
+
+
+def _equal(left: Any, right: Any) -> bool:
+    """Whether values that a network may depend on are equal; others are not compared."""
+    if isinstance(left, nn.Parameter):
+        return True  # those of recurrent layers, which are known by name as well
+    if isinstance(left, Mapping) and isinstance(right, Mapping):
+        return _equal(list(left.values()), list(right.values()))
+    if isinstance(left, list | tuple) and isinstance(right, list | tuple):
+        return len(left) == len(right) and all(map(_equal, left, right))
+    if isinstance(left, Tensor) and isinstance(right, Tensor):
+        return torch.equal(left, right)
+    if isinstance(left, np.ndarray) and isinstance(right, np.ndarray):
+        return np.array_equal(left, right)
+    if isinstance(left, int | float | str):
+        return bool(left == right)
+    return type(left) is type(right)

@@ -1,0 +1,72 @@
+"""Training several members of one structure side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from nettuner.models.data.dataset import Dataset
+from nettuner.models.stacks.evaluation import measure_stack
+from nettuner.models.stacks.stack import Stack
+from nettuner.models.study import Length
+from nettuner.models.training.loop import DivergedError, Measured, steps_of, summary, tensors
+
+Found = Measured | DivergedError
+
+
+def fit_stack(
+    stack: Stack, dataset: Dataset, length: Length, *, done: int = 0, until: int | None = None
+) -> Iterator[tuple[int, list[Found]]]:
+    """Train all members, and yield (round, what came of each) after each round, from `done` + 1.
+
+    A member that diverges is told as an error from then on; it disturbs nobody. When all have,
+    the training ends.
+
+    Args:
+        stack: What to train; its members were all trained for `done` rounds.
+        dataset: Its training rows are learned from, its validation rows measured.
+        length: How long a whole trial is.
+        done: Rounds trained before.
+        until: Stop after this round of `length.rounds`; None for all of them.
+    """
+    inputs, targets = tensors(dataset.train)
+    held_out = tensors(dataset.validation)
+    batch_size = stack.nows[0]["batch_size"]
+    lost: dict[int, DivergedError] = {}
+    for round_ in range(done + 1, (until or length.rounds) + 1):
+        steps = steps_of(round_, length, len(targets), batch_size)
+        with torch.no_grad():
+            losses = stack.train(inputs, targets, steps)
+            for member in set(range(len(stack))) - set(lost):
+                diverged = _divergence(losses[:, :, member], stack, int(steps[0]), round_)
+                if diverged:
+                    lost[member] = diverged
+            left = set(range(len(stack))) - set(lost)
+            metrics = measure_stack(stack, held_out, "val", round_, left)
+        found: list[Found] = []
+        for member in range(len(stack)):
+            if member in lost:
+                found.append(lost[member])
+                continue
+            values = dict(zip(stack.networks, losses[:, :, member].T.tolist(), strict=True))
+            rates = {name: o.rates[member] for name, o in stack.optimisers.items()}
+            trained = summary(values, rates, stack.nows[member], int(steps[-1]))
+            found.append(trained | metrics[member])
+        yield round_, found
+        if len(lost) == len(stack):
+            return
+
+
+def _divergence(losses: Tensor, stack: Stack, first: int, round_: int) -> DivergedError | None:
+    """The first loss of a member that is not finite, as the error it would have been alone."""
+    wrong = (~torch.isfinite(losses)).nonzero()
+    if not len(wrong):
+        return None
+    step, network = wrong[0].tolist()
+    value = losses[step, network].item()
+    name = list(stack.networks)[network]
+    return DivergedError(
+        f"the loss of {name} is {value} at step {first + step + 1}, round {round_}"
+    )

@@ -1,0 +1,142 @@
+"""Trials of one structure from proposals to outcomes, together as a worker process runs them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from contextlib import ExitStack
+
+from nettuner.models import learners
+from nettuner.models.data.dataset import Dataset
+from nettuner.models.data.load import load
+from nettuner.models.learner import Learner
+from nettuner.models.stacks.choice import Pace, Speeds, measured
+from nettuner.models.stacks.program import UnstackableError
+from nettuner.models.stacks.stack import Stack
+from nettuner.models.stacks.training import fit_stack
+from nettuner.models.study import Length
+from nettuner.models.training.loop import DivergedError, prepared, total_steps
+from nettuner.models.training.trial import (
+    Failure,
+    Job,
+    Lines,
+    Outcome,
+    failure,
+    is_shown,
+    run,
+    show,
+    take,
+    trial_seed,
+)
+
+
+def run_stack(jobs: Sequence[Job], keep_all: bool) -> list[Outcome | Failure]:
+    """Run trials of one structure together, each as if it were alone.
+
+    Args:
+        jobs: They start after the same round and end at the same.
+        keep_all: Whether each leaves its trained state; else only the best of them does.
+    """
+    if len(jobs) == 1:
+        return [_attempt(jobs[0])]
+    with learners.beside(jobs[0].study.learner):
+        return _run_together(jobs, keep_all)
+
+
+def _run_together(jobs: Sequence[Job], keep_all: bool) -> list[Outcome | Failure]:
+    found = learners.find(jobs[0].study.learner)
+    assert isinstance(found, type)
+    assert jobs[0].study.data is not None
+    dataset = load(jobs[0].study.data)
+    learner = prepared(found, dataset)
+    params = [job.proposal.params for job in jobs]
+    seeds = [trial_seed(job.study, job.proposal) for job in jobs]
+    length = jobs[0].study.length
+    steps = total_steps(length, len(dataset.train), learner.now(params[0])["batch_size"])
+    try:
+        pace, speeds = measured(learner, dataset, params, seeds, steps)
+    except Exception:  # one of them fails even alone, and is to fail by itself
+        pace, speeds = Pace(), Speeds(math.inf)
+    outcomes: list[Outcome | Failure] = []
+    while len(outcomes) < len(jobs):
+        size = 1 if speeds.reason else pace.size
+        chunk = jobs[len(outcomes) : len(outcomes) + size]
+        outcomes += _run_chunk(chunk, learner, dataset, length, pace, speeds)
+        if not keep_all:
+            _keep_best(jobs[: len(outcomes)], outcomes)
+    return outcomes
+
+
+def _run_chunk(
+    jobs: Sequence[Job],
+    learner: Learner,
+    dataset: Dataset,
+    length: Length,
+    pace: Pace,
+    speeds: Speeds,
+) -> list[Outcome | Failure]:
+    if len(jobs) == 1:
+        return [_attempt(jobs[0])]
+    try:
+        stack = Stack(
+            learner,
+            [job.proposal.params for job in jobs],
+            [trial_seed(job.study, job.proposal) for job in jobs],
+            speeds.programs,
+            convolve_one_by_one=pace.convolve_one_by_one,
+        )
+        return _run_stacked(jobs, stack, dataset, length)
+    except UnstackableError as error:
+        speeds.reason = str(error)
+    except Exception:  # whatever a user's learner cannot do in a stack, it may do alone
+        pass
+    return [_attempt(job) for job in jobs]
+
+
+def _attempt(job: Job) -> Outcome | Failure:
+    try:
+        return run(job)
+    except Exception as error:
+        return failure(error)
+
+
+def _run_stacked(
+    jobs: Sequence[Job], stack: Stack, dataset: Dataset, length: Length
+) -> list[Outcome | Failure]:
+    with ExitStack() as files:
+        logs = [files.enter_context(job.log.open("w", encoding="utf-8")) for job in jobs]
+        lines = [Lines(log.write, log.flush) for log in logs]
+        failed: dict[int, Failure] = {}
+        for member, job in enumerate(jobs):
+            if job.start is not None:
+                stack.load(member, job.start)
+        until = jobs[0].proposal.until or length.rounds
+        for round_, found in fit_stack(stack, dataset, length, done=jobs[0].done, until=until):
+            for member in set(range(len(jobs))) - set(failed):
+                try:
+                    take(jobs[member], round_, found[member], lines[member])
+                except DivergedError as error:
+                    failed[member] = failure(error)
+                    continue
+                if is_shown(round_, length.rounds):
+                    show(jobs[member], stack.learner, stack.member(member), round_)
+            if len(failed) == len(jobs):
+                break
+        outcomes: list[Outcome | Failure] = []
+        for member, (job, line) in enumerate(zip(jobs, lines, strict=True)):
+            if member in failed:
+                outcomes.append(failed[member])
+                continue
+            if job.end is not None:
+                stack.save(member, job.end, until)
+            outcomes.append(Outcome(job.goal.score(line.latest), line.latest, line.count))
+        return outcomes
+
+
+def _keep_best(jobs: Sequence[Job], outcomes: Sequence[Outcome | Failure]) -> None:
+    """Delete the states of all but the best: no other can win the search."""
+    scores = [o.score if isinstance(o, Outcome) else math.inf for o in outcomes]
+    best = min(range(len(jobs)), key=lambda i: (scores[i], jobs[i].proposal.number))
+    for place, job in enumerate(jobs):
+        if place != best and job.end is not None:
+            job.end.unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""Training one trial, from its proposal to its outcome."""

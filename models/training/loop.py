@@ -1,0 +1,272 @@
+"""Training one configuration: one loop, whatever the learner."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from nettuner.models.data.dataset import Dataset, Split
+from nettuner.models.data.preprocessing import Sentences
+from nettuner.models.learner import DataFacts, Learner, Networks
+from nettuner.models.study import Length
+from nettuner.models.training import checkpoint, optimiser
+from nettuner.models.training.randomness import Randomness, step_keys
+
+Measured = dict[str, float]
+Watch = Callable[[int, Networks], None]
+
+
+class DivergedError(FloatingPointError):
+    """A loss or the metric stopped being finite."""
+
+
+@functools.lru_cache(maxsize=4)
+def prepared(found: type[Learner], dataset: Dataset) -> Learner:
+    """A learner that knows its data; made once in each process, as preparing may take long."""
+    learner = found(facts(dataset))
+    learner.prepare(*tensors(dataset.train))
+    return learner
+
+
+def facts(dataset: Dataset) -> DataFacts:
+    """What learners may know of a dataset."""
+    found = dataset.preprocessing.inputs
+    return DataFacts(
+        dataset.task,
+        dataset.shape,
+        dataset.outputs,
+        dataset.preprocessing.target_std,
+        found if isinstance(found, Sentences) else None,
+    )
+
+
+def derived_seed(*key: int) -> int:
+    """A seed for torch that depends on every number of the key."""
+    return int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+def draw_seed(seed: tuple[int, ...]) -> np.uint32:
+    """What the randomness of a training's steps starts from."""
+    return np.uint32(derived_seed(*seed, 2) % 2**32)
+
+
+def tensors(split: Split) -> tuple[Tensor, Tensor]:
+    """Inputs and targets of a split as tensors."""
+    return torch.from_numpy(split.inputs), torch.from_numpy(split.targets)
+
+
+class Descent:
+    """The networks of one training with an optimiser for each.
+
+    Args:
+        learner: What is trained.
+        networks: Its networks.
+        now: The hyperparameters of this moment.
+    """
+
+    def __init__(self, learner: Learner, networks: Networks, now: Mapping[str, Any]) -> None:
+        self._learner = learner
+        self._networks = networks
+        self._now = now
+        self._randomness = Randomness()
+        self.optimisers = {
+            name: optimiser.build(network, optimiser.own(name, "optimizer", now))
+            for name, network in networks.items()
+        }
+
+    def step(
+        self, data: tuple[Tensor, Tensor], rows: Tensor, at: int, keys: Sequence[Tensor]
+    ) -> Iterator[tuple[str, float]]:
+        """Each network in turn tells its name and loss, and learns before the next one does.
+
+        Args:
+            data: Inputs and targets.
+            rows: Which of them are the batch; each network has a copy of its own.
+            at: The step, counted from 0 over the whole training.
+            keys: What the randomness of each network's turn derives from.
+        """
+        for name, key in zip(self._networks, keys, strict=True):
+            self._randomness.begin(key)
+            with self._randomness:
+                batch = data[0][rows], data[1][rows]
+                loss = self._learner.loss(name, self._networks, batch, self._now)
+            yield name, loss.item()
+            own = self.optimisers[name]
+            own.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.steer(own, name, self._now, at)
+            own.step()
+
+
+def fit(
+    learner: Learner,
+    dataset: Dataset,
+    params: Mapping[str, Any],
+    length: Length,
+    *,
+    seed: tuple[int, ...],
+    until: int | None = None,
+    start: Path | None = None,
+    end: Path | None = None,
+    watch: Watch | None = None,
+) -> Iterator[tuple[int, Measured]]:
+    """Train, and yield (round, metrics) after each round, counted from 1.
+
+    Whoever drives it decides what to record and when to stop. Every round draws its batches and
+    dropout masks from (seed, round) alone, so a training that was continued from a checkpoint
+    equals one that never paused.
+
+    Args:
+        learner: What to train.
+        dataset: Its training rows are learned from, its validation rows measured.
+        params: The hyperparameters in force.
+        length: How long a whole trial is.
+        seed: Fixes initial weights, batch order and dropout.
+        until: Stop after this round of `length.rounds`; None for all of them.
+        start: A checkpoint to continue from.
+        end: Where to write the state after the last round.
+        watch: Called after each round, with its number and the networks in eval mode.
+
+    Raises:
+        DivergedError: a loss stopped being finite.
+    """
+    now = learner.now(params)
+    inputs, targets = tensors(dataset.train)
+    held_out = tensors(dataset.validation)
+    with seeded(*seed):
+        networks = learner.networks(params)
+    descent = Descent(learner, networks, now)
+    done = checkpoint.load(start, networks, descent.optimisers) if start else 0
+    draws = np.array([draw_seed(seed)])
+    for round_ in range(done + 1, (until or length.rounds) + 1):
+        steps = steps_of(round_, length, len(targets), now["batch_size"])
+        keys = [step_keys(draws, steps, index)[:, 0].unbind() for index in range(len(networks))]
+        losses: dict[str, list[float]] = {name: [] for name in networks}
+        for network in networks.values():
+            network.train()
+        with seeded(*seed, round_):
+            for step, *own in zip(steps.tolist(), *keys, strict=True):
+                rows = batch(len(targets), now["batch_size"], step, seed)
+                for name, value in descent.step((inputs, targets), rows, step, own):
+                    if not math.isfinite(value):
+                        raise DivergedError(
+                            f"the loss of {name} is {value} at step {step + 1}, round {round_}"
+                        )
+                    losses[name].append(value)
+        rates = {name: o.param_groups[0]["lr"] for name, o in descent.optimisers.items()}
+        metrics = summary(losses, rates, now, int(steps[-1]))
+        metrics |= measure(learner, networks, held_out, "val", (*seed, round_))
+        if watch:
+            watch(round_, networks)
+        yield round_, metrics
+    if end:
+        checkpoint.save(end, networks, descent.optimisers, until or length.rounds)
+
+
+def summary(
+    losses: Mapping[str, list[float]],
+    rates: Mapping[str, float],
+    now: Mapping[str, Any],
+    last: int,
+) -> Measured:
+    """What a round trained with: mean losses, and the learning rates in force at its last step.
+
+    Args:
+        losses: Of every step, by network.
+        rates: Read back from the optimisers, by network.
+        now: The hyperparameters of this moment.
+        last: The last step of the round, counted from 0.
+
+    Returns:
+        `train_loss` where there is one network, else `train_<network>_loss`; rates likewise.
+
+    Raises:
+        RuntimeError: an optimiser did not use the learning rate that it was given.
+    """
+    found = {}
+    for name, values in losses.items():
+        asked = optimiser.learning_rate(name, now, last)
+        if rates[name] != asked:
+            raise RuntimeError(
+                f"the learning rate in force must be the one given, got {rates[name]} instead of "
+                f"{asked} for {name} at step {last + 1}; report this as a fault of nettuner"
+            )
+        prefix = "train" if len(losses) == 1 else f"train_{name}"
+        found[f"{prefix}_loss"] = math.fsum(values) / len(values)
+        found[f"{prefix}_learning_rate"] = rates[name]
+    return found
+
+
+def measure(
+    learner: Learner,
+    networks: Networks,
+    split: tuple[Tensor, Tensor],
+    prefix: str,
+    seed: tuple[int, ...] = (),
+) -> Measured:
+    """The learner's metrics on a split, each name prefixed (`val_accuracy`).
+
+    Whatever is random in them derives from the seed.
+    """
+    for network in networks.values():
+        network.eval()
+    with torch.no_grad(), seeded(*seed):
+        metrics = learner.evaluate(networks, *split)
+    return {f"{prefix}_{name}": float(value) for name, value in metrics.items()}
+
+
+def steps_of(round_: int, length: Length, rows: int, batch_size: int) -> NDArray[np.int64]:
+    """The optimiser steps of a round, counted from 0 over the whole training."""
+    per_round = length.steps_per_round or steps_per_epoch(rows, batch_size)
+    first = (round_ - 1) * per_round
+    return np.arange(first, min(first + per_round, length.steps or first + per_round))
+
+
+def total_steps(length: Length, rows: int, batch_size: int) -> int:
+    """Optimiser steps of a whole trial."""
+    return length.steps or length.rounds * steps_per_epoch(rows, batch_size)
+
+
+def steps_per_epoch(rows: int, batch_size: int) -> int:
+    """Batches in one pass; a last batch of a single row is left out.
+
+    Batch normalisation cannot be trained on one row.
+    """
+    whole, rest = divmod(rows, batch_size)
+    return whole + (rest > 1) if whole else 1
+
+
+def batch(rows: int, batch_size: int, step: int, seed: tuple[int, ...]) -> Tensor:
+    """Row numbers of the batch at `step`, counted from 0 over the whole training."""
+    epoch, index = divmod(step, steps_per_epoch(rows, batch_size))
+    return shuffled(rows, (*seed, epoch))[index * batch_size : (index + 1) * batch_size]
+
+
+@functools.lru_cache(maxsize=256)
+def shuffled(rows: int, key: tuple[int, ...]) -> Tensor:
+    """A permutation of the rows that depends on the key alone."""
+    generator = torch.Generator().manual_seed(derived_seed(*key, 1))
+    return torch.randperm(rows, generator=generator)
+
+
+@contextmanager
+def seeded(*key: int) -> Iterator[None]:
+    """Seeds torch inside the block, and gives its generator back as it was.
+
+    (`torch.manual_seed` would look for other devices each time, which takes longer than a step.)
+    """
+    before = torch.get_rng_state()
+    torch.default_generator.manual_seed(derived_seed(*key))
+    try:
+        yield
+    finally:
+        torch.set_rng_state(before)

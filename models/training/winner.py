@@ -1,0 +1,88 @@
+"""The winner of a search: measured on the test rows, once, and made ready to serve."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nettuner.models import learners
+from nettuner.models.data.dataset import EXAMPLES
+from nettuner.models.data.load import load
+from nettuner.models.learner import Learner
+from nettuner.models.study import Study
+from nettuner.models.training import checkpoint
+from nettuner.models.training.loop import measure, prepared, tensors
+
+
+@dataclass(frozen=True)
+class Winner:
+    """What is left of a search's best trial.
+
+    Args:
+        metrics: On the test rows, named test_*.
+        network: The network as a `torch.export` program; None if it cannot be exported.
+        why_not: Why it cannot be exported; None if it can.
+        preprocessing: From the rows as people have them to the network's inputs, as JSON; None
+            where a served model takes the network's own inputs and answers with its outputs.
+        example: A few rows as a served model receives them: a DataFrame or an array.
+        answers: What the network answers to them, where there is no preprocessing.
+    """
+
+    metrics: Mapping[str, float]
+    network: Path | None
+    why_not: str | None
+    preprocessing: str | None
+    example: Any
+    answers: Any = None
+
+
+def examine(study: Study, params: Mapping[str, Any], state: Path, folder: Path) -> Winner:
+    """Measure a trained state on the test rows and export its network into `folder`."""
+    with learners.beside(study.learner):
+        return _examined(study, params, state, folder)
+
+
+def _examined(study: Study, params: Mapping[str, Any], state: Path, folder: Path) -> Winner:
+    assert study.data is not None
+    dataset = load(study.data)
+    found = learners.find(study.learner)
+    assert isinstance(found, type)
+    assert issubclass(found, Learner)
+    learner = prepared(found, dataset)
+    networks = learner.networks(params)
+    checkpoint.load(state, networks, {})
+    metrics = measure(learner, networks, tensors(dataset.test), "test")
+    path: Path | None = folder / "network.pt2"
+    why_not = None
+    own = learner.requests(networks, EXAMPLES)
+    inputs = learner.data.zeros(2)[0] if own is None else own
+    try:
+        export(learner.predictor(networks), inputs, folder / "network.pt2")
+    except Exception as error:
+        # Whatever torch.export cannot follow in a user's network must not cost the result.
+        path, why_not = None, ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
+    if own is not None:
+        with torch.no_grad():
+            answers = learner.predictor(networks)(own)
+        return Winner(metrics, path, why_not, None, own.numpy(), answers.numpy())
+    return Winner(metrics, path, why_not, dataset.preprocessing.to_json(), dataset.example)
+
+
+def export(network: torch.nn.Module, example: torch.Tensor, path: Path) -> None:
+    """Write the network as a program that runs without its source, for any batch size.
+
+    Args:
+        network: From a batch of inputs to a batch of answers.
+        example: Two inputs or more; those of the program have their type and shape.
+        path: Where to write it.
+    """
+    network.eval()
+    program = torch.export.export(
+        network, (example,), dynamic_shapes=({0: torch.export.Dim("batch", min=1)},)
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.export.save(program, path)

@@ -1,0 +1,1 @@
+"""The champion: its registry, how it is compared, watched, and trained again."""

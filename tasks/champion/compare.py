@@ -1,0 +1,234 @@
+"""Champion against challenger on rows that neither has seen, recorded, and what follows from it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from nettuner.models.data.labelled import Labelled
+from nettuner.models.data.source import TaskKind
+from nettuner.models.production.drift import Reference
+from nettuner.models.production.served_metrics import constant, measure
+from nettuner.models.production.verdict import Verdict, judge
+from nettuner.tasks.champion import registry as promote
+from nettuner.tasks.champion.ask_model import answers
+from nettuner.tasks.memory import search_record as track
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+    from nettuner.tasks.champion.registry import Version
+
+REFERENCE = "reference.json"
+NOBODY = "the best answer that ignores its input"
+
+
+@dataclass(frozen=True)
+class Challenger:
+    """A model that wants to be the champion.
+
+    Args:
+        study: Name of the study.
+        task: What is predicted.
+        metric: Of the study; models are compared by it.
+        run_id: Of the search (or the finals) that logged it.
+        reference: Of the inputs that it was trained on; empty where they are no table.
+        fingerprint: Of the data it was trained on.
+    """
+
+    study: str
+    task: TaskKind
+    metric: str
+    run_id: str
+    reference: Reference
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Contest:
+    """A comparison that was held.
+
+    Args:
+        challenger: Who challenged.
+        model: MLflow's address of the challenger's model.
+        champion: Whom; None if there was no champion.
+        verdict: How it ended.
+        held_out: The rows.
+        answered: What the challenger answered to them.
+        experiment_id, run_id: Where it is recorded.
+    """
+
+    challenger: Challenger
+    model: str
+    champion: Version | None
+    verdict: Verdict
+    held_out: Labelled
+    answered: pd.DataFrame
+    experiment_id: str
+    run_id: str
+
+    @property
+    def reason(self) -> str:
+        """The decision, as a sentence."""
+        return f"challenger against {_named(self.champion)}: {self.verdict.reason}"
+
+    @property
+    def url(self) -> str:
+        """Where people see it."""
+        return track.run_url(self.experiment_id, self.run_id)
+
+
+def contest(
+    mlflow: MlflowClient,
+    challenger: Challenger,
+    held_out: Labelled,
+    *,
+    margin: float,
+    confidence: float,
+    why: str,
+    metric: str | None = None,
+) -> Contest:
+    """Hold a comparison and record it as a run of its own in the study's experiment.
+
+    Where there is no champion yet, the challenger has to beat the best constant answer.
+
+    Args:
+        mlflow: The client.
+        challenger: Who challenges.
+        held_out: Rows that neither has seen.
+        margin: By how much it has to be better, in units of the metric.
+        confidence: Of the interval.
+        why: What led to it.
+        metric: Compare by this instead of the study's.
+
+    Raises:
+        ValueError: the metric cannot be compared, there are too few rows, or a model refuses them.
+    """
+    scale = measure(challenger.task, metric or challenger.metric)
+    model = promote.model_of(mlflow, challenger.run_id)
+    champion = promote.champion(mlflow, challenger.study)
+    if champion is None:
+        (new,) = answers([model], held_out.rows)
+        old = constant(challenger.task, held_out.truth, scale.name)
+    else:
+        old, new = answers([champion.uri, model], held_out.rows)
+    verdict = judge(scale, held_out.truth, old, new, margin, confidence)
+    run = _recorded(mlflow, challenger, champion, verdict, why)
+    return Contest(
+        challenger,
+        model,
+        champion,
+        verdict,
+        held_out,
+        new,
+        run.info.experiment_id,
+        run.info.run_id,
+    )
+
+
+def _named(version: Version | None) -> str:
+    return NOBODY if version is None else f"version {version.number}"
+
+
+def _recorded(
+    mlflow: MlflowClient,
+    challenger: Challenger,
+    champion: Version | None,
+    verdict: Verdict,
+    why: str,
+) -> Run:
+    """Keep a verdict, with what later checks compare the inputs with."""
+    experiment = track.find_experiment(mlflow, challenger.study)
+    assert experiment is not None  # the challenger was trained in it
+    against = _named(champion)
+    told = "proved better" if verdict.passed else "not proved better"
+    run = mlflow.create_run(
+        experiment.experiment_id,
+        run_name=f"gate {time.strftime('%Y-%m-%d %H:%M:%S')}",
+        tags={
+            track.KIND: "gate",
+            track.DATA: challenger.fingerprint,
+            track.NOTE: f"**{told}** than {against}: {verdict.reason}.  \nWhy: {why}",
+            "nettuner.challenger": challenger.run_id,
+            "nettuner.against": against,
+            **track.SOURCE,
+        },
+    )
+    run_id = run.info.run_id
+    figures = {
+        f"champion_{verdict.metric}": verdict.champion,
+        f"challenger_{verdict.metric}": verdict.challenger,
+        "gain": verdict.gain,
+        "gain_low": verdict.low,
+        "gain_high": verdict.high,
+    }
+    for name, value in figures.items():
+        mlflow.log_metric(run_id, name, value)
+    mlflow.log_param(run_id, "against", against)
+    for name in ("metric", "margin", "confidence", "rows"):
+        mlflow.log_param(run_id, name, getattr(verdict, name))
+    mlflow.log_dict(run_id, {**asdict(verdict), "passed": verdict.passed}, "verdict.json")
+    mlflow.log_dict(run_id, challenger.reference, REFERENCE)
+    mlflow.set_terminated(run_id)
+    return run
+
+
+def install(
+    mlflow: MlflowClient, held: Contest, why: str, *, forced: bool = False, tolerance: float = 0.0
+) -> Version:
+    """Register the challenger and make it the champion.
+
+    Args:
+        mlflow: The client.
+        held: The contest.
+        why: What led to it.
+        forced: Whether somebody insisted on it, whatever the verdict.
+        tolerance: How much worse than the pessimistic end of its interval it may get before a
+            check calls it degraded, in units of the metric.
+
+    Raises:
+        ValueError: it is not proved better, and nobody insists.
+        UnfitError: the registered model does not answer as the challenger did, or the champion is
+            another one than that which was compared.
+    """
+    verdict = held.verdict
+    if not (verdict.passed or forced):
+        raise ValueError(f"not promoted: {held.reason}")
+    now = promote.champion(mlflow, held.challenger.study)
+    if (now and now.number) != (held.champion and held.champion.number):
+        raise promote.UnfitError(
+            f"a challenger must be proved better than the champion, got one that was compared with "
+            f"{_named(held.champion)} while {_named(now)} is the champion now; compare anew"
+        )
+    version = promote.register(
+        mlflow,
+        held.challenger.study,
+        held.model,
+        held.challenger.run_id,
+        tags_of(held, why, forced and not verdict.passed, tolerance),
+    )
+    promote.crown(mlflow, version, held.held_out.rows, held.answered)
+    return version
+
+
+def tags_of(held: Contest, why: str, forced: bool, tolerance: float) -> Mapping[str, str]:
+    """What a version tells of how it came to be."""
+    verdict = held.verdict
+    worse = tolerance if verdict.direction == "minimize" else -tolerance
+    return {
+        promote.REASON: f"{why}; {held.reason}" if why else held.reason,
+        promote.METRIC: verdict.metric,
+        promote.DIRECTION: verdict.direction,
+        promote.VALUE: repr(verdict.challenger),
+        promote.THRESHOLD: repr(verdict.worst + worse),
+        promote.GATE: held.run_id,
+        "nettuner.gain": f"{verdict.gain:.6g} ({verdict.low:.6g} to {verdict.high:.6g})",
+        "nettuner.data": held.challenger.fingerprint,
+        "nettuner.search": track.run_url(held.experiment_id, held.challenger.run_id),
+        "nettuner.gate": held.url,
+        **({promote.FORCED: "yes: it was not proved better"} if forced else {}),
+    }

@@ -1,0 +1,125 @@
+"""The best few of a search trained again with other seeds: how good they are, luck apart.
+
+A search picks the best of many noisy figures, so its best is in part luck; in about a tenth of
+all cases even worse than the default ("overtuning", Schneider, Bischl and Feurer 2025, arXiv
+2506.19540). The mean over several seeds tells the configurations apart.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import ClassVar
+
+from nettuner.models.space import Space
+from nettuner.models.study import Proposal, Study, Trial
+from nettuner.tasks.strategies.population.lineage import Phase, schedule
+
+Schedule = tuple[Phase, ...]
+
+
+@dataclass(frozen=True)
+class Finals:
+    """A strategy that trains each of some schedules with several seeds, from scratch.
+
+    Args:
+        schedules: Of the finalists, the best of the search first.
+        seeds: How often each is trained.
+    """
+
+    schedules: tuple[Schedule, ...]
+    seeds: int
+    adaptive: ClassVar[bool] = False
+    counts_members: ClassVar[bool] = False
+    one_by_one: ClassVar[bool] = False
+
+    @classmethod
+    def for_study(cls, study: Study, structural: Collection[str] = ()) -> Finals:
+        """No study can ask for it."""
+        raise NotImplementedError
+
+    def size(self, space: Space) -> int:
+        """Phases of all finalists, times the seeds."""
+        return len(self._asked())
+
+    def _asked(self) -> list[Proposal]:
+        asked: list[Proposal] = []
+        for place, phases in enumerate(self.schedules):
+            for seed in range(self.seeds):
+                parent = None
+                for phase in phases:
+                    number = len(asked)
+                    member = place * self.seeds + seed
+                    asked.append(Proposal(number, phase.params, parent, member, phase.until))
+                    parent = number
+        return asked
+
+    def propose(
+        self, space: Space, history: Sequence[Trial], pending: Sequence[Proposal], count: int
+    ) -> list[Proposal]:
+        """What was not asked for yet, as far as the phase before it has ended well."""
+        done = {trial.number for trial in history if trial.succeeded}
+        known = {trial.number for trial in history} | {proposal.number for proposal in pending}
+        return [
+            proposal
+            for proposal in self._asked()
+            if proposal.number not in known and (proposal.parent is None or proposal.parent in done)
+        ][:count]
+
+    def needed(self, history: Sequence[Trial], pending: Sequence[Proposal]) -> set[int]:
+        """Every state but those that a later phase went on from: any end may be the winner."""
+        continued = {trial.proposal.parent for trial in history}
+        return {trial.number for trial in history} - continued
+
+    def winner(self, history: Sequence[Trial]) -> Trial | None:
+        """The best end of the configuration whose mean over its seeds is best.
+
+        One that failed with any seed comes after all that never did.
+        """
+        ends = [
+            [trial for trial in history if trial.number in numbers and trial.succeeded]
+            for numbers in self._ends()
+        ]
+        ranked = sorted((group for group in ends if group), key=self._rank)
+        if not ranked:
+            return None
+        return min(ranked[0], key=lambda trial: (trial.score, trial.number))
+
+    def _ends(self) -> list[set[int]]:
+        """Of each finalist, the numbers of its last phases."""
+        asked = self._asked()
+        continued = {proposal.parent for proposal in asked}
+        return [
+            {p.number for p in asked if (p.member or 0) // self.seeds == place} - continued
+            for place in range(len(self.schedules))
+        ]
+
+    def _rank(self, group: list[Trial]) -> tuple[int, float]:
+        return self.seeds - len(group), mean(group)
+
+
+def mean(trials: Sequence[Trial]) -> float:
+    """Their mean score; infinite if there are none."""
+    scores = [trial.score for trial in trials if trial.score is not None]
+    return fmean(scores) if scores else math.inf
+
+
+def finalists(study: Study, history: Sequence[Trial], count: int) -> tuple[Schedule, ...]:
+    """How the best few of a search were trained, no two alike.
+
+    Args:
+        study: That was searched.
+        history: Its trials; of a population, its segments.
+        count: How many are wanted.
+    """
+    whole = [t for t in history if t.succeeded and t.proposal.until in (None, study.rounds)]
+    found: dict[str, Schedule] = {}
+    for trial in sorted(whole, key=lambda trial: (trial.score, trial.number)):
+        if trial.proposal.member is None:
+            phases: Schedule = (Phase(0, study.rounds, dict(trial.proposal.params)),)
+        else:
+            phases = tuple(schedule(history, trial))
+        found.setdefault(repr(phases), phases)
+    return tuple(found.values())[:count]

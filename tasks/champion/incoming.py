@@ -1,0 +1,24 @@
+"""The newest data of production, as a flow's parameters name them."""
+
+from __future__ import annotations
+
+from nettuner.models.data.source import AnySource
+from nettuner.models.production.incoming import Feed, read_feed
+from nettuner.tasks.home import home
+
+
+def arrivals(data: str, like: AnySource, database: str | None, newest: int) -> Feed:
+    """Read what is there now; files are relative to the home, wherever the flow runs.
+
+    Args:
+        data: A file, a pattern of files, or, with a database, a query.
+        like: The study's data, whose target and format it shares.
+        database: SQLAlchemy's address of a database.
+        newest: Of the files, so many, those that were written last.
+
+    Raises:
+        NoDataError: there is nothing yet.
+        ValueError: it cannot be read.
+    """
+    where = data if database is not None else str(home() / data)
+    return read_feed(where, like, database, newest)

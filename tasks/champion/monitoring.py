@@ -1,0 +1,234 @@
+"""The champion measured on the newest data of production, beside what it was at its promotion."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from nettuner.models.data import fingerprint
+from nettuner.models.data.source import TaskKind
+from nettuner.models.production.drift import Drift, Reference, drifts
+from nettuner.models.production.incoming import Feed
+from nettuner.models.production.served_metrics import measure
+from nettuner.tasks.champion import registry as promote
+from nettuner.tasks.champion.ask_model import answers
+from nettuner.tasks.champion.compare import REFERENCE
+from nettuner.tasks.memory import search_record as track
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+    from nettuner.tasks.champion.registry import Version
+
+KIND = "monitoring"
+VERSION = "nettuner.version"
+CHECKS = "nettuner.checks"
+BREACHES = "nettuner.breaches_in_a_row"
+SEEN = "nettuner.data_seen"
+LATEST = "nettuner.latest_check"
+# So many columns are named where more have drifted.
+NAMED = 5
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When a check calls the champion degraded.
+
+    Args:
+        drift: The population stability index that a column may reach.
+        rows: Fewer rows than this say nothing.
+    """
+
+    drift: float
+    rows: int
+
+
+@dataclass(frozen=True)
+class Check:
+    """What a check found.
+
+    Args:
+        outcome: `fine`, `degraded`, or why nothing can be said: `no champion`, `no data`,
+            `no new data`, `too few rows`, `no labels`, `stale`.
+        message: In a sentence.
+        version: Of the champion; None without one.
+        metric: Its name, without `val_`; empty where it was not measured.
+        value: The champion's metric; None where it was not measured.
+        threshold: What was recorded at its promotion.
+        drifted: The columns that have drifted, the worst first.
+        breaches: Checks in a row that were degraded.
+        url: Where its course is recorded.
+    """
+
+    outcome: str
+    message: str
+    version: int | None = None
+    metric: str = ""
+    value: float | None = None
+    threshold: float | None = None
+    drifted: list[str] = field(default_factory=list)
+    breaches: int = 0
+    url: str = ""
+
+
+def check(
+    mlflow: MlflowClient, version: Version, task: TaskKind, feed: Feed, limits: Limits
+) -> Check:
+    """Measure the champion on what came in, and record it.
+
+    Data that were seen by the check before say nothing new: they count neither as a breach nor
+    as an end of them.
+
+    Args:
+        mlflow: The client.
+        version: The champion.
+        task: What is predicted.
+        feed: The newest data.
+        limits: When it is degraded.
+
+    Raises:
+        ValueError: columns are missing, or the model refuses the rows.
+    """
+    course = _course(mlflow, version)
+    mark = fingerprint.of_table(feed.table, feed.target)
+    breaches = int(course.data.tags.get(BREACHES, 0))
+    url = track.run_url(course.info.experiment_id, course.info.run_id)
+    nothing = _says_nothing(course, feed, mark, limits)
+    if nothing is not None:
+        outcome, message = nothing
+        mlflow.set_tag(course.info.run_id, LATEST, f"{outcome}: {message}")
+        return Check(outcome, message, version.number, breaches=breaches, url=url)
+    shifted = _drifts(mlflow, version, feed)
+    drifted = [drift for drift in shifted if drift.exceeds(limits.drift)]
+    metric, threshold = version.tags[promote.METRIC], float(version.tags[promote.THRESHOLD])
+    value = _value(version, task, metric, feed, limits)
+    worse = value is not None and _worse(version, value, threshold)
+    breaches = breaches + 1 if worse or drifted else breaches if value is None else 0
+    found = Check(
+        "degraded" if worse or drifted else "no labels" if value is None else "fine",
+        _message(metric, value, threshold, worse, drifted, len(shifted)),
+        version.number,
+        metric,
+        value,
+        threshold,
+        [drift.column for drift in drifted],
+        breaches,
+        url,
+    )
+    _record(mlflow, course, found, shifted, len(feed.table), mark)
+    return found
+
+
+def _says_nothing(course: Run, feed: Feed, mark: str, limits: Limits) -> tuple[str, str] | None:
+    """Why the data say nothing about the champion, in two and in more words; None if they do."""
+    if course.data.tags.get(SEEN) == mark:
+        return "no new data", f"{', '.join(feed.names)} was checked before"
+    if len(feed.table) < limits.rows:
+        few = f"{len(feed.table)} rows are too few to judge by, {limits.rows} are needed"
+        return "too few rows", few
+    return None
+
+
+def note_failure(mlflow: MlflowClient, version: Version, reason: str) -> None:
+    """Leave in the champion's course that a check could not be made."""
+    course = _course(mlflow, version)
+    mlflow.set_tag(course.info.run_id, LATEST, f"could not be made: {reason}"[:5000])
+
+
+def _course(mlflow: MlflowClient, version: Version) -> Run:
+    """The run that holds all checks of one champion; opened by the first."""
+    experiment = track.find_experiment(mlflow, version.study)
+    assert experiment is not None  # its model was logged there
+    condition = f"tags.`{track.KIND}` = '{KIND}' and tags.`{VERSION}` = '{version.number}'"
+    known = mlflow.search_runs([experiment.experiment_id], condition, max_results=1)
+    if known:
+        return known[0]
+    note = (
+        f"Version {version.number} of {version.study} in production: its metric on labelled data "
+        "beside the threshold of its promotion, and the drift of its inputs, check by check."
+    )
+    return mlflow.create_run(
+        experiment.experiment_id,
+        run_name=f"monitoring of version {version.number}",
+        tags={track.KIND: KIND, VERSION: str(version.number), track.NOTE: note, **track.SOURCE},
+    )
+
+
+def _drifts(mlflow: MlflowClient, version: Version, feed: Feed) -> list[Drift]:
+    with TemporaryDirectory() as folder:
+        path = Path(mlflow.download_artifacts(version.tags[promote.GATE], REFERENCE, folder))
+        known: Reference = json.loads(path.read_text(encoding="utf-8"))
+    return drifts(known, feed.inputs)
+
+
+def _value(
+    version: Version, task: TaskKind, metric: str, feed: Feed, limits: Limits
+) -> float | None:
+    """The champion's metric; None where too few true answers are known."""
+    known = feed.examples()
+    if len(known) < limits.rows:
+        return None
+    (found,) = answers([version.uri], known.rows)
+    scale = measure(task, metric)
+    return scale.value(scale.per_row(known.truth, found))
+
+
+def _worse(version: Version, value: float, threshold: float) -> bool:
+    if not math.isfinite(value):
+        return True
+    least = version.tags[promote.DIRECTION] == "minimize"
+    return value > threshold if least else value < threshold
+
+
+def _message(
+    metric: str,
+    value: float | None,
+    threshold: float,
+    worse: bool,
+    drifted: list[Drift],
+    columns: int,
+) -> str:
+    if value is None:
+        first = "no true answers are known yet"
+    else:
+        how = "beyond" if worse else "within"
+        first = f"{metric} {value:.6g} is {how} the threshold {threshold:.6g}"
+    if not drifted:
+        return f"{first}; none of {columns} columns has drifted"
+    named = ", ".join(f"{drift.column} ({drift.index:.2f})" for drift in drifted[:NAMED])
+    more = f" and {len(drifted) - NAMED} more" if len(drifted) > NAMED else ""
+    return f"{first}; {len(drifted)} of {columns} columns have drifted: {named}{more}"
+
+
+def _record(
+    mlflow: MlflowClient, course: Run, found: Check, shifted: list[Drift], rows: int, mark: str
+) -> None:
+    """Add a check to the champion's course, as curves over the checks."""
+    number = int(course.data.tags.get(CHECKS, 0)) + 1
+    # MLflow shows what stands before the slash as a group; that of the columns is a long one.
+    figures: Mapping[str, float | None] = {
+        f"check/{found.metric}": found.value,
+        f"check/{found.metric}_threshold": found.threshold,
+        "check/largest_drift": max((drift.index for drift in shifted), default=0.0),
+        "check/drifted_columns": len(found.drifted),
+        "check/breaches_in_a_row": found.breaches,
+        "check/rows": rows,
+    }
+    each = {f"drift/{drift.column}": drift.index for drift in shifted}
+    values = {name: value for name, value in figures.items() if value is not None} | each
+    run_id = course.info.run_id
+    metrics = track.finite_metrics(number, time.time(), values)
+    tags = {
+        CHECKS: str(number),
+        BREACHES: str(found.breaches),
+        SEEN: mark,
+        LATEST: f"{found.outcome}: {found.message}",
+    }
+    track.send(mlflow, run_id, metrics, [], tags)

@@ -1,0 +1,244 @@
+"""The champion of a study: the version of its registered model that the alias names.
+
+The alias moves in one call, as the last step, after the new version has everything that belongs
+to it. So whatever is killed when, there is the old champion or the new one, never none.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import (
+    INVALID_PARAMETER_VALUE,
+    RESOURCE_ALREADY_EXISTS,
+    RESOURCE_DOES_NOT_EXIST,
+    ErrorCode,
+)
+
+from nettuner.tasks.champion.ask_model import answers
+
+CHAMPION = "champion"
+PREVIOUS = "previous_champion"
+# Tags of a version.
+PROMOTED = "nettuner.promoted"
+REASON = "nettuner.reason"
+BEFORE = "nettuner.version_before"
+METRIC = "nettuner.metric"
+DIRECTION = "nettuner.direction"
+VALUE = "nettuner.value"
+THRESHOLD = "nettuner.threshold"
+GATE = "nettuner.gate_run"
+FORCED = "nettuner.forced"
+# Of the registered model, followed by the time: each move of the alias.
+MOVE = "nettuner.move."
+TOLERATED = 1e-5
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version of a study's registered model.
+
+    Args:
+        study: Name of the study, and of the model.
+        number: From 1.
+        run_id: Of the search (or the finals) that trained it.
+        tags: What was recorded at its promotion.
+        alias: `champion`, `previous_champion`, or empty.
+    """
+
+    study: str
+    number: int
+    run_id: str
+    tags: Mapping[str, str]
+    alias: str = ""
+
+    @property
+    def uri(self) -> str:
+        """MLflow's address of it."""
+        return f"models:/{self.study}/{self.number}"
+
+
+class UnfitError(RuntimeError):
+    """A version that must not become the champion."""
+
+
+def champion(mlflow: MlflowClient, study: str) -> Version | None:
+    """The champion of a study; None if it has none yet.
+
+    Only MLflow's two answers that mean this do: a server that fails must not look like an empty
+    registry, or whatever comes next would be promoted unseen.
+    """
+    return _by_alias(mlflow, study, CHAMPION)
+
+
+def _by_alias(mlflow: MlflowClient, study: str, alias: str) -> Version | None:
+    try:
+        return _version(mlflow.get_model_version_by_alias(study, alias), alias)
+    except MlflowException as error:
+        absent = error.error_code == ErrorCode.Name(RESOURCE_DOES_NOT_EXIST)
+        no_alias = error.error_code == ErrorCode.Name(INVALID_PARAMETER_VALUE)
+        if absent or (no_alias and "alias" in str(error)):
+            return None
+        raise
+
+
+def _version(found: ModelVersion, alias: str = "") -> Version:
+    return Version(found.name, int(found.version), str(found.run_id), dict(found.tags), alias)
+
+
+def model_of(mlflow: MlflowClient, run_id: str) -> str:
+    """MLflow's address of the model that a search's run logged.
+
+    Raises:
+        ValueError: it logged none.
+    """
+    run = mlflow.get_run(run_id)
+    found = mlflow.search_logged_models(
+        [run.info.experiment_id], filter_string=f"source_run_id = '{run_id}'"
+    )
+    if not found:
+        why = run.data.tags.get("nettuner.model", "the search did not end with a winner")
+        raise ValueError(
+            f"a model must be logged to be promoted, got none in the run {run_id} ({why}); "
+            "search again"
+        )
+    return f"models:/{found[0].model_id}"
+
+
+def register(
+    mlflow: MlflowClient, study: str, model: str, run_id: str, tags: Mapping[str, str]
+) -> Version:
+    """A new version of the study's registered model, with all that is known of it; no champion yet.
+
+    Args:
+        mlflow: The client.
+        study: Name of the study.
+        model: MLflow's address of a logged model.
+        run_id: That logged it.
+        tags: The reason, the figures, the runs that belong to it.
+    """
+    try:
+        mlflow.create_registered_model(
+            study, description=f"What the searches of the study {study} brought into production."
+        )
+    except MlflowException as error:
+        if error.error_code != ErrorCode.Name(RESOURCE_ALREADY_EXISTS):
+            raise
+    model_id = model.removeprefix("models:/")
+    return _version(
+        mlflow.create_model_version(
+            study,
+            model,
+            run_id,
+            dict(tags),
+            description=tags.get(REASON),
+            model_id=model_id,
+        )
+    )
+
+
+def crown(mlflow: MlflowClient, version: Version, rows: Any, expected: pd.DataFrame) -> None:
+    """Make a version the champion, after it was loaded back and answered as it should.
+
+    Args:
+        mlflow: The client.
+        version: To be promoted.
+        rows: Some rows.
+        expected: What the model answered to them when it was judged.
+
+    Raises:
+        UnfitError: it answers otherwise; nothing was moved.
+    """
+    (found,) = answers([version.uri], rows)
+    if not same(found, expected):
+        raise UnfitError(
+            f"{version.uri} must answer as it did when it was judged, got other answers; "
+            f"nothing was promoted: look at {version.uri} and promote anew"
+        )
+    before = champion(mlflow, version.study)
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    if before is not None:
+        mlflow.set_model_version_tag(version.study, str(version.number), BEFORE, str(before.number))
+        mlflow.set_registered_model_alias(version.study, PREVIOUS, str(before.number))
+    mlflow.set_model_version_tag(version.study, str(version.number), PROMOTED, now)
+    mlflow.set_registered_model_alias(version.study, CHAMPION, str(version.number))
+    why = version.tags.get(REASON, "")
+    _journal(mlflow, version.study, "promotion", before, version.number, why)
+
+
+def same(found: pd.DataFrame, expected: pd.DataFrame) -> bool:
+    """Whether two models' answers are the same, up to the last digits."""
+    if list(found.columns) != list(expected.columns) or len(found) != len(expected):
+        return False
+    for name in expected.columns:
+        if pd.api.types.is_float_dtype(expected[name].dtype):
+            close = np.isclose(found[name], expected[name], rtol=TOLERATED, atol=TOLERATED)
+            if not close.all():
+                return False
+        elif found[name].tolist() != expected[name].tolist():
+            return False
+    return True
+
+
+def rollback(mlflow: MlflowClient, study: str, why: str) -> tuple[Version, Version]:
+    """Make the version before the champion the champion again, at once.
+
+    Returns:
+        The champion that was, and the one that is.
+
+    Raises:
+        ValueError: there is no champion, or none before it.
+    """
+    now = champion(mlflow, study)
+    if now is None:
+        raise ValueError(
+            f"{study!r} has no champion to roll back from; promote one: nettuner promote {study}"
+        )
+    if BEFORE not in now.tags:
+        raise ValueError(
+            f"version {now.number} is the first champion of {study!r}, there is none before it; "
+            "promote another search instead"
+        )
+    before = _version(mlflow.get_model_version(study, now.tags[BEFORE]), CHAMPION)
+    mlflow.set_registered_model_alias(study, PREVIOUS, str(now.number))
+    mlflow.set_registered_model_alias(study, CHAMPION, str(before.number))
+    _journal(mlflow, study, "rollback", now, before.number, why)
+    return now, before
+
+
+def _journal(
+    mlflow: MlflowClient, study: str, what: str, before: Version | None, to: int, why: str
+) -> None:
+    at = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}"
+    told = {"what": what, "from": before.number if before else None, "to": to, "why": why}
+    mlflow.set_registered_model_tag(study, f"{MOVE}{at}", json.dumps(told))
+
+
+def versions(mlflow: MlflowClient, study: str) -> list[Version]:
+    """All versions of a study's model, the oldest first; empty if there is no such model."""
+    aliased = [(_by_alias(mlflow, study, alias), alias) for alias in (PREVIOUS, CHAMPION)]
+    named = {version.number: alias for version, alias in aliased if version is not None}
+    found = mlflow.search_model_versions(f"name = '{study}'")
+    numbered = sorted(found, key=lambda version: int(version.version))
+    return [_version(version, named.get(int(version.version), "")) for version in numbered]
+
+
+def moves(mlflow: MlflowClient, study: str) -> list[dict[str, Any]]:
+    """Each promotion and rollback of a study: `at`, `what`, `from`, `to`, `why`; oldest first."""
+    try:
+        tags = mlflow.get_registered_model(study).tags
+    except MlflowException as error:
+        if error.error_code == ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
+            return []
+        raise
+    found = sorted((name, value) for name, value in tags.items() if name.startswith(MOVE))
+    return [{"at": name.removeprefix(MOVE), **json.loads(value)} for name, value in found]

@@ -1,0 +1,86 @@
+"""The winner's model in MLflow: network and preprocessing as one, loadable without nettuner."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import warnings
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import mlflow.pyfunc
+import numpy as np
+import pandas as pd
+from mlflow.models import Model, ModelSignature, infer_signature
+from mlflow.types import ColSpec, Schema
+from mlflow.types.schema import AnyType
+
+from nettuner.models.data import preprocessing
+
+if TYPE_CHECKING:
+    from nettuner.models.training.winner import Winner
+    from nettuner.tasks.memory.search_record import SearchRecord
+
+# Under this name `served_model.py` imports the rules, here and wherever it is loaded.
+RULES = "nettuner_preprocessing"
+SERVED_WITH = ("mlflow", "torch", "numpy", "pandas")
+
+
+def log_model(record: SearchRecord, winner: Winner) -> None:
+    """Log the winner's model with signature and input example, on the search's run.
+
+    A network that cannot be exported is said so in a tag; its weights stay in the checkpoint.
+    """
+    if winner.network is None:
+        record.mlflow.set_tag(record.run_id, "nettuner.model", f"not exported: {winner.why_not}")
+        return
+    artifacts = {"network": str(winner.network)}
+    if winner.preprocessing is not None:
+        fitted = winner.network.with_name("preprocessing.json")
+        fitted.write_text(winner.preprocessing, encoding="utf-8")
+        artifacts["preprocessing"] = str(fitted)
+    rules = winner.network.with_name(f"{RULES}.py")
+    shutil.copyfile(str(preprocessing.__file__), rules)
+    sys.modules[RULES] = preprocessing
+    versions = [f"{name}=={version(name).partition('+')[0]}" for name in SERVED_WITH]
+    # Made here and not by `log`, which would take the experiment from global state.
+    logged = record.mlflow.create_logged_model(
+        record.experiment_id, name="model", source_run_id=record.run_id, model_type="winner"
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        Model.log(
+            artifact_path=None,
+            flavor=mlflow.pyfunc,
+            model_id=logged.model_id,
+            run_id=record.run_id,
+            python_model=str(Path(__file__).with_name("served_model.py")),
+            artifacts=artifacts,
+            code_paths=[str(rules)],
+            input_example=winner.example,
+            signature=signature(winner),
+            pip_requirements=versions,
+        )
+
+
+def signature(winner: Winner) -> ModelSignature:
+    """What the model takes and answers; columns of numbers take whole and other numbers alike.
+
+    MLflow has no type for both, and refuses the one where the other was declared; whether they
+    are numbers, the preprocessing checks.
+    """
+    if winner.preprocessing is None:
+        return infer_signature(winner.example, winner.answers)
+    fitted = preprocessing.Preprocessing.from_json(winner.preprocessing)
+    answers = fitted.answer(np.zeros((1, len(fitted.classes) or 1)))
+    found: ModelSignature = infer_signature(winner.example, answers)
+    if isinstance(winner.example, pd.DataFrame):
+        numbers = set(winner.example.select_dtypes("number").columns)
+        anything = AnyType()  # type: ignore[no-untyped-call]
+        columns = [
+            ColSpec(anything, column.name, required=False) if column.name in numbers else column
+            for column in found.inputs
+        ]
+        found = ModelSignature(Schema(columns), found.outputs)
+    return found

@@ -1,0 +1,51 @@
+"""A trial as MLflow's tags and back: all that a resume and a comparison need of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, replace
+
+from nettuner.models.study import Proposal, Trial
+
+# The prefix keeps these long tags out of MLflow's pages.
+TRIAL = "mlflow.nettuner.trial."
+PARAMS = "mlflow.nettuner.params."
+LONGEST_REASON = 500
+LONGEST_TAG = 8000
+
+
+def to_tags(trial: Trial) -> dict[str, str]:
+    """All of a trial as tags, those that are too long in parts; its reason cut short."""
+    record = asdict(replace(trial, reason=(trial.reason or "")[:LONGEST_REASON] or None))
+    proposal = record.pop("proposal")
+    params = proposal.pop("params")
+    return {
+        **_split(f"{TRIAL}{trial.number}", json.dumps({**proposal, **record})),
+        **_split(f"{PARAMS}{trial.number}", json.dumps(params)),
+    }
+
+
+def from_tags(tags: Mapping[str, str]) -> Iterator[Trial]:
+    """The trials that are told by the tags of a run."""
+    for name in tags:
+        number = name.removeprefix(TRIAL)
+        if name.startswith(TRIAL) and number.isdigit():
+            record = json.loads(_joined(name, tags))
+            params = json.loads(_joined(f"{PARAMS}{number}", tags))
+            asked = {key: record.pop(key) for key in ("number", "parent", "member", "until")}
+            yield Trial(Proposal(params=params, **asked), **record)
+
+
+def _split(name: str, text: str) -> dict[str, str]:
+    """A text as tags that are short enough: `name`, `name.1`, `name.2` ..."""
+    parts = [text[first : first + LONGEST_TAG] for first in range(0, len(text), LONGEST_TAG)]
+    return {f"{name}.{i}" if i else name: part for i, part in enumerate(parts)}
+
+
+def _joined(name: str, tags: Mapping[str, str]) -> str:
+    """The text that was split over the tags `name`, `name.1`, `name.2` ..."""
+    parts = [tags[name]]
+    while (more := f"{name}.{len(parts)}") in tags:
+        parts.append(tags[more])
+    return "".join(parts)

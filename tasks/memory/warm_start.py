@@ -1,0 +1,90 @@
+"""Earlier searches of a study, for a strategy that learns from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
+
+import numpy as np
+from pydantic import BaseModel
+
+from nettuner.models.study import Proposal, Trial
+from nettuner.tasks.memory import recall
+from nettuner.tasks.memory.search_record import SearchRecord
+from nettuner.tasks.strategies import Strategy
+from nettuner.tasks.strategies.bayesian.long_history import thinned
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+FILE = "earlier_trials.json"
+# So many trials of all earlier searches together; more would cost time and teach little.
+MOST = 200
+
+
+@runtime_checkable
+class LearnsFromEarlier(Protocol):
+    """A strategy whose model takes the trials of earlier searches."""
+
+    warm_start: bool
+    earlier: list[list[Trial]]
+
+
+def warmed(strategy: Strategy, mlflow: MlflowClient, study: str, record: SearchRecord) -> Strategy:
+    """The strategy with the trials of the study's earlier searches, if it wants them.
+
+    They are kept with the search when it starts: a resume has the same ones, whatever was
+    searched in between.
+
+    Args:
+        strategy: As the study sets it.
+        mlflow: Where the searches are.
+        study: The name of the study.
+        record: Of the search that starts or goes on.
+    """
+    if not (isinstance(strategy, LearnsFromEarlier) and strategy.warm_start):
+        return strategy
+    kept = record.kept(FILE)
+    if kept is None:
+        kept = {
+            search.run_id: [_told(trial) for trial in some(search.trials, share)]
+            for searches in [comparable(mlflow, study, record)]
+            for share in [MOST // max(len(searches), 1)]
+            for search in searches
+        }
+        record.keep(FILE, kept)
+    earlier = [[_trial(told) for told in trials] for trials in kept.values()]
+    return cast("Strategy", cast("BaseModel", strategy).model_copy(update={"earlier": earlier}))
+
+
+def comparable(mlflow: MlflowClient, study: str, record: SearchRecord) -> list[recall.PastSearch]:
+    """The study's other searches for the same metric, oldest first; no populations.
+
+    A member of a population was trained with hyperparameters that changed, so that its score says
+    little about those it ended with.
+    """
+    return [
+        search
+        for search in recall.searches(mlflow, study)
+        if search.run_id != record.run_id
+        and search.goal == record.goal
+        and search.trials
+        and not search.members
+    ]
+
+
+def some(trials: list[Trial], most: int) -> list[Trial]:
+    """All trials of a search if they are few, else those worth most to a model."""
+    if len(trials) <= most:
+        return trials
+    ok = [trial for trial in trials if trial.succeeded]
+    scores = np.array([trial.score for trial in ok], dtype=float)
+    return [ok[i] for i in thinned(scores, most).tolist()]
+
+
+def _told(trial: Trial) -> dict[str, Any]:
+    return {"number": trial.number, "params": dict(trial.proposal.params), "score": trial.score}
+
+
+def _trial(told: Mapping[str, Any]) -> Trial:
+    return Trial(Proposal(told["number"], told["params"]), told["score"])

@@ -1,0 +1,48 @@
+"""A study's versions, and how its champion changed, as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from nettuner.tasks.champion import registry as promote
+
+if TYPE_CHECKING:
+    from nettuner.tasks.champion.registry import Version
+
+
+def versions_table(versions: Sequence[Version]) -> pd.DataFrame:
+    """One row a version, the oldest first."""
+    return pd.DataFrame([_version(version) for version in versions])
+
+
+def _version(version: Version) -> dict[str, Any]:
+    tags = version.tags
+    metric = tags.get(promote.METRIC, "")
+    return {
+        "version": version.number,
+        "alias": version.alias,
+        "promoted": tags.get(promote.PROMOTED, "never"),
+        "metric": metric,
+        "value": float(tags[promote.VALUE]) if promote.VALUE in tags else None,
+        "threshold": float(tags[promote.THRESHOLD]) if promote.THRESHOLD in tags else None,
+        "forced": "yes" if promote.FORCED in tags else "",
+        "reason": tags.get(promote.REASON, ""),
+    }
+
+
+def moves_table(moves: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """One row for each promotion and rollback, the oldest first."""
+    rows = [
+        {
+            "at (UTC)": str(move["at"]).partition(".")[0],
+            "what": move["what"],
+            "from": "" if move["from"] is None else f"version {move['from']}",
+            "to": f"version {move['to']}",
+            "why": move["why"],
+        }
+        for move in moves
+    ]
+    return pd.DataFrame(rows, columns=["at (UTC)", "what", "from", "to", "why"])

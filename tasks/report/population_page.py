@@ -1,0 +1,42 @@
+"""What a population leaves for people: who copied whom, and the schedules, as a node of the DAG."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from nettuner.models.study import Trial
+from nettuner.tasks.report.draw_schedules import draw_schedules
+from nettuner.tasks.strategies.population import lineage, schedule
+
+if TYPE_CHECKING:
+    from nettuner.tasks.training.trial import Bench
+
+LINEAGE = "lineage.json"
+PICTURE = "schedules.png"
+
+
+@task(name="trace", task_run_name="trace-population", cache_policy=NO_CACHE)
+def trace(bench: Bench, trials: Sequence[Trial], winner: Trial) -> None:
+    """Keep the lineage as a table, the winner's schedule, and a picture of all schedules.
+
+    Args:
+        bench: Of the search.
+        trials: All segments of the population.
+        winner: The best of them.
+    """
+    study, goal, record = bench.study, bench.goal, bench.record
+    phases = lineage.schedule(trials, winner)
+    record.keep(schedule.FILE, schedule.written(study, goal, trials, winner, phases))
+    copies = lineage.lineage(trials)
+    if copies:
+        record.keep_table(LINEAGE, lineage.table(copies, trials, study, goal))
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / PICTURE
+        draw_schedules(study, goal, trials, winner, path, f"{study.name}: {record.name}")
+        record.keep_file(path)

@@ -1,0 +1,289 @@
+"""Bayesian optimisation: a Gaussian process learns the scores and says what to try next.
+
+Sources: Jones, Schonlau & Welch, Efficient Global Optimization (1998); Snoek, Larochelle & Adams,
+Practical Bayesian Optimization (2012), arXiv:1206.2944. The model is told everything anew for
+each proposal; every candidate is a valid configuration that was not tried before.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Collection, Hashable, Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
+from pydantic.json_schema import SkipJsonSchema
+
+from nettuner.models.space import Number, Params, Space, Value
+from nettuner.models.space.complete import completed
+from nettuner.models.space.lattice import lattice_of
+from nettuner.models.study import Count, Proposal, Study, Trial, free_numbers
+from nettuner.tasks.strategies import Seed, configured
+from nettuner.tasks.strategies.bayesian.axis import Floats
+from nettuner.tasks.strategies.bayesian.coordinates import Coordinates, identity
+
+if TYPE_CHECKING:
+    from nettuner.tasks.strategies.bayesian.expectation import Expectation
+
+# A space with no more configurations than this is tried to the last of them.
+FEW = 10_000
+# Third words of seeds, which keep these apart from the candidates of trial number so-and-so.
+DESIGN, SHUFFLE, FIT = 1, 2, 3
+# Local search for candidates starts at so many of the best trials.
+LEADERS = 3
+BLOCK = 16
+# Start points come from this share of each axis round its middle: in many dimensions nearly all
+# of a space lies near some end of a range, where few optima are.
+MIDST = 0.7
+
+
+class Bayesian(BaseModel):
+    """Start points that fill the space, then whatever promises the largest improvement."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    adaptive: ClassVar[bool] = True
+    one_by_one: ClassVar[bool] = True
+    counts_members: ClassVar[bool] = False
+
+    initial: Count | None = Field(
+        None,
+        description="Trials that only fill the space before the model decides; left out: two per "
+        "dimension, but at most a fifth of stop.trials and at least 4.",
+    )
+    explore: Annotated[Number, Field(ge=0, le=100)] = Field(
+        1,
+        description="Curiosity. 0 only refines what the model thinks best, 1 weighs the unknown "
+        "by how unsure the model is, 2 acts as if the model were twice as unsure.",
+    )
+    try_first: list[dict[str, Value]] = Field(
+        default_factory=list,
+        description="Configurations to try before all others, such as the ones in use. A "
+        "hyperparameter that one leaves out has the middle of its distribution.",
+    )
+    warm_start: StrictBool = Field(
+        False,
+        description="Learn from all earlier searches of this study, too, as far as they help to "
+        "predict the trials of this one; their space may have been another.",
+    )
+    repeat: StrictBool = Field(
+        False,
+        description="Allow a configuration to be tried again: for a metric so noisy that its best "
+        "value is mostly luck.",
+    )
+    earlier: SkipJsonSchema[list[list[Trial]]] = Field(
+        default_factory=list, description="The trials of each earlier search, oldest first."
+    )
+    budget: Count | None = Field(None, description="The study's stop.trials.")
+    seed: Seed
+
+    @classmethod
+    def for_study(cls, study: Study, structural: Collection[str] = ()) -> Self:
+        """With the study's seed and its number of trials as the budget."""
+        return configured(cls, study, seed=study.seed, budget=study.stop.trials, earlier=[])
+
+    def size(self, space: Space) -> int | None:
+        """The number of configurations where they are few; else None, as it never ends.
+
+        Raises:
+            ValueError: a configuration of `try_first` does not fit the space.
+        """
+        self._given(space)
+        lattice = None if self.repeat else lattice_of(space, FEW)
+        return None if lattice is None else len(lattice)
+
+    def propose(
+        self, space: Space, history: Sequence[Trial], pending: Sequence[Proposal], count: int
+    ) -> list[Proposal]:
+        """The next start points, or the most promising configurations that are untried.
+
+        Several at once are chosen one after the other, each as if those before it were pending.
+
+        Raises:
+            ValueError: the history or a configuration of `try_first` does not fit the space.
+        """
+        from threadpoolctl import threadpool_limits
+
+        for proposal in (*(trial.proposal for trial in history), *pending):
+            if not space.contains(proposal.params):
+                raise ValueError(
+                    f"every trial of a history must fit the space, got trial {proposal.number} "
+                    f"with {dict(proposal.params)!r:.200}; give it as a search of its own in "
+                    "`earlier`, or leave it out"
+                )
+        asked = _Asked(space, history, pending, self.repeat)
+        with threadpool_limits(1, user_api="blas"):  # more make small matrices slower
+            return list(self._chosen(asked, free_numbers(history, pending, count)))
+
+    def needed(self, history: Sequence[Trial], pending: Sequence[Proposal]) -> set[int]:
+        """None: every trial starts anew."""
+        return set()
+
+    def _chosen(self, asked: _Asked, numbers: Sequence[int]) -> Iterator[Proposal]:
+        given = self._given(asked.space)
+        earlier = [fitting(asked.space, trials) for trials in self.earlier]
+        initial = self.initial or self._usual_initial(asked, earlier)
+        # After the start points the model decides; it need not wait for those still in flight if
+        # half of them have ended.
+        expected = None
+        if numbers and len(asked.history) >= initial / 2 and max(numbers) >= initial:
+            expected = self._expected(asked, earlier, numbers[0])
+        design: list[dict[str, Any]] | None = None
+        for number in numbers:
+            params: dict[str, Any] | None = None
+            if number < len(given) and asked.is_new(given[number]):
+                params = given[number]
+            elif number < initial or expected is None:
+                design = design or list(self._design(asked, initial, max(numbers) + 1))
+                params = self._start_point(asked, design, number, strict=expected is not None)
+            if params is None and expected is not None:
+                params = self._most_promising(asked, expected, number)
+            if params is None:
+                return
+            asked.add(params)
+            yield Proposal(number, params)
+
+    def _given(self, space: Space) -> list[dict[str, Any]]:
+        return [
+            completed(space, params, f"try_first[{i}]") for i, params in enumerate(self.try_first)
+        ]
+
+    def _usual_initial(self, asked: _Asked, earlier: Sequence[Sequence[Trial]]) -> int:
+        """Two per dimension, within a fifth of the budget; earlier trials stand in for them."""
+        wanted = 2 * len(asked.coordinates.searched)
+        usual = max(4, wanted if self.budget is None else min(wanted, self.budget // 5))
+        return max(0, usual - sum(trial.succeeded for trials in earlier for trial in trials))
+
+    def _design(self, asked: _Asked, initial: int, length: int) -> Iterator[dict[str, Any]]:
+        """The middle, then a scrambled Sobol sequence: `length` different configurations.
+
+        The first `initial` lie about the middle, those that may follow lie everywhere. Which one
+        comes k-th depends on these arguments, the seed and k alone. Where the configurations are
+        few, those the sequence has missed follow in random order.
+        """
+        from scipy.stats import qmc
+
+        space, searched = asked.space, asked.coordinates.searched
+        seen: set[Hashable] = set()
+        units = dict.fromkeys(space.names(), 0.5)
+        ordered = np.array([space[name].is_ordered for name in searched])
+
+        def candidates() -> Iterator[dict[str, Any]]:
+            yield space.from_units(units)
+            if searched:
+                rng = np.random.default_rng([self.seed, 0, DESIGN])
+                sobol = qmc.Sobol(len(searched), rng=rng)
+                for _ in range(4 + length // 4):
+                    for row in sobol.random(BLOCK):
+                        shares = np.where(ordered & (len(seen) < initial), MIDST, 1.0)
+                        place = dict(zip(searched, 0.5 + shares * (row - 0.5), strict=True))
+                        yield space.from_units(units | place)
+            lattice = asked.lattice
+            if lattice is not None:
+                rng = np.random.default_rng([self.seed, 0, SHUFFLE])
+                yield from (lattice[int(i)] for i in rng.permutation(len(lattice)))
+
+        for params in candidates():
+            if identity(params) not in seen:
+                seen.add(identity(params))
+                yield params
+            if len(seen) >= length:
+                return
+
+    def _start_point(
+        self, asked: _Asked, design: list[dict[str, Any]], number: int, strict: bool
+    ) -> dict[str, Any] | None:
+        """Point `number` of the design, unless that was tried; then, if not strict, another."""
+        own = design[number : number + 1]
+        for params in own if strict or self.repeat else own + design:
+            if asked.is_new(params):
+                return params
+        if strict:
+            return None
+        if asked.lattice is not None and not self.repeat:
+            return next((params for params in asked.listed if asked.is_new(params)), None)
+        return asked.space.sample(np.random.default_rng([self.seed, number]))
+
+    def _expected(
+        self, asked: _Asked, earlier: Sequence[Sequence[Trial]], number: int
+    ) -> Expectation | None:
+        from nettuner.tasks.strategies.bayesian.expectation import (
+            expect,  # imports scikit-optimize, which takes seconds
+        )
+
+        seed = np.random.SeedSequence([self.seed, number, FIT]).generate_state(1)[0]
+        return expect(asked.coordinates, asked.history, earlier, int(seed) >> 1)
+
+    def _most_promising(
+        self, asked: _Asked, expected: Expectation, number: int
+    ) -> dict[str, Any] | None:
+        """The untried candidate that promises most; None if none is left."""
+        from nettuner.tasks.strategies.bayesian.candidates import promising
+
+        coordinates = asked.coordinates
+        pending = coordinates.points(asked.pending)
+
+        def promise(points: Floats) -> Floats:
+            return expected.promise(points, pending, self.explore)
+
+        if asked.lattice is not None:
+            untried = [params for params in asked.listed if asked.is_new(params)]
+            if not untried:
+                return None
+            return untried[int(np.argmax(promise(coordinates.points(untried))))]
+        rng = np.random.default_rng([self.seed, number])
+        for point in promising(coordinates, expected.leaders[:LEADERS], promise, rng):
+            params = coordinates.params(point)
+            if asked.is_new(params):
+                return params
+        return asked.space.sample(rng)
+
+
+def fitting(space: Space, trials: Sequence[Trial]) -> list[Trial]:
+    """The trials of an earlier search that say something of this space.
+
+    What its configurations have more than this space is dropped, what they lack stays absent;
+    those with a value that this space does not have are left out.
+    """
+    found = []
+    for trial in trials:
+        params = {name: v for name, v in trial.proposal.params.items() if name in space}
+        if params and all(space[name].contains(value) for name, value in params.items()):
+            found.append(Trial(Proposal(trial.number, params), trial.score, trial.reason))
+    return found
+
+
+class _Asked:
+    """The arguments of one call, and the configurations that are taken while it answers."""
+
+    def __init__(
+        self,
+        space: Space,
+        history: Sequence[Trial],
+        pending: Sequence[Proposal],
+        repeat: bool,
+    ) -> None:
+        self.space = space
+        self.history = sorted(history, key=lambda trial: trial.number)
+        self.pending: list[Params] = [
+            proposal.params for proposal in sorted(pending, key=lambda p: p.number)
+        ]
+        self.coordinates = Coordinates(space)
+        self.lattice = lattice_of(space, FEW)
+        self._repeat = repeat
+        self._taken = {identity(trial.proposal.params) for trial in history}
+        self._taken |= {identity(params) for params in self.pending}
+
+    @functools.cached_property
+    def listed(self) -> list[dict[str, Any]]:
+        """All configurations of a space that has few."""
+        return list(self.lattice or ())
+
+    def is_new(self, params: Params) -> bool:
+        """Whether nobody has tried or is trying this configuration, or it may be repeated."""
+        return self._repeat or identity(params) not in self._taken
+
+    def add(self, params: Params) -> None:
+        """Take note that this configuration is about to be tried."""
+        self._taken.add(identity(params))
+        self.pending.append(params)

@@ -1,0 +1,143 @@
+"""One dimension as the line from 0 to 1 on which a model sees its values and candidates move.
+
+For most dimensions the line is the unit interval of their distribution. Where a distribution has
+tails, its quantiles squeeze them into nothing, and a model could never overrule it: such a
+dimension is seen on the scale of its own bell, with as much room for the tails as for the middle.
+What is believed beforehand is told by `log_prior` instead of by distances.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nettuner.models.space import Choice, Dimension, TruncatedNormal
+
+Floats = npt.NDArray[np.float64]
+
+# Whoever gives a range means its middle rather than its ends: like a Gaussian whose standard
+# deviation is this share of the axis. In many dimensions nearly all of a space lies near some end.
+SPREAD = 0.2
+# Unbounded dimensions are seen, and searched, so many standard deviations to either side.
+REACH = 3.1
+
+
+class Axis:
+    """The unit interval of a dimension as it is, its middle likelier than its ends."""
+
+    def __init__(self, dimension: Dimension) -> None:
+        self.dimension = dimension
+        self.levels = dimension.levels
+        self.ordered = dimension.is_ordered
+        self._positions: dict[Hashable, int] = {
+            (isinstance(level, bool), level): i for i, level in enumerate(self.levels or ())
+        }
+        self.middles = np.array([self.line(level) for level in self.levels or ()])
+        """Where each listed value lies on the line; shape [levels]."""
+        units = np.array([dimension.to_unit(level) for level in self.levels or ()])
+        self._borders = (units[1:] + units[:-1]) / 2
+
+    @property
+    def searched(self) -> bool:
+        """Whether there is more than one value."""
+        return self.levels is None or len(self.levels) > 1
+
+    def number(self, value: Any) -> float:
+        """The position of a listed value, or the place on the line of any other."""
+        if self.levels is None:
+            return self.line(value)
+        return self._positions[isinstance(value, bool), value]
+
+    def value(self, number: float) -> Any:
+        """The value at a position or place; plain Python."""
+        return self._value(number) if self.levels is None else self.levels[int(number)]
+
+    def drawn(self, units: Floats) -> Floats:
+        """The numbers of the values at these quantiles."""
+        if self.levels is None:
+            return self._drawn(units)
+        found: Floats = np.searchsorted(self._borders, units).astype(float)
+        return found
+
+    def log_prior(self, numbers: Floats) -> Floats:
+        """How likely these numbers are beforehand, beside the likeliest one."""
+        if isinstance(self.dimension, Choice) and not self.ordered:
+            weights = np.log(np.array(self.dimension.weights or [1.0] * len(self.middles)))
+            found: Floats = (weights - weights.max())[numbers.astype(int)]
+            return found
+        return self._log_prior(
+            numbers if self.levels is None else self.middles[numbers.astype(int)]
+        )
+
+    def line(self, value: Any) -> float:
+        """Where a value lies between 0 and 1."""
+        return self.dimension.to_unit(value)
+
+    def _value(self, place: float) -> Any:
+        return self.dimension.from_unit(place)
+
+    def _drawn(self, units: Floats) -> Floats:
+        return units
+
+    def _log_prior(self, places: Floats) -> Floats:
+        return -(((places - 0.5) / SPREAD) ** 2) / 2
+
+
+class Unbounded(Axis):
+    """Deviations from the median in units of the matching Gaussian's standard deviation."""
+
+    def line(self, value: Any) -> float:
+        """Linear for a Gaussian, in the logarithm for a log-normal; cut off at REACH."""
+        from scipy.special import ndtri
+
+        deviation = np.clip(ndtri(self.dimension.to_unit(value)), -REACH, REACH)
+        return float(0.5 + deviation / (2 * REACH))
+
+    def _value(self, place: float) -> Any:
+        from scipy.special import ndtr
+
+        return self.dimension.from_unit(float(ndtr((place - 0.5) * 2 * REACH)))
+
+    def _drawn(self, units: Floats) -> Floats:
+        from scipy.special import ndtri
+
+        places: Floats = 0.5 + np.clip(ndtri(units), -REACH, REACH) / (2 * REACH)
+        return places
+
+    def _log_prior(self, places: Floats) -> Floats:
+        return -(((places - 0.5) * 2 * REACH) ** 2) / 2
+
+
+class Straight(Axis):
+    """The range of a truncated Gaussian, linear in its values."""
+
+    dimension: TruncatedNormal
+
+    def line(self, value: Any) -> float:
+        """The share of the range below `value`."""
+        low, high = self.dimension.low, self.dimension.high
+        return float(min(max((value - low) / (high - low), 0.0), 1.0))
+
+    def _value(self, place: float) -> Any:
+        low, high = self.dimension.low, self.dimension.high
+        return float(min(max(low + place * (high - low), low), high))
+
+    def _drawn(self, units: Floats) -> Floats:
+        return np.array([self.line(self.dimension.from_unit(unit)) for unit in units.tolist()])
+
+    def _log_prior(self, places: Floats) -> Floats:
+        bell = self.dimension
+        deviations = (bell.low + places * (bell.high - bell.low) - bell.mean) / bell.std
+        nearest = min(max(bell.low, bell.mean), bell.high)
+        found: Floats = (((nearest - bell.mean) / bell.std) ** 2 - deviations**2) / 2
+        return found
+
+
+def axis_of(dimension: Dimension) -> Axis:
+    """The line on which a model sees this dimension."""
+    if isinstance(dimension, TruncatedNormal):
+        return Straight(dimension)
+    return Axis(dimension) if dimension.bounded else Unbounded(dimension)

@@ -1,0 +1,53 @@
+"""Configurations worth asking a model about, and the search for the most promising among them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.random import Generator
+
+from nettuner.tasks.strategies.bayesian.axis import Floats
+from nettuner.tasks.strategies.bayesian.coordinates import Coordinates
+
+# Candidates drawn from the whole space, and how often each of the best trials is moved a little.
+EVERYWHERE, COPIES = 500, 60
+# How far these are moved, as a share of each axis.
+NEAR = (0.1, 0.03)
+# Then the most promising candidates are moved, each so often, by smaller and smaller steps.
+PROMISING, MOVES, RADII = 5, 30, (0.1, 0.03, 0.01, 0.003)
+
+
+def promising(
+    coordinates: Coordinates,
+    leaders: Floats,
+    promise: Callable[[Floats], Floats],
+    rng: Generator,
+) -> Floats:
+    """Points of the space, the most promising first; shape [n, dimensions].
+
+    All are valid configurations: some from everywhere, as likely as the distributions have it,
+    some near the best trials, and all those that differ from these in one listed value; then
+    local search from the most promising ones.
+
+    Args:
+        coordinates: Of the space.
+        leaders: Points of the best trials; shape [leaders, dimensions].
+        promise: Of each point, larger is better.
+        rng: Drawn from.
+    """
+    units = rng.random((EVERYWHERE, len(coordinates.names)))
+    pool = np.concatenate(
+        [
+            coordinates.masked(coordinates.drawn(units)),
+            *(coordinates.nearby(np.repeat(leaders, COPIES, axis=0), r, rng) for r in NEAR),
+            coordinates.flips(leaders, rng),
+        ]
+    )
+    promises = promise(pool)
+    for radius in RADII:
+        top = pool[np.argsort(-promises, kind="stable")[:PROMISING]]
+        near = coordinates.nearby(np.repeat(top, MOVES, axis=0), radius, rng)
+        pool, promises = np.concatenate([pool, near]), np.append(promises, promise(near))
+    found: Floats = pool[np.argsort(-promises, kind="stable")]
+    return found

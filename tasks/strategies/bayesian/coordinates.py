@@ -1,0 +1,169 @@
+"""A search space as numbers: what a surrogate model sees, and candidates are moved about in.
+
+A *point* has one number per dimension of the space: the position of the value where all values
+can be listed, its place on the dimension's axis where they cannot, NaN where the dimension does
+not exist beside the others. So two points are the same configuration if and only if they are
+equal, however finely the distributions of listed values squeeze these together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numpy.random import Generator
+
+from nettuner.models.space import Params, Space, same
+from nettuner.tasks.strategies.bayesian.axis import Floats, axis_of
+
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+# Where an inactive dimension is put on its axis, and how far off that axis: so far that it is
+# about as unlike each of its values as these are unlike each other.
+MIDDLE = 0.5
+BESIDE = 0.5
+# A longer list of values is not tried out one by one beside a good point, only its neighbours.
+FEW = 12
+
+
+def identity(params: Params) -> Hashable:
+    """A configuration as something that sets can hold; keeps True apart from 1."""
+    return frozenset((name, isinstance(value, bool), value) for name, value in params.items())
+
+
+class Coordinates:
+    """Translates between configurations, points, and the columns of a surrogate model."""
+
+    def __init__(self, space: Space) -> None:
+        self.space = space
+        self.names = space.names()
+        self.place = {name: i for i, name in enumerate(self.names)}
+        self.axes = [axis_of(dimension) for _, dimension in space.items()]
+        self._conditional = [bool(dimension.when) for _, dimension in space.items()]
+
+    @property
+    def searched(self) -> list[str]:
+        """The dimensions that have more than one value."""
+        return [name for name, axis in zip(self.names, self.axes, strict=True) if axis.searched]
+
+    def points(self, configurations: Iterable[Params]) -> Floats:
+        """Shape [configurations, dimensions]; what a configuration lacks is NaN."""
+        axes = list(zip(self.names, self.axes, strict=True))
+        rows = [
+            [axis.number(params[name]) if name in params else np.nan for name, axis in axes]
+            for params in configurations
+        ]
+        return np.array(rows, dtype=float).reshape(len(rows), len(self.names))
+
+    def params(self, point: Floats) -> dict[str, Any]:
+        """The configuration at a point; plain Python values."""
+        numbers = zip(self.names, self.axes, point.tolist(), strict=True)
+        return {name: axis.value(number) for name, axis, number in numbers if number == number}
+
+    def drawn(self, units: Floats) -> Floats:
+        """Points at these quantiles, every dimension present; shape [n, dimensions]."""
+        columns = [axis.drawn(units[:, i]) for i, axis in enumerate(self.axes)]
+        return np.stack(columns, axis=1) if columns else units
+
+    def masked(self, points: Floats) -> Floats:
+        """The points with NaN for every dimension that does not exist beside the others."""
+        points = points.copy()
+        for name in self.space.order:
+            for parent, wanted in (self.space[name].when or {}).items():
+                values = wanted if isinstance(wanted, list) else [wanted]
+                active = self._has(points[:, self.place[parent]], parent, values)
+                points[~active, self.place[name]] = np.nan
+        return points
+
+    def _has(self, numbers: Floats, name: str, values: Sequence[Any]) -> Bools:
+        """Where the dimension exists and has one of these values."""
+        axis = self.axes[self.place[name]]
+        if axis.levels is None:
+            found = [axis.value(x) if x == x else None for x in numbers.tolist()]
+            return np.array([any(same(x, value) for value in values) for x in found], dtype=bool)
+        wanted = [i for i, x in enumerate(axis.levels) if any(same(x, value) for value in values)]
+        return np.isin(numbers, wanted)
+
+    def nearby(self, points: Floats, radius: float, rng: Generator) -> Floats:
+        """One random neighbour of each point: about two dimensions of it are moved.
+
+        Args:
+            points: Shape [n, dimensions].
+            radius: Standard deviation of a move as a share of the axis; listed values move by at
+                least one, unordered ones to any other.
+            rng: Drawn from equally often, whatever the points are.
+        """
+        shape = points.shape
+        base = np.where(np.isnan(points), self.drawn(rng.random(shape)), points)
+        step, which, chosen = rng.normal(0, radius, shape), rng.random(shape), rng.random(shape)
+        changed = chosen <= np.maximum(2 / shape[1], chosen.min(axis=1, keepdims=True))
+        for i, axis in enumerate(self.axes):
+            old = base[:, i]
+            if axis.levels is None:
+                new = np.clip(old + step[:, i], 0, 1)
+            elif axis.ordered:
+                size = np.maximum(np.rint(np.abs(step[:, i]) * len(axis.levels)), 1)
+                new = np.clip(old + np.copysign(size, step[:, i]), 0, len(axis.levels) - 1)
+            else:
+                new = (old + 1 + np.floor(which[:, i] * (len(axis.levels) - 1))) % len(axis.levels)
+            base[:, i] = np.where(changed[:, i], new, old)
+        return self.masked(base)
+
+    def flips(self, points: Floats, rng: Generator) -> Floats:
+        """Every point that differs from one of these in a single listed value."""
+        base = np.where(np.isnan(points), self.drawn(rng.random(points.shape)), points)
+        found = [base[:0]]
+        for i, axis in enumerate(self.axes):
+            if axis.levels is None:
+                continue
+            count = len(axis.levels)
+            for shift in range(1, count) if count <= FEW else (1, count - 1):
+                other = base.copy()
+                other[:, i] = (other[:, i] + shift) % count
+                found.append(other)
+        return self.masked(np.concatenate(found))
+
+    def columns(self, points: Floats) -> Floats:
+        """What the surrogate sees, all in [0, 1]; shape [n, columns].
+
+        A dimension of numbers or ordered values is one column; an unordered choice has one for
+        each of its values, so that any two are 1 apart. Where a dimension may be inactive, that is
+        a place of its own, beside the axis. Dimensions with one value have no column.
+        """
+        found = [np.zeros((len(points), 0))]
+        for i, (axis, conditional) in enumerate(zip(self.axes, self._conditional, strict=True)):
+            if not axis.searched:
+                continue
+            numbers, off = points[:, i], np.isnan(points[:, i])
+            if axis.levels is not None and not axis.ordered:
+                found.append((numbers[:, None] == np.arange(len(axis.levels))) * 0.5**0.5)
+                continue
+            if axis.levels is not None:
+                numbers = axis.middles[np.where(off, 0, numbers).astype(int)]
+            found.append(np.where(off, MIDDLE, numbers)[:, None])
+            if conditional:
+                found.append(np.where(off, BESIDE, 0.0)[:, None])
+        return np.concatenate(found, axis=1)
+
+    @property
+    def groups(self) -> Ints:
+        """Which of the searched dimensions each column belongs to; shape [columns]."""
+        sizes = []
+        for axis, conditional in zip(self.axes, self._conditional, strict=True):
+            if axis.levels is not None and not axis.ordered:
+                sizes.append(len(axis.levels) if axis.searched else 0)
+            else:
+                sizes.append(axis.searched * (1 + conditional))
+        return np.repeat(np.arange(sum(size > 0 for size in sizes)), [s for s in sizes if s])
+
+    def log_prior(self, points: Floats) -> Floats:
+        """How likely the distributions make each point, beside the likeliest; shape [n]."""
+        total = np.zeros(len(points))
+        for i, axis in enumerate(self.axes):
+            off = np.isnan(points[:, i])
+            numbers = np.where(off, 0.0, points[:, i])
+            total += np.where(off, 0.0, axis.log_prior(numbers))
+        return total

@@ -1,0 +1,186 @@
+"""The model that Bayesian search learns of the scores: an estimator for scikit-optimize.
+
+Trials still in flight are accounted for without fitting anew: believing the model's own mean at a
+pending point leaves the mean everywhere as it is, and only takes away uncertainty around it
+("kriging believer", Ginsbourger, Le Riche & Carraro 2010).
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, Self
+
+import numpy as np
+from numpy.random import Generator
+from scipy.linalg import cho_solve, solve_triangular
+from scipy.optimize import minimize
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    from skopt import Optimizer
+    from skopt.learning import GaussianProcessRegressor
+
+from nettuner.tasks.strategies.bayesian.long_history import thinned
+from nettuner.tasks.strategies.bayesian.marginal_likelihood import (
+    JITTER,
+    LEVEL,
+    Floats,
+    Ints,
+    MarginalLikelihood,
+    matern,
+)
+
+# The fit is started from the likeliest settings and from so many random ones.
+RESTARTS = 2
+# Length scales of random starts, as shares of an axis.
+START_LENGTHS = (0.1, 2.0)
+STEPS = 60
+# Settings are fitted to no more trials than this, and no more than that are conditioned on.
+FITTED, KEPT = 150, 500
+
+
+class GaussianProcess(GaussianProcessRegressor):  # type: ignore[misc]
+    """Regression whose settings are the likeliest ones; see `MarginalLikelihood` for the kernel.
+
+    Of a long history it learns from a part (`thinned`): its settings from `FITTED` trials, the
+    scores from `KEPT`.
+
+    Args:
+        groups: Which dimension each column belongs to, from 0; shape [columns].
+        random_state: Seed of the fit's random starts.
+    """
+
+    def __init__(self, groups: Any = (), random_state: int = 0) -> None:
+        self.groups = groups
+        self.random_state = random_state
+
+    def fit(self, columns: Any, targets: Any) -> Self:
+        """Find the likeliest settings, then learn the targets.
+
+        Args:
+            columns: Shape [n, columns], in [0, 1].
+            targets: Shape [n], of mean 0 and standard deviation 1, lower is better.
+        """
+        columns, targets = np.asarray(columns, dtype=float), np.asarray(targets, dtype=float)
+        rng = np.random.default_rng(self.random_state)
+        some = thinned(targets, FITTED)
+        self.settings_ = likeliest_settings(
+            MarginalLikelihood(columns[some], np.asarray(self.groups), targets[some]), rng
+        )
+        kept = thinned(targets, KEPT)
+        self.X_train_, self.y_train_ = columns[kept], targets[kept]
+        noise = np.exp(self.settings_[-1]) + JITTER
+        matrix = self.covariance(self.X_train_, self.X_train_)
+        matrix[np.diag_indices(len(matrix))] += noise
+        self.L_ = np.linalg.cholesky(matrix)
+        self.alpha_ = cho_solve((self.L_, True), self.y_train_)
+        self.n_features_in_ = columns.shape[1]
+        return self
+
+    def covariance(self, some: Floats, others: Floats) -> Floats:
+        """Prior covariance of the scores at two sets of columns; shape [some, others]."""
+        scales = np.exp(-self.settings_[:-2])[np.asarray(self.groups)]
+        some, others = some * scales, others * scales
+        squares = (some**2).sum(axis=1)[:, None] + (others**2).sum(axis=1) - 2 * some @ others.T
+        variance = np.exp(self.settings_[-2])
+        found: Floats = variance * matern(np.maximum(squares, 0))[0] + LEVEL
+        return found
+
+    def predict(self, columns: Any, return_std: bool = False, return_cov: bool = False) -> Any:
+        """Mean of the scores at some columns, and their standard deviation if asked for."""
+        if return_cov:
+            raise ValueError("a covariance is not given, got return_cov=True; use `posterior`")
+        columns = np.asarray(columns, dtype=float)
+        mean, std = self.posterior(columns, columns[:0])
+        return (mean, std) if return_std else mean
+
+    def posterior(self, columns: Floats, pending: Floats) -> tuple[Floats, Floats]:
+        """Mean and standard deviation at `columns`, given the data and the believed `pending`.
+
+        Source: Rasmussen & Williams (2006), algorithm 2.1, a second time for the pending points.
+
+        Args:
+            columns: Shape [n, columns].
+            pending: Shape [m, columns].
+
+        Returns:
+            Two arrays of shape [n].
+        """
+        near = self.covariance(columns, self.X_train_)
+        half = self._half(near)
+        variance = np.exp(self.settings_[-2]) + LEVEL - np.einsum("ij,ij->j", half, half)
+        if len(pending):
+            half_pending = self._half(self.covariance(pending, self.X_train_))
+            cross = self.covariance(columns, pending) - half.T @ half_pending
+            own = self.covariance(pending, pending) - half_pending.T @ half_pending
+            own[np.diag_indices(len(own))] += np.exp(self.settings_[-1]) + JITTER
+            reduced = solve_triangular(np.linalg.cholesky(own), cross.T, lower=True)
+            variance -= np.einsum("ij,ij->j", reduced, reduced)
+        return near @ self.alpha_, np.sqrt(np.maximum(variance, 1e-12))
+
+    def left_out(self, columns: Floats, targets: Floats) -> Floats:
+        """How far each target is from what all other trials make one expect; shape [n].
+
+        Trials that a long history left out are predicted from those that were kept.
+
+        Source: Rasmussen & Williams (2006), equation 5.12.
+        """
+        inverse = cho_solve((self.L_, True), np.eye(len(self.L_)))
+        known = {row.tobytes(): i for i, row in enumerate(self.X_train_)}
+        errors: Floats = targets - self.predict(columns)
+        for i, row in enumerate(np.ascontiguousarray(columns)):
+            place = known.get(row.tobytes())
+            if place is not None and targets[i] == self.y_train_[place]:
+                errors[i] = self.alpha_[place] / inverse[place, place]
+        return errors
+
+    def _half(self, near: Floats) -> Floats:
+        """The inverse of the Cholesky factor times a covariance; shape [trials, n]."""
+        found: Floats = solve_triangular(self.L_, near.T, lower=True, check_finite=False)
+        return found
+
+
+def likeliest_settings(density: MarginalLikelihood, rng: Generator) -> Floats:
+    """The best of several local optima of a kernel's settings."""
+    found, lowest = density.likeliest, np.inf
+    for attempt in range(1 + RESTARTS):
+        start = density.likeliest
+        if attempt:
+            start[:-2] = np.log(rng.uniform(*START_LENGTHS, density.dimensions))
+        result = minimize(
+            density,
+            start,
+            jac=True,
+            method="L-BFGS-B",
+            bounds=density.bounds,
+            options={"maxiter": STEPS, "ftol": 1e-6, "gtol": 1e-3},
+        )
+        if result.fun < lowest:
+            found, lowest = result.x, result.fun
+    return found
+
+
+def fitted(columns: Floats, groups: Ints, targets: Floats, seed: int) -> GaussianProcess:
+    """A Gaussian process fitted by scikit-optimize's optimiser, which is told everything at once.
+
+    Args:
+        columns: Shape [n, columns], in [0, 1].
+        groups: Which dimension each column belongs to, from 0; shape [columns].
+        targets: Shape [n], of mean 0 and standard deviation 1, lower is better.
+        seed: Of the fit's random starts.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that a point was tried before is no news
+        optimizer = Optimizer(
+            [(0.0, 1.0)] * columns.shape[1],
+            GaussianProcess(groups, seed),
+            n_initial_points=0,
+            acq_func="EI",
+            acq_optimizer="sampling",
+            acq_optimizer_kwargs={"n_points": 1},  # candidates are our own
+            random_state=seed,
+            model_queue_size=1,
+        )
+        optimizer.tell(columns.tolist(), targets.tolist())
+    process: GaussianProcess = optimizer.models[-1]
+    return process

@@ -1,0 +1,1 @@
+"""Training as nodes of the DAG: proposals, workers, trials, stacks, the winner."""

@@ -1,0 +1,38 @@
+"""The winner measured on the test rows, once, and its model logged, as a node of the DAG."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from nettuner.models.study import Trial
+from nettuner.models.training.winner import Winner, examine
+from nettuner.tasks.memory.log_model import log_model
+
+if TYPE_CHECKING:
+    from nettuner.tasks.training.trial import Bench
+
+
+@task(name="examine", task_run_name="examine-trial-{winner.number}", cache_policy=NO_CACHE)
+def examine_winner(bench: Bench, winner: Trial) -> dict[str, float]:
+    """Measure the winner on rows that nothing has seen, and log its model.
+
+    Returns:
+        Its metrics, named test_*.
+    """
+    if winner.checkpoint is None:
+        return {}
+    with TemporaryDirectory() as folder:
+        found: Winner = bench.pool.run(
+            examine,
+            bench.study,
+            dict(winner.proposal.params),
+            Path(winner.checkpoint),
+            Path(folder),
+        )
+        log_model(bench.record, found)
+    return dict(found.metrics)

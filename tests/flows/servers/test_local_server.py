@@ -1,0 +1,54 @@
+"""The server that Prefect starts for a command, and Ctrl-C, which reaches it too."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+
+COMMAND = """
+import signal
+from nettuner.flows.servers.logging_setup import keep_quiet
+keep_quiet(verbose=False)
+from nettuner.flows.servers.local_server import start_local_server
+start_local_server()
+from prefect.server.api.server import SubprocessASGIServer
+signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command itself would end
+print(SubprocessASGIServer().api_url, flush=True)
+input()
+"""
+
+
+def answers(address):
+    try:
+        with urllib.request.urlopen(f"{address}/health", timeout=5) as answer:
+            return answer.status == 200
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_a_terminal_spares_the_local_server_which_ends_with_its_command(tmp_path):
+    environment = {name: v for name, v in os.environ.items() if not name.startswith("PREFECT_")}
+    command = subprocess.Popen(
+        [sys.executable, "-c", COMMAND],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**environment, "NETTUNER_HOME": str(tmp_path)},
+        start_new_session=True,  # a process group of its own, as in a terminal
+    )
+    assert command.stdin is not None
+    assert command.stdout is not None
+    address = command.stdout.readline().strip()
+    assert answers(address)
+    os.killpg(command.pid, signal.SIGINT)
+    time.sleep(3)  # a server that hears it is gone within one
+    assert answers(address)
+    command.stdin.close()
+    assert command.wait(timeout=60) is not None
+    assert not answers(address)

@@ -1,0 +1,115 @@
+"""Searches as MLflow remembers them."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from nettuner.models.study import Goal, Proposal, Study, Trial
+from nettuner.tasks.memory import recall
+from nettuner.tasks.memory import search_record as track
+
+pytestmark = pytest.mark.slow
+
+GOAL = Goal("loss", "minimize")
+FACTS = track.Facts("random_search", {}, "digest", "", "", frozenset(), None)
+
+
+@pytest.fixture(scope="module")
+def mlflow(home):
+    return track.client()
+
+
+@pytest.fixture
+def study(request):
+    return Study.model_validate(
+        {
+            "name": re.sub(r"\W", "-", request.node.name),
+            "learner": "file.py:f",
+            "space": {"x": {"distribution": "uniform", "low": 0, "high": 1}},
+            "metric": "loss",
+        }
+    )
+
+
+def started(mlflow, study, numbers, half_done=()):
+    """A search with finished trials, and some that never ended."""
+    search = track.start_search(mlflow, study, GOAL, FACTS)
+    for number in (*numbers, *half_done):
+        proposal = Proposal(number, {"x": number / 8})
+        record = search.begin(proposal, (0, number), 0, None)
+        if number in numbers:
+            record.finish(Trial(proposal, float(number), ended=9.0 - number), last=True)
+    return search
+
+
+def test_a_study_that_was_never_searched_says_where_it_was_looked_for(mlflow, home):
+    with pytest.raises(ValueError, match="no study named 'unheard-of'") as error:
+        recall.searches(mlflow, "unheard-of")
+    assert str(home) in str(error.value)
+
+
+def test_trials_come_in_the_order_in_which_they_ended(mlflow, study):
+    started(mlflow, study, [0, 1, 2])
+    (past,) = recall.searches(mlflow, study.name)
+    assert [trial.number for trial in past.trials] == [2, 1, 0]
+
+
+def test_searches_come_in_the_order_in_which_they_began(mlflow, study):
+    begun = [started(mlflow, study, [number]).run_id for number in range(3)]
+    assert [past.run_id for past in recall.searches(mlflow, study.name)] == begun
+
+
+def test_trials_of_one_search_are_not_taken_for_those_of_another(mlflow, study):
+    started(mlflow, study, [0, 1])
+    started(mlflow, study, [2])
+    numbers = [
+        sorted(trial.number for trial in past.trials)
+        for past in recall.searches(mlflow, study.name)
+    ]
+    assert numbers == [[0, 1], [2]]
+
+
+def test_more_trials_than_fit_on_a_page_are_all_read(mlflow, study, monkeypatch):
+    monkeypatch.setattr(recall, "PAGE", 2)
+    started(mlflow, study, range(5))
+    (past,) = recall.searches(mlflow, study.name)
+    assert sorted(trial.number for trial in past.trials) == [0, 1, 2, 3, 4]
+
+
+def test_a_resumed_search_has_what_was_finished_and_closes_what_was_not(mlflow, study):
+    search = started(mlflow, study, [0, 1], half_done=[2])
+    record, trials, spent = recall.resume(mlflow, study.name, GOAL, FACTS)
+    assert record.run_id == search.run_id
+    assert sorted(trial.number for trial in trials) == [0, 1]
+    assert spent == 9.0
+    (past,) = recall.searches(mlflow, study.name)
+    assert past.status == "RUNNING"
+    assert not past.unfinished
+    condition = "attributes.status = 'KILLED'"
+    (closed,) = mlflow.search_runs([search.experiment_id], condition)
+    assert closed.info.run_name == "trial 2"
+    assert closed.data.tags["nettuner.reason"] == "interrupted; the trial was asked for again"
+
+
+def test_a_search_that_goes_on_has_no_reason_to_have_ended(mlflow, study):
+    search = started(mlflow, study, [0])
+    search.finish("KILLED", "note", {}, {}, reason="interrupted")
+    recall.resume(mlflow, study.name, GOAL, FACTS)
+    run = mlflow.get_run(search.run_id)
+    assert run.info.status == "RUNNING"
+    assert "nettuner.reason" not in run.data.tags
+
+
+@pytest.mark.parametrize("status", ["FINISHED", "FAILED"])
+def test_a_search_that_ended_is_not_resumed(mlflow, study, status):
+    started(mlflow, study, [0]).finish(status, "note", {}, {})
+    with pytest.raises(ValueError, match="was interrupted; start one without --resume"):
+        recall.resume(mlflow, study.name, GOAL, FACTS)
+
+
+def test_the_latest_of_several_interrupted_searches_is_resumed(mlflow, study):
+    started(mlflow, study, [0])
+    second = started(mlflow, study, [1])
+    assert recall.resume(mlflow, study.name, GOAL, FACTS)[0].run_id == second.run_id

@@ -1,0 +1,154 @@
+"""Tables and curves of searches small enough to check by hand."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from nettuner.models.study import Goal, Proposal, Study, Trial, best
+from nettuner.tasks.memory.recall import PastSearch
+from nettuner.tasks.report.tables import (
+    comparison,
+    curve,
+    latest_of_each_strategy,
+    plot,
+    search_as_markdown,
+    trials_table,
+)
+
+GOAL = Goal("accuracy", "maximize")
+
+
+def past(trials, **changes):
+    given = {
+        "run_id": "r1",
+        "experiment_id": "1",
+        "name": "random_search at noon",
+        "status": "FINISHED",
+        "strategy": "random_search",
+        "digest": "d",
+        "goal": GOAL,
+        "rounds": 4,
+        "unit": "epochs",
+        "began": 0.0,
+        "test": {"test_accuracy": 0.7},
+        "trials": trials,
+        "unfinished": [],
+        "members": {},
+    }
+    return PastSearch(**{**given, **changes})
+
+
+# Trial 2 failed after one of four rounds; trial 1 is the best with an accuracy of 0.9.
+THREE = [
+    Trial(Proposal(0, {"x": 0.1}), -0.5, seconds=2.004, rounds=4, ended=2.0),
+    Trial(Proposal(2, {"x": 0.3}), None, "it broke", seconds=1.0, rounds=1, ended=3.0),
+    Trial(Proposal(1, {"x": 0.2, "y": "a"}), -0.9, seconds=2.5, rounds=4, ended=4.5),
+]
+
+
+def test_the_table_of_trials_has_the_best_first_and_failures_last():
+    table = trials_table(past(THREE))
+    assert table["trial"].tolist() == [1, 0, 2]
+    assert table["accuracy"].tolist()[:2] == [0.9, 0.5]
+    assert math.isnan(table["accuracy"][2])
+    assert table["failed"][2] == "it broke"
+    assert table["x"].tolist() == [0.2, 0.1, 0.3]
+    assert table["seconds"].tolist() == [2.5, 2.0, 1.0]
+    assert table.columns[0] == "search"
+    assert "member" not in table  # of no use where there is no population
+
+
+def test_the_table_of_what_is_minimized_has_the_smallest_first():
+    trials = [Trial(Proposal(k, {}), score) for k, score in enumerate((3.0, 1.0, 2.0))]
+    table = trials_table(past(trials, goal=Goal("loss", "minimize")))
+    assert table["trial"].tolist() == [1, 2, 0]
+
+
+def test_a_search_without_trials_has_an_empty_table():
+    assert trials_table(past([])).empty
+
+
+def test_a_curve_is_the_best_so_far_after_each_trial_that_ended():
+    points = curve(past(THREE))
+    assert points["trained"].tolist() == [1.0, 1.25, 2.25]
+    assert points["seconds"].tolist() == [2.0, 3.0, 4.5]
+    assert points["best"].tolist() == [0.5, 0.5, 0.9]
+
+
+def test_a_curve_has_no_value_before_the_first_success():
+    points = curve(past([THREE[1], THREE[0]]))
+    assert math.isnan(points["best"][0])
+    assert points["best"][1] == 0.5
+
+
+def test_functions_that_train_as_long_as_they_like_count_as_one_each():
+    points = curve(past(THREE, rounds=0))
+    assert points["trained"].tolist() == [1.0, 2.0, 3.0]
+
+
+def test_segments_of_a_population_add_up_to_whole_trials():
+    trials = [
+        Trial(Proposal(k, {}, None, k % 2, 1 + k // 2), -0.1 * k, rounds=1, ended=float(k))
+        for k in range(4)
+    ]
+    assert curve(past(trials, rounds=2))["trained"].tolist() == [0.5, 1.0, 1.5, 2.0]
+    (row,) = comparison([past(trials, rounds=2)]).to_dict("records")
+    assert row["networks"] == 2
+    assert row["epochs trained"] == 4
+
+
+def test_a_comparison_has_a_row_for_each_search():
+    (row,) = comparison([past(THREE)]).to_dict("records")
+    assert row == {
+        "strategy": "random_search",
+        "best accuracy": 0.9,
+        "test_accuracy": 0.7,
+        "networks": 3,
+        "failed": 1,
+        "epochs trained": 9,
+        "seconds": 4.5,
+        "status": "finished",
+    }
+
+
+def test_the_newest_search_with_a_result_stands_for_its_strategy():
+    old = past([Trial(Proposal(0, {}), -0.99)], run_id="old")
+    new = past(THREE, run_id="new", began=1.0)
+    failed = past([THREE[1]], run_id="failed", began=2.0)
+    grid = past([Trial(Proposal(0, {}), -0.95)], run_id="grid", strategy="grid_search")
+    found = latest_of_each_strategy([old, new, failed, grid])
+    assert [search.run_id for search in found] == ["grid", "new"]
+
+
+@pytest.mark.parametrize("trials", [THREE, THREE[:1]])
+def test_a_plot_is_a_picture(trials, tmp_path):
+    path = tmp_path / "plot.png"
+    searches = [past(trials), past(trials, strategy="population"), past(trials, strategy="new")]
+    plot(searches, path, "a study")
+    assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_page_of_a_search_says_what_was_found():
+    study = Study.model_validate(
+        {
+            "name": "s",
+            "learner": "mlp",
+            "space": {
+                "x": {"distribution": "uniform", "low": 0, "high": 1},
+                "y": {"distribution": "choice", "values": ["a", "b"]},
+            },
+            "metric": "accuracy",
+        }
+    )
+    page = search_as_markdown(
+        study, GOAL, THREE, best(THREE), {"test_accuracy": 0.7}, "time was up"
+    )
+    lines = page.splitlines()
+    assert lines[0] == (
+        "**Best accuracy: 0.9** (trial 1 of 3, 1 failed). Ended because time was up."
+    )
+    assert "- test_accuracy: 0.7 (test rows, measured once)" in lines
+    assert "| y | a |" in lines
+    assert lines[-2:] == ["| 1 | 0.9 | 2.5 | 0.2 | a |", "| 0 | 0.5 | 2.0 | 0.1 |  |"]
