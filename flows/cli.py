@@ -124,12 +124,11 @@ def past_searches(study: str) -> list[PastSearch]:
     from nettuner.models.study_file import StudyError, load
 
     keep_quiet(verbose=False)
-    from nettuner.tasks.memory import recall
-    from nettuner.tasks.memory import search_record as track
+    from nettuner.tasks.memory import recall, store
 
     try:
         name = load(Path(study)).name if study.endswith((".yaml", ".yml")) else study
-        return recall.searches(track.client(), name)
+        return recall.searches(store.client(), name)
     except (StudyError, ValueError) as error:
         fail(str(error), 2)
 

@@ -20,7 +20,7 @@ from nettuner.tasks.champion import registry as promote
 from nettuner.tasks.champion.incoming import arrivals
 from nettuner.tasks.champion.monitoring import Check, Limits, check, note_failure
 from nettuner.tasks.champion.predicted import task_of
-from nettuner.tasks.memory import search_record as track
+from nettuner.tasks.memory import store
 from nettuner.tasks.named_study import with_data
 
 NO_CHAMPION = "no champion"
@@ -73,7 +73,7 @@ def monitor(
 def _checked(
     study: str, source: AnySource, where: tuple[str, str | None, int], limits: Limits
 ) -> Check:
-    client = track.client()
+    client = store.client()
     version = promote.champion(client, study)
     if version is None:
         return Check(NO_CHAMPION, f"{study} has none yet; nettuner promote {study}")

@@ -9,21 +9,23 @@ from typing import Any
 
 from prefect import flow
 
+from nettuner.flows.engine.dag import node_name, plain
 from nettuner.flows.engine.record import facts_of, folder_of
-from nettuner.flows.engine.search import SearchFailedError, close, node_name, plain
+from nettuner.flows.engine.search import SearchFailedError, close
 from nettuner.models.study import Proposal, Stop, Study, Trial, best
 from nettuner.models.study_file import load
-from nettuner.tasks.memory import recall
-from nettuner.tasks.memory import search_record as track
+from nettuner.tasks.memory import recall, search_record, store
+from nettuner.tasks.memory import tags as names
 from nettuner.tasks.memory.recall import PastSearch
 from nettuner.tasks.named_study import StudyGiven
 from nettuner.tasks.plan import Plan, make_plan, using
 from nettuner.tasks.report import tables as report
 from nettuner.tasks.report.progress import Progress
 from nettuner.tasks.strategies.population import lineage, schedule
+from nettuner.tasks.training.context import TrialContext
 from nettuner.tasks.training.examine import examine_winner
-from nettuner.tasks.training.pool import WorkerPool
-from nettuner.tasks.training.trial import Bench, FailedTrialError, train
+from nettuner.tasks.training.pool import open_pool
+from nettuner.tasks.training.trial import FailedTrialError, train
 
 POPULATION = "population"
 
@@ -79,7 +81,7 @@ def to_replay(study: Study | str, search: str | None = None) -> Replayable:
         StudyError: the study makes no sense.
         ValueError: there is no such search, or the study was changed since.
     """
-    client = track.client()
+    client = store.client()
     if isinstance(study, str) and study.endswith((".yaml", ".yml")):
         study = load(Path(study))
     past = recall.population(client, study if isinstance(study, str) else study.name, search)
@@ -119,35 +121,35 @@ def replay(study: StudyGiven, search: str | None = None, seed: int | None = None
         kind="replay",
         settings={"search": found.past.name},
         tags={
-            "nettuner.replayed": found.past.name,
-            "nettuner.replayed_run": track.run_url(found.past.experiment_id, found.past.run_id),
+            names.REPLAYED: found.past.name,
+            names.REPLAYED_RUN: store.run_url(found.past.experiment_id, found.past.run_id),
         },
     )
-    record = track.start_search(track.client(), again, found.plan.goal, facts)
-    with folder_of(record, resumable=False) as folder, WorkerPool(1, again.threads) as pool:
-        return _run(Bench(again, found.plan.goal, pool, record, folder), found)
+    record = search_record.start_search(store.client(), again, found.plan.goal, facts)
+    with folder_of(record, resumable=False) as folder, open_pool(1, again.threads) as pool:
+        return _run(TrialContext(again, found.plan.goal, pool, record, folder), found)
 
 
-def _run(bench: Bench, found: Replayable) -> ReplayResult:
-    record, goal = bench.record, bench.goal
+def _run(context: TrialContext, found: Replayable) -> ReplayResult:
+    record, goal = context.record, context.goal
     phases = lineage.schedule(found.past.trials, found.winner)
     told = schedule.written(found.study, goal, found.past.trials, found.winner, phases)
     record.keep(schedule.FILE, told)
     asked = schedule.proposals(phases, found.winner.proposal.member or 0)
-    plan = changed(found.plan, study=bench.study, trials=len(asked))
-    trials, last = _train(bench, plan, asked)
+    plan = changed(found.plan, study=context.study, trials=len(asked))
+    trials, last = _train(context, plan, asked)
     record.improved(trials[-1], len(trials))
     test: dict[str, float] = examine_winner.submit(
-        plain(bench), plain(trials[-1]), return_state=False, wait_for=[last]
+        plain(context), plain(trials[-1]), return_state=False, wait_for=[last]
     ).result()
-    text = report.replay_as_markdown(bench.study, goal, trials, test, found.past)
-    close(bench, trials[-1], test, text)
+    text = report.replay_as_markdown(context.study, goal, trials, test, found.past)
+    close(context, trials[-1], test, text)
     return ReplayResult(
         record.name, record.run_id, record.url, trials, test, found.past, found.winner
     )
 
 
-def _train(bench: Bench, plan: Plan, asked: list[Proposal]) -> tuple[list[Trial], Any]:
+def _train(context: TrialContext, plan: Plan, asked: list[Proposal]) -> tuple[list[Trial], Any]:
     """Train phase after phase; gives their trials, and the last node of the DAG.
 
     Raises:
@@ -155,11 +157,11 @@ def _train(bench: Bench, plan: Plan, asked: list[Proposal]) -> tuple[list[Trial]
     """
     trials: list[Trial] = []
     node: Any = None
-    with Progress(plan, bench.record.name) as progress:
+    with Progress(plan, context.record.name) as progress:
         for proposal in asked:
             progress.show(trials, trials[-1] if trials else None, 1)
             node = train.submit(
-                plain(bench),
+                plain(context),
                 plain(proposal),
                 plain(trials[-1] if trials else None),
                 node_name([proposal]),
@@ -171,10 +173,10 @@ def _train(bench: Bench, plan: Plan, asked: list[Proposal]) -> tuple[list[Trial]
             except FailedTrialError as error:
                 raise SearchFailedError(
                     f"the replay failed in round {_reached(error.trial, trials)}, because {error}; "
-                    f"its schedule may have been luck: try another --seed, see {bench.record.url}"
+                    f"its schedule may have been luck: try another --seed, see {context.record.url}"
                 ) from None
             except BaseException:
-                bench.pool.stop()
+                context.pool.stop()
                 node.wait(timeout=20)  # it closes its own run with the reason
                 raise
     return trials, node

@@ -11,8 +11,9 @@ from prefect.cache_policies import NO_CACHE
 from prefect.futures import PrefectFuture
 from pydantic import Field
 
+from nettuner.flows.engine.dag import plain
 from nettuner.flows.engine.find import flow_of
-from nettuner.flows.engine.search import SearchResult, plain
+from nettuner.flows.engine.search import SearchResult
 from nettuner.flows.engine.train_finals import train_finals
 from nettuner.flows.monitor import Least
 from nettuner.flows.prefect_runs.approval import ask
@@ -30,7 +31,8 @@ from nettuner.tasks.champion.cool_down import cooling, retuned
 from nettuner.tasks.champion.frozen_data import freeze
 from nettuner.tasks.champion.incoming import arrivals
 from nettuner.tasks.champion.predicted import task_of
-from nettuner.tasks.memory import search_record as track
+from nettuner.tasks.memory import store
+from nettuner.tasks.memory import tags as names
 from nettuner.tasks.named_study import with_data
 from nettuner.tasks.plan import using
 
@@ -109,14 +111,14 @@ def retune(
         return _left("stale", late)
     try:
         with one_at_a_time("retune", asked.name):
-            waiting = cooling(track.client(), asked.name, cool_down_minutes)
+            waiting = cooling(store.client(), asked.name, cool_down_minutes)
             if waiting is not None:
                 return _left("cooling down", waiting)
             feed = arrivals(data, source, database, newest)
             fresh = freeze(asked, feed, aside, task_of(source))
             searched = _search(fresh.study, strategy, trials)
             challenger, examined = train_finals(fresh, searched, finals, seeds)
-            retuned(track.client(), asked.name)
+            retuned(store.client(), asked.name)
             compared = hold.submit(
                 plain(challenger),
                 plain(fresh.aside),
@@ -156,7 +158,7 @@ def hold(
 ) -> Contest:
     """Compare the challenger with the champion, as a node of the DAG."""
     held = contest(
-        track.client(), challenger, held_out, margin=margin, confidence=confidence, why=why
+        store.client(), challenger, held_out, margin=margin, confidence=confidence, why=why
     )
     get_run_logger().info("%s", held.reason)
     return held
@@ -165,7 +167,7 @@ def hold(
 @task(name="promote", task_run_name="promote", cache_policy=NO_CACHE)
 def crown(held: Contest, why: str, tolerance: float) -> promote.Version:
     """Make the challenger the champion, as a node of the DAG."""
-    return install(track.client(), held, why, tolerance=tolerance)
+    return install(store.client(), held, why, tolerance=tolerance)
 
 
 def _decided(
@@ -193,7 +195,7 @@ def _decided(
     tell(
         PROMOTED,
         study,
-        {"study": study, "version": version.number, "reason": version.tags[promote.REASON]},
+        {"study": study, "version": version.number, "reason": version.tags[names.REASON]},
     )
     return _told(held, replace(told, outcome="promoted", version=version.number))
 

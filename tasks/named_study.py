@@ -12,8 +12,7 @@ from nettuner.models.data.source import AnySource
 from nettuner.models.study import Study
 from nettuner.models.study_file import load
 from nettuner.tasks.home import home
-from nettuner.tasks.memory import recall
-from nettuner.tasks.memory import search_record as track
+from nettuner.tasks.memory import recall, store
 
 ENDINGS = (".yaml", ".yml")
 # What comes with the product.
@@ -32,7 +31,7 @@ def named(study: str) -> Study:
     """
     if study.endswith(ENDINGS):
         return load(study_file(study))
-    client = track.client()
+    client = store.client()
     found = recall.searches(client, study)
     if not found:
         raise ValueError(f"no search of {study!r} has begun so far; give the study's file")

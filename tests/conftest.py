@@ -130,14 +130,14 @@ class Lab:
     """Makes studies, searches them, and reads back what Prefect and MLflow have of them."""
 
     def __init__(self, home: Path) -> None:
-        from nettuner.tasks.memory import search_record as track
+        from nettuner.tasks.memory import store
 
         self.home = home
         self.functions = home / "functions.py"
         self.learners = home / "learners.py"
         self.functions.write_text(FUNCTIONS)
         self.learners.write_text(LEARNERS)
-        self.mlflow = track.client()
+        self.mlflow = store.client()
         self._pools: dict[int, WorkerPool] = {}
 
     def function_study(self, name, function="bowl", **changes):
@@ -192,7 +192,7 @@ class Lab:
         from nettuner.flows.engine import search
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(search, "WorkerPool", self.workers)
+            patch.setattr(search, "open_pool", self.workers)
             try:
                 return self.search(study)
             except Exception:
@@ -286,10 +286,10 @@ def lab(home):
     from prefect import settings
     from prefect.testing.utilities import prefect_test_harness
 
-    from nettuner.tasks.memory import search_record as track
+    from nettuner.tasks.memory import store
 
     # MLflow's database takes as long to make as Prefect's server to start: both at once.
-    database = threading.Thread(target=track.client().search_experiments)
+    database = threading.Thread(target=store.client().search_experiments)
     database.start()
     # Without heartbeats, for whose end every flow run would wait a second.
     quick = settings.temporary_settings({settings.PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
@@ -359,9 +359,10 @@ def bayesian_search(lab):
 
 def kept_and_needed(engine):
     """Names of the checkpoints that there are, and those of all that is in flight or the best."""
-    running = {f"trial-{number}" for number in engine.running}
-    files = {path.stem for path in engine.bench.folder.glob("*.safetensors")} - running
-    needed = {proposal.parent for proposal in (*engine.running.values(), *engine.waiting)}
+    scheduler = engine.scheduler
+    running = {f"trial-{proposal.number}" for proposal in scheduler.running}
+    files = {path.stem for path in engine.context.folder.glob("*.safetensors")} - running
+    needed = {proposal.parent for proposal in (*scheduler.running, *scheduler.waiting)}
     needed |= {engine.best.number} if engine.best else set()
     return files, {f"trial-{number}" for number in needed - {None}}
 
@@ -369,7 +370,8 @@ def kept_and_needed(engine):
 @pytest.fixture(scope="session")
 def population_search(lab):
     """Four members for three generations; one learning rate breaks its member."""
-    from nettuner.flows.engine.search import Engine, node_name
+    from nettuner.flows.engine.dag import Dag, node_name
+    from nettuner.flows.engine.search import Engine
 
     space = {
         "learning_rate": {"distribution": "log-uniform", "low": 0.01, "high": 2},
@@ -387,11 +389,11 @@ def population_search(lab):
         seed=8,
     )
     kept, trained = [], {}
-    settle, start = Engine.settle, Engine.start
+    settle, train = Engine.settle, Dag.train
 
-    def started(engine, proposals):
+    def started(dag, proposals, parents):
         trained[node_name(proposals)] = [proposal.number for proposal in proposals]
-        start(engine, proposals)
+        return train(dag, proposals, parents)
 
     def watched(engine, number):
         settle(engine, number)
@@ -399,7 +401,7 @@ def population_search(lab):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Engine, "settle", watched)
-        patch.setattr(Engine, "start", started)
+        patch.setattr(Dag, "train", started)
         result = lab.search(study)
     together = {number for of in trained.values() if len(of) > 1 for number in of}
     failed = [t for t in result.trials if not t.succeeded and t.number in together]

@@ -271,10 +271,10 @@ def history(study: StudyName) -> None:
     keep_quiet(verbose=False)
     from nettuner.flows.commands.show import show_table
     from nettuner.tasks.champion import registry as promote
-    from nettuner.tasks.memory import search_record as track
+    from nettuner.tasks.memory import store
     from nettuner.tasks.report import history as told
 
-    name, client = _name(study), track.client()
+    name, client = _name(study), store.client()
     versions = promote.versions(client, name)
     if not versions:
         fail(f"{name} has no versions yet; promote a search: nettuner promote {name}", 2)

@@ -13,8 +13,8 @@ from nettuner.tasks.champion import registry as promote
 from nettuner.tasks.champion.compare import Challenger, Contest, contest, install
 from nettuner.tasks.champion.incoming import arrivals
 from nettuner.tasks.champion.registry import Version
-from nettuner.tasks.memory import recall
-from nettuner.tasks.memory import search_record as track
+from nettuner.tasks.memory import recall, store
+from nettuner.tasks.memory import tags as names
 from nettuner.tasks.named_study import data_of
 
 
@@ -44,7 +44,7 @@ def challenge(
     Raises:
         ValueError: there is no such search, or nothing to compare by or on.
     """
-    client = track.client()
+    client = store.client()
     past = recall.finished(client, study, search)
     source = data_of(recall.as_searched(client, past))
     dataset = load(source)
@@ -78,9 +78,9 @@ def enthrone(held: Contest, why: str, *, forced: bool, tolerance: float) -> Vers
         ValueError: it was not proved better, and nobody insists.
         UnfitError: the registered model does not answer as the challenger did.
     """
-    version = install(track.client(), held, why, forced=forced, tolerance=tolerance)
+    version = install(store.client(), held, why, forced=forced, tolerance=tolerance)
     told = {"study": version.study, "version": version.number}
-    _tell(events.PROMOTED, version.study, {**told, "reason": version.tags[promote.REASON]})
+    _tell(events.PROMOTED, version.study, {**told, "reason": version.tags[names.REASON]})
     return version
 
 
@@ -90,7 +90,7 @@ def undo(study: str, why: str) -> tuple[Version, Version]:
     Raises:
         ValueError: there is nothing to roll back to.
     """
-    before, now = promote.rollback(track.client(), study, why)
+    before, now = promote.rollback(store.client(), study, why)
     _tell(events.ROLLED_BACK, study, {"study": study, "from": before.number, "to": now.number})
     return before, now
 

@@ -11,16 +11,16 @@ from prefect.context import FlowRunContext
 from prefect.exceptions import TerminationSignal
 
 from nettuner.tasks.home import home, prefect_ui
-from nettuner.tasks.memory import search_record as track
+from nettuner.tasks.memory import search_record
 from nettuner.tasks.plan import Plan
 from nettuner.tasks.training.pool import InterruptedSearchError
 
 
-def facts_of(plan: Plan) -> track.Facts:
+def facts_of(plan: Plan) -> search_record.Facts:
     """What is recorded of a search beside its study, and the flow run that it runs in."""
     context = FlowRunContext.get()
     flow_run = context.flow_run if context else None
-    return track.Facts(
+    return search_record.Facts(
         strategy=plan.strategy_name,
         settings=plan.study.strategy.settings,
         digest=plan.digest,
@@ -32,7 +32,7 @@ def facts_of(plan: Plan) -> track.Facts:
 
 
 @contextmanager
-def folder_of(record: track.SearchRecord, resumable: bool) -> Iterator[Path]:
+def folder_of(record: search_record.SearchRecord, resumable: bool) -> Iterator[Path]:
     """A folder for checkpoints; closes the record with the reason if it is left early.
 
     Args:
@@ -58,5 +58,5 @@ def folder_of(record: track.SearchRecord, resumable: bool) -> Iterator[Path]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _note(record: track.SearchRecord, reason: str) -> str:
+def _note(record: search_record.SearchRecord, reason: str) -> str:
     return f"{record.facts.what}, ended early: {reason}"

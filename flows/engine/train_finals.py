@@ -13,10 +13,11 @@ from nettuner.models.study import Stop
 from nettuner.tasks.champion.compare import Challenger
 from nettuner.tasks.champion.finals import Finals, finalists
 from nettuner.tasks.champion.frozen_data import Fresh
-from nettuner.tasks.memory import search_record as track
+from nettuner.tasks.memory import search_record, store
+from nettuner.tasks.memory import tags as names
 from nettuner.tasks.plan import make_plan
-from nettuner.tasks.training.pool import WorkerPool
-from nettuner.tasks.training.trial import Bench
+from nettuner.tasks.training.context import TrialContext
+from nettuner.tasks.training.pool import open_pool
 
 # Added to a study's seed for the finals, whose networks are to be others than the search's.
 OTHER_SEED = 1_000_003
@@ -49,14 +50,14 @@ def train_finals(
         strategy="finals",
         kind="finals",
         settings={"of": searched.name, "seeds": seeds},
-        tags={"nettuner.finals_of": searched.run_id},
+        tags={names.FINALS_OF: searched.run_id},
     )
-    record = track.start_search(track.client(), study, plan.goal, facts)
+    record = search_record.start_search(store.client(), study, plan.goal, facts)
     with (
         folder_of(record, resumable=False) as folder,
-        WorkerPool(plan.width, study.threads) as pool,
+        open_pool(plan.width, study.threads) as pool,
     ):
-        engine = Engine(Bench(study, plan.goal, pool, record, folder), plan, [])
+        engine = Engine(TrialContext(study, plan.goal, pool, record, folder), plan, [])
         engine.train()
         found = engine.conclude(strategy.winner(engine.history))
     challenger = Challenger(
@@ -67,4 +68,4 @@ def train_finals(
         fresh.reference,
         plan.fingerprint,
     )
-    return challenger, engine.examined
+    return challenger, engine.dag.examined

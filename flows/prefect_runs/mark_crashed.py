@@ -20,7 +20,7 @@ from prefect.states import Crashed
 HELD = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING, StateType.PAUSED]
 
 
-def bury(address: str | None) -> None:
+def mark_crashed(address: str | None) -> None:
     """Mark a flow run as crashed that still seems to run; a process that is killed cannot.
 
     Args:
@@ -42,7 +42,7 @@ def bury(address: str | None) -> None:
                 client.set_task_run_state(node.id, crashed, force=True)
 
 
-def bury_deployed() -> int:
+def mark_deployed_crashed() -> int:
     """Mark all runs of deployments that seem to run as crashed; gives how many there were.
 
     To be called where nothing else runs deployments. What was killed with its server would hold

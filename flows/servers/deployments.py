@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from nettuner.flows.prefect_runs.mark_crashed import bury_deployed
+from nettuner.flows.prefect_runs.mark_crashed import mark_deployed_crashed
 
 # The process that runs the deployments, as Prefect's pages name it.
 NAME = "nettuner"
@@ -180,7 +180,7 @@ def serve(file: Path, at_once: int | None = None, alone: bool = False) -> None:
     deployments = [given.deployment() for given in read(file)]
     wanted = automations(file.parent / "automations")
     if alone:
-        bury_deployed()
+        mark_deployed_crashed()
     runner = Runner(name=NAME, pause_on_shutdown=False, limit=at_once)
 
     async def work() -> None:

@@ -84,7 +84,7 @@ class Discriminator(nn.Module):
 class GAN(Learner):
     """Generator and discriminator, judged by the Frechet distance of what is generated.
 
-    Labels serve the features alone in which that distance is measured (`models/networks/frechet.py`).
+    Labels serve the features alone in which that distance is measured (`models/networks`).
     """
 
     several: ClassVar[tuple[str, ...]] = ("generator", "discriminator")

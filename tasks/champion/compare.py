@@ -14,7 +14,8 @@ from nettuner.models.production.served_metrics import constant, measure
 from nettuner.models.production.verdict import Verdict, judge
 from nettuner.tasks.champion import registry as promote
 from nettuner.tasks.champion.ask_model import answers
-from nettuner.tasks.memory import search_record as track
+from nettuner.tasks.memory import store
+from nettuner.tasks.memory import tags as names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,7 +80,7 @@ class Contest:
     @property
     def url(self) -> str:
         """Where people see it."""
-        return track.run_url(self.experiment_id, self.run_id)
+        return store.run_url(self.experiment_id, self.run_id)
 
 
 def contest(
@@ -142,7 +143,7 @@ def _recorded(
     why: str,
 ) -> Run:
     """Keep a verdict, with what later checks compare the inputs with."""
-    experiment = track.find_experiment(mlflow, challenger.study)
+    experiment = store.find_experiment(mlflow, challenger.study)
     assert experiment is not None  # the challenger was trained in it
     against = _named(champion)
     told = "proved better" if verdict.passed else "not proved better"
@@ -150,12 +151,12 @@ def _recorded(
         experiment.experiment_id,
         run_name=f"gate {time.strftime('%Y-%m-%d %H:%M:%S')}",
         tags={
-            track.KIND: "gate",
-            track.DATA: challenger.fingerprint,
-            track.NOTE: f"**{told}** than {against}: {verdict.reason}.  \nWhy: {why}",
-            "nettuner.challenger": challenger.run_id,
-            "nettuner.against": against,
-            **track.SOURCE,
+            names.KIND: "gate",
+            names.DATA: challenger.fingerprint,
+            names.NOTE: f"**{told}** than {against}: {verdict.reason}.  \nWhy: {why}",
+            names.CHALLENGER: challenger.run_id,
+            names.AGAINST: against,
+            **names.SOURCE,
         },
     )
     run_id = run.info.run_id
@@ -220,15 +221,15 @@ def tags_of(held: Contest, why: str, forced: bool, tolerance: float) -> Mapping[
     verdict = held.verdict
     worse = tolerance if verdict.direction == "minimize" else -tolerance
     return {
-        promote.REASON: f"{why}; {held.reason}" if why else held.reason,
-        promote.METRIC: verdict.metric,
-        promote.DIRECTION: verdict.direction,
-        promote.VALUE: repr(verdict.challenger),
-        promote.THRESHOLD: repr(verdict.worst + worse),
-        promote.GATE: held.run_id,
-        "nettuner.gain": f"{verdict.gain:.6g} ({verdict.low:.6g} to {verdict.high:.6g})",
-        "nettuner.data": held.challenger.fingerprint,
-        "nettuner.search": track.run_url(held.experiment_id, held.challenger.run_id),
-        "nettuner.gate": held.url,
-        **({promote.FORCED: "yes: it was not proved better"} if forced else {}),
+        names.REASON: f"{why}; {held.reason}" if why else held.reason,
+        names.METRIC: verdict.metric,
+        names.DIRECTION: verdict.direction,
+        names.VALUE: repr(verdict.challenger),
+        names.THRESHOLD: repr(verdict.worst + worse),
+        names.GATE: held.run_id,
+        names.GAIN: f"{verdict.gain:.6g} ({verdict.low:.6g} to {verdict.high:.6g})",
+        names.TRAINED_ON: held.challenger.fingerprint,
+        names.SEARCH_PAGE: store.run_url(held.experiment_id, held.challenger.run_id),
+        names.GATE_PAGE: held.url,
+        **({names.FORCED: "yes: it was not proved better"} if forced else {}),
     }

@@ -5,25 +5,24 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from nettuner.tasks.memory import search_record as track
+from nettuner.tasks.memory import store
+from nettuner.tasks.memory import tags as names
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-RETUNED = "nettuner.retuned"
-
 
 def retuned(mlflow: MlflowClient, study: str) -> None:
     """Note that a study was retuned just now."""
-    experiment = track.find_experiment(mlflow, study)
+    experiment = store.find_experiment(mlflow, study)
     assert experiment is not None  # it was searched
-    mlflow.set_experiment_tag(experiment.experiment_id, RETUNED, f"{time.time():.0f}")
+    mlflow.set_experiment_tag(experiment.experiment_id, names.RETUNED, f"{time.time():.0f}")
 
 
 def cooling(mlflow: MlflowClient, study: str, minutes: float) -> str | None:
     """Why a retuning should not begin yet; None if it may."""
-    experiment = track.find_experiment(mlflow, study)
-    latest = experiment.tags.get(RETUNED) if experiment else None
+    experiment = store.find_experiment(mlflow, study)
+    latest = experiment.tags.get(names.RETUNED) if experiment else None
     if latest is None:
         return None
     since = (time.time() - float(latest)) / 60

@@ -16,10 +16,10 @@ from nettuner.models.data.source import TaskKind
 from nettuner.models.production.drift import Drift, Reference, drifts
 from nettuner.models.production.incoming import Feed
 from nettuner.models.production.served_metrics import measure
-from nettuner.tasks.champion import registry as promote
 from nettuner.tasks.champion.ask_model import answers
 from nettuner.tasks.champion.compare import REFERENCE
-from nettuner.tasks.memory import search_record as track
+from nettuner.tasks.memory import store
+from nettuner.tasks.memory import tags as names
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -28,11 +28,6 @@ if TYPE_CHECKING:
     from nettuner.tasks.champion.registry import Version
 
 KIND = "monitoring"
-VERSION = "nettuner.version"
-CHECKS = "nettuner.checks"
-BREACHES = "nettuner.breaches_in_a_row"
-SEEN = "nettuner.data_seen"
-LATEST = "nettuner.latest_check"
 # So many columns are named where more have drifted.
 NAMED = 5
 
@@ -98,16 +93,16 @@ def check(
     """
     course = _course(mlflow, version)
     mark = fingerprint.of_table(feed.table, feed.target)
-    breaches = int(course.data.tags.get(BREACHES, 0))
-    url = track.run_url(course.info.experiment_id, course.info.run_id)
+    breaches = int(course.data.tags.get(names.BREACHES, 0))
+    url = store.run_url(course.info.experiment_id, course.info.run_id)
     nothing = _says_nothing(course, feed, mark, limits)
     if nothing is not None:
         outcome, message = nothing
-        mlflow.set_tag(course.info.run_id, LATEST, f"{outcome}: {message}")
+        mlflow.set_tag(course.info.run_id, names.LATEST, f"{outcome}: {message}")
         return Check(outcome, message, version.number, breaches=breaches, url=url)
     shifted = _drifts(mlflow, version, feed)
     drifted = [drift for drift in shifted if drift.exceeds(limits.drift)]
-    metric, threshold = version.tags[promote.METRIC], float(version.tags[promote.THRESHOLD])
+    metric, threshold = version.tags[names.METRIC], float(version.tags[names.THRESHOLD])
     value = _value(version, task, metric, feed, limits)
     worse = value is not None and _worse(version, value, threshold)
     breaches = breaches + 1 if worse or drifted else breaches if value is None else 0
@@ -128,7 +123,7 @@ def check(
 
 def _says_nothing(course: Run, feed: Feed, mark: str, limits: Limits) -> tuple[str, str] | None:
     """Why the data say nothing about the champion, in two and in more words; None if they do."""
-    if course.data.tags.get(SEEN) == mark:
+    if course.data.tags.get(names.SEEN) == mark:
         return "no new data", f"{', '.join(feed.names)} was checked before"
     if len(feed.table) < limits.rows:
         few = f"{len(feed.table)} rows are too few to judge by, {limits.rows} are needed"
@@ -139,14 +134,16 @@ def _says_nothing(course: Run, feed: Feed, mark: str, limits: Limits) -> tuple[s
 def note_failure(mlflow: MlflowClient, version: Version, reason: str) -> None:
     """Leave in the champion's course that a check could not be made."""
     course = _course(mlflow, version)
-    mlflow.set_tag(course.info.run_id, LATEST, f"could not be made: {reason}"[:5000])
+    mlflow.set_tag(course.info.run_id, names.LATEST, f"could not be made: {reason}"[:5000])
 
 
 def _course(mlflow: MlflowClient, version: Version) -> Run:
     """The run that holds all checks of one champion; opened by the first."""
-    experiment = track.find_experiment(mlflow, version.study)
+    experiment = store.find_experiment(mlflow, version.study)
     assert experiment is not None  # its model was logged there
-    condition = f"tags.`{track.KIND}` = '{KIND}' and tags.`{VERSION}` = '{version.number}'"
+    condition = (
+        f"tags.`{names.KIND}` = '{KIND}' and tags.`{names.CHAMPION_VERSION}` = '{version.number}'"
+    )
     known = mlflow.search_runs([experiment.experiment_id], condition, max_results=1)
     if known:
         return known[0]
@@ -157,13 +154,18 @@ def _course(mlflow: MlflowClient, version: Version) -> Run:
     return mlflow.create_run(
         experiment.experiment_id,
         run_name=f"monitoring of version {version.number}",
-        tags={track.KIND: KIND, VERSION: str(version.number), track.NOTE: note, **track.SOURCE},
+        tags={
+            names.KIND: KIND,
+            names.CHAMPION_VERSION: str(version.number),
+            names.NOTE: note,
+            **names.SOURCE,
+        },
     )
 
 
 def _drifts(mlflow: MlflowClient, version: Version, feed: Feed) -> list[Drift]:
     with TemporaryDirectory() as folder:
-        path = Path(mlflow.download_artifacts(version.tags[promote.GATE], REFERENCE, folder))
+        path = Path(mlflow.download_artifacts(version.tags[names.GATE], REFERENCE, folder))
         known: Reference = json.loads(path.read_text(encoding="utf-8"))
     return drifts(known, feed.inputs)
 
@@ -183,7 +185,7 @@ def _value(
 def _worse(version: Version, value: float, threshold: float) -> bool:
     if not math.isfinite(value):
         return True
-    least = version.tags[promote.DIRECTION] == "minimize"
+    least = version.tags[names.DIRECTION] == "minimize"
     return value > threshold if least else value < threshold
 
 
@@ -211,7 +213,7 @@ def _record(
     mlflow: MlflowClient, course: Run, found: Check, shifted: list[Drift], rows: int, mark: str
 ) -> None:
     """Add a check to the champion's course, as curves over the checks."""
-    number = int(course.data.tags.get(CHECKS, 0)) + 1
+    number = int(course.data.tags.get(names.CHECKS, 0)) + 1
     # MLflow shows what stands before the slash as a group; that of the columns is a long one.
     figures: Mapping[str, float | None] = {
         f"check/{found.metric}": found.value,
@@ -224,11 +226,11 @@ def _record(
     each = {f"drift/{drift.column}": drift.index for drift in shifted}
     values = {name: value for name, value in figures.items() if value is not None} | each
     run_id = course.info.run_id
-    metrics = track.finite_metrics(number, time.time(), values)
+    metrics = store.finite_metrics(number, time.time(), values)
     tags = {
-        CHECKS: str(number),
-        BREACHES: str(found.breaches),
-        SEEN: mark,
-        LATEST: f"{found.outcome}: {found.message}",
+        names.CHECKS: str(number),
+        names.BREACHES: str(found.breaches),
+        names.SEEN: mark,
+        names.LATEST: f"{found.outcome}: {found.message}",
     }
-    track.send(mlflow, run_id, metrics, [], tags)
+    store.send(mlflow, run_id, metrics, [], tags)

@@ -25,21 +25,10 @@ from mlflow.protos.databricks_pb2 import (
 )
 
 from nettuner.tasks.champion.ask_model import answers
+from nettuner.tasks.memory import tags as names
 
 CHAMPION = "champion"
 PREVIOUS = "previous_champion"
-# Tags of a version.
-PROMOTED = "nettuner.promoted"
-REASON = "nettuner.reason"
-BEFORE = "nettuner.version_before"
-METRIC = "nettuner.metric"
-DIRECTION = "nettuner.direction"
-VALUE = "nettuner.value"
-THRESHOLD = "nettuner.threshold"
-GATE = "nettuner.gate_run"
-FORCED = "nettuner.forced"
-# Of the registered model, followed by the time: each move of the alias.
-MOVE = "nettuner.move."
 TOLERATED = 1e-5
 
 
@@ -106,7 +95,7 @@ def model_of(mlflow: MlflowClient, run_id: str) -> str:
         [run.info.experiment_id], filter_string=f"source_run_id = '{run_id}'"
     )
     if not found:
-        why = run.data.tags.get("nettuner.model", "the search did not end with a winner")
+        why = run.data.tags.get(names.MODEL, "the search did not end with a winner")
         raise ValueError(
             f"a model must be logged to be promoted, got none in the run {run_id} ({why}); "
             "search again"
@@ -140,7 +129,7 @@ def register(
             model,
             run_id,
             dict(tags),
-            description=tags.get(REASON),
+            description=tags.get(names.REASON),
             model_id=model_id,
         )
     )
@@ -167,11 +156,13 @@ def crown(mlflow: MlflowClient, version: Version, rows: Any, expected: pd.DataFr
     before = champion(mlflow, version.study)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     if before is not None:
-        mlflow.set_model_version_tag(version.study, str(version.number), BEFORE, str(before.number))
+        mlflow.set_model_version_tag(
+            version.study, str(version.number), names.BEFORE, str(before.number)
+        )
         mlflow.set_registered_model_alias(version.study, PREVIOUS, str(before.number))
-    mlflow.set_model_version_tag(version.study, str(version.number), PROMOTED, now)
+    mlflow.set_model_version_tag(version.study, str(version.number), names.PROMOTED, now)
     mlflow.set_registered_model_alias(version.study, CHAMPION, str(version.number))
-    why = version.tags.get(REASON, "")
+    why = version.tags.get(names.REASON, "")
     _journal(mlflow, version.study, "promotion", before, version.number, why)
 
 
@@ -203,12 +194,12 @@ def rollback(mlflow: MlflowClient, study: str, why: str) -> tuple[Version, Versi
         raise ValueError(
             f"{study!r} has no champion to roll back from; promote one: nettuner promote {study}"
         )
-    if BEFORE not in now.tags:
+    if names.BEFORE not in now.tags:
         raise ValueError(
             f"version {now.number} is the first champion of {study!r}, there is none before it; "
             "promote another search instead"
         )
-    before = _version(mlflow.get_model_version(study, now.tags[BEFORE]), CHAMPION)
+    before = _version(mlflow.get_model_version(study, now.tags[names.BEFORE]), CHAMPION)
     mlflow.set_registered_model_alias(study, PREVIOUS, str(now.number))
     mlflow.set_registered_model_alias(study, CHAMPION, str(before.number))
     _journal(mlflow, study, "rollback", now, before.number, why)
@@ -220,7 +211,7 @@ def _journal(
 ) -> None:
     at = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}"
     told = {"what": what, "from": before.number if before else None, "to": to, "why": why}
-    mlflow.set_registered_model_tag(study, f"{MOVE}{at}", json.dumps(told))
+    mlflow.set_registered_model_tag(study, f"{names.MOVE}{at}", json.dumps(told))
 
 
 def versions(mlflow: MlflowClient, study: str) -> list[Version]:
@@ -240,5 +231,5 @@ def moves(mlflow: MlflowClient, study: str) -> list[dict[str, Any]]:
         if error.error_code == ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
             return []
         raise
-    found = sorted((name, value) for name, value in tags.items() if name.startswith(MOVE))
-    return [{"at": name.removeprefix(MOVE), **json.loads(value)} for name, value in found]
+    found = sorted((name, value) for name, value in tags.items() if name.startswith(names.MOVE))
+    return [{"at": name.removeprefix(names.MOVE), **json.loads(value)} for name, value in found]

@@ -17,6 +17,7 @@ from mlflow.types import ColSpec, Schema
 from mlflow.types.schema import AnyType
 
 from nettuner.models.data import preprocessing
+from nettuner.tasks.memory import tags as names
 
 if TYPE_CHECKING:
     from nettuner.models.training.winner import Winner
@@ -33,7 +34,7 @@ def log_model(record: SearchRecord, winner: Winner) -> None:
     A network that cannot be exported is said so in a tag; its weights stay in the checkpoint.
     """
     if winner.network is None:
-        record.mlflow.set_tag(record.run_id, "nettuner.model", f"not exported: {winner.why_not}")
+        record.mlflow.set_tag(record.run_id, names.MODEL, f"not exported: {winner.why_not}")
         return
     artifacts = {"network": str(winner.network)}
     if winner.preprocessing is not None:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from nettuner.models.study import Direction, Goal, Study, Trial, best
 from nettuner.tasks.home import tracking_uri
-from nettuner.tasks.memory import search_record as track
+from nettuner.tasks.memory import search_record, store
+from nettuner.tasks.memory import tags as names
 from nettuner.tasks.memory.trial_tags import from_tags
 
 if TYPE_CHECKING:
@@ -62,14 +63,14 @@ def searches(mlflow: MlflowClient, study: str) -> list[PastSearch]:
     Raises:
         ValueError: the study was never searched.
     """
-    experiment = track.find_experiment(mlflow, study)
+    experiment = store.find_experiment(mlflow, study)
     if experiment is None:
         raise ValueError(
             f"no study named {study!r} was searched so far in {tracking_uri()}; "
             "search it first, or set NETTUNER_HOME or MLFLOW_TRACKING_URI to where it was"
         )
     where = experiment.experiment_id
-    parents = _runs(mlflow, where, f"tags.`{track.KIND}` = 'search'")
+    parents = _runs(mlflow, where, f"tags.`{names.KIND}` = 'search'")
     return sorted((_past(mlflow, run) for run in parents), key=lambda search: search.began)
 
 
@@ -112,7 +113,7 @@ def finished(mlflow: MlflowClient, study: str, name: str | None = None) -> PastS
 def as_searched(mlflow: MlflowClient, past: PastSearch) -> Study:
     """The study as it was when this search of it began."""
     with TemporaryDirectory() as folder:
-        path = Path(mlflow.download_artifacts(past.run_id, track.STUDY, folder))
+        path = Path(mlflow.download_artifacts(past.run_id, names.STUDY_FILE, folder))
         return Study.model_validate_json(path.read_text(encoding="utf-8"))
 
 
@@ -128,16 +129,17 @@ def _runs(mlflow: MlflowClient, experiment_id: str, condition: str) -> Iterator[
 
 def _past(mlflow: MlflowClient, parent: Run) -> PastSearch:
     info, tags = parent.info, parent.data.tags
-    direction = cast("Direction", tags["nettuner.direction"])
+    names.check_version(tags, info.run_name)
+    direction = cast("Direction", tags[names.DIRECTION])
     trials: list[Trial] = []
     unfinished: list[str] = []
     members: dict[int, str] = {}
-    condition = f"tags.`{track.PARENT}` = '{info.run_id}'"
+    condition = f"tags.`{names.PARENT}` = '{info.run_id}'"
     for run in _runs(mlflow, info.experiment_id, condition):
         found = list(from_tags(run.data.tags))
         trials += found
-        if track.MEMBER in run.data.tags:
-            members[int(run.data.tags[track.MEMBER])] = run.info.run_id
+        if names.MEMBER in run.data.tags:
+            members[int(run.data.tags[names.MEMBER])] = run.info.run_id
         elif run.info.status == "RUNNING":
             unfinished.append(run.info.run_id)
     if info.status in UNFINISHED:
@@ -150,11 +152,11 @@ def _past(mlflow: MlflowClient, parent: Run) -> PastSearch:
         experiment_id=info.experiment_id,
         name=info.run_name,
         status=info.status,
-        strategy=tags[track.STRATEGY],
-        digest=tags[track.DIGEST],
-        goal=Goal(tags["nettuner.metric"], direction),
-        rounds=int(tags["nettuner.rounds"]),
-        unit=tags["nettuner.round_unit"],
+        strategy=tags[names.STRATEGY],
+        digest=tags[names.DIGEST],
+        goal=Goal(tags[names.METRIC], direction),
+        rounds=int(tags[names.ROUNDS]),
+        unit=tags[names.ROUND_UNIT],
         began=info.start_time / 1000,
         test={k: v for k, v in parent.data.metrics.items() if k.startswith("test_")},
         trials=sorted(trials, key=lambda trial: (trial.ended, trial.number)),
@@ -165,7 +167,7 @@ def _past(mlflow: MlflowClient, parent: Run) -> PastSearch:
 
 def _segments(mlflow: MlflowClient, run_id: str) -> Iterator[dict[str, Any]]:
     """What was kept of a population's members beside their own runs, by these runs."""
-    for file in mlflow.list_artifacts(run_id, track.SEGMENTS):
+    for file in mlflow.list_artifacts(run_id, names.SEGMENTS):
         with TemporaryDirectory() as folder:
             path = Path(mlflow.download_artifacts(run_id, file.path, folder))
             yield json.loads(path.read_text(encoding="utf-8"))
@@ -175,12 +177,12 @@ def _restore(mlflow: MlflowClient, run_id: str) -> None:
     """Send to the members' runs what a search that was killed had only kept beside them."""
     for segment in _segments(mlflow, run_id):
         for member, waiting in segment.items():
-            track.resend(mlflow, member, waiting)
+            store.resend(mlflow, member, waiting)
 
 
 def resume(
-    mlflow: MlflowClient, study: str, goal: Goal, facts: track.Facts
-) -> tuple[track.SearchRecord, list[Trial], float]:
+    mlflow: MlflowClient, study: str, goal: Goal, facts: search_record.Facts
+) -> tuple[search_record.SearchRecord, list[Trial], float]:
     """Open the latest search of this strategy that did not end, with what it has finished.
 
     Returns:
@@ -207,12 +209,12 @@ def resume(
     _check_weights(past)
     _restore(mlflow, past.run_id)
     for run_id in past.unfinished:
-        mlflow.set_tag(run_id, track.REASON, "interrupted; the trial was asked for again")
+        mlflow.set_tag(run_id, names.REASON, "interrupted; the trial was asked for again")
         mlflow.set_terminated(run_id, "KILLED")
     for run_id in (past.run_id, *past.members.values()):
         _forget_interruption(mlflow, run_id)
     mlflow.update_run(past.run_id, status="RUNNING")
-    record = track.SearchRecord(mlflow, mlflow.get_run(past.run_id), goal, facts)
+    record = search_record.SearchRecord(mlflow, mlflow.get_run(past.run_id), goal, facts)
     record.link(facts.prefect_run)
     latest = {t.proposal.member: t.proposal for t in sorted(past.trials, key=lambda t: t.number)}
     for member, run_id in past.members.items():
@@ -227,8 +229,8 @@ def resume(
 def _forget_interruption(mlflow: MlflowClient, run_id: str) -> None:
     """A run that goes on no longer has a reason to have ended."""
     run = mlflow.get_run(run_id)
-    if run.info.status == "KILLED" and track.REASON in run.data.tags:
-        mlflow.delete_tag(run_id, track.REASON)
+    if run.info.status == "KILLED" and names.REASON in run.data.tags:
+        mlflow.delete_tag(run_id, names.REASON)
 
 
 def _check_weights(past: PastSearch) -> None:

@@ -7,10 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 
 from nettuner.models.study import Proposal, Trial
+from nettuner.tasks.memory.tags import PARAMS, TRIAL
 
-# The prefix keeps these long tags out of MLflow's pages.
-TRIAL = "mlflow.nettuner.trial."
-PARAMS = "mlflow.nettuner.params."
 LONGEST_REASON = 500
 LONGEST_TAG = 8000
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from nettuner.tasks.champion import registry as promote
+from nettuner.tasks.memory import tags as names
 
 if TYPE_CHECKING:
     from nettuner.tasks.champion.registry import Version
@@ -20,16 +20,16 @@ def versions_table(versions: Sequence[Version]) -> pd.DataFrame:
 
 def _version(version: Version) -> dict[str, Any]:
     tags = version.tags
-    metric = tags.get(promote.METRIC, "")
+    metric = tags.get(names.METRIC, "")
     return {
         "version": version.number,
         "alias": version.alias,
-        "promoted": tags.get(promote.PROMOTED, "never"),
+        "promoted": tags.get(names.PROMOTED, "never"),
         "metric": metric,
-        "value": float(tags[promote.VALUE]) if promote.VALUE in tags else None,
-        "threshold": float(tags[promote.THRESHOLD]) if promote.THRESHOLD in tags else None,
-        "forced": "yes" if promote.FORCED in tags else "",
-        "reason": tags.get(promote.REASON, ""),
+        "value": float(tags[names.VALUE]) if names.VALUE in tags else None,
+        "threshold": float(tags[names.THRESHOLD]) if names.THRESHOLD in tags else None,
+        "forced": "yes" if names.FORCED in tags else "",
+        "reason": tags.get(names.REASON, ""),
     }
 
 

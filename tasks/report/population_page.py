@@ -15,22 +15,22 @@ from nettuner.tasks.report.draw_schedules import draw_schedules
 from nettuner.tasks.strategies.population import lineage, schedule
 
 if TYPE_CHECKING:
-    from nettuner.tasks.training.trial import Bench
+    from nettuner.tasks.training.context import TrialContext
 
 LINEAGE = "lineage.json"
 PICTURE = "schedules.png"
 
 
 @task(name="trace", task_run_name="trace-population", cache_policy=NO_CACHE)
-def trace(bench: Bench, trials: Sequence[Trial], winner: Trial) -> None:
+def trace(context: TrialContext, trials: Sequence[Trial], winner: Trial) -> None:
     """Keep the lineage as a table, the winner's schedule, and a picture of all schedules.
 
     Args:
-        bench: Of the search.
+        context: Context of the search.
         trials: All segments of the population.
         winner: The best of them.
     """
-    study, goal, record = bench.study, bench.goal, bench.record
+    study, goal, record = context.study, context.goal, context.record
     phases = lineage.schedule(trials, winner)
     record.keep(schedule.FILE, schedule.written(study, goal, trials, winner, phases))
     copies = lineage.lineage(trials)

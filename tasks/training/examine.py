@@ -14,11 +14,11 @@ from nettuner.models.training.winner import Winner, examine
 from nettuner.tasks.memory.log_model import log_model
 
 if TYPE_CHECKING:
-    from nettuner.tasks.training.trial import Bench
+    from nettuner.tasks.training.context import TrialContext
 
 
 @task(name="examine", task_run_name="examine-trial-{winner.number}", cache_policy=NO_CACHE)
-def examine_winner(bench: Bench, winner: Trial) -> dict[str, float]:
+def examine_winner(context: TrialContext, winner: Trial) -> dict[str, float]:
     """Measure the winner on rows that nothing has seen, and log its model.
 
     Returns:
@@ -27,12 +27,12 @@ def examine_winner(bench: Bench, winner: Trial) -> dict[str, float]:
     if winner.checkpoint is None:
         return {}
     with TemporaryDirectory() as folder:
-        found: Winner = bench.pool.run(
+        found: Winner = context.pool.run(
             examine,
-            bench.study,
+            context.study,
             dict(winner.proposal.params),
             Path(winner.checkpoint),
             Path(folder),
         )
-        log_model(bench.record, found)
+        log_model(context.record, found)
     return dict(found.metrics)

@@ -6,13 +6,13 @@ import os
 import signal
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.context import SpawnContext, SpawnProcess
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
@@ -47,6 +47,50 @@ class InterruptedSearchError(Exception):
     """The pool was stopped while a trial ran; the trial says nothing and is asked for again."""
 
 
+class Pool(Protocol):
+    """Where trials run. Threads drive it: each calls `run`, which blocks until that has ended."""
+
+    def run(
+        self,
+        function: Callable[..., Result],
+        *args: Any,
+        seconds: float | None = None,
+        glance: Callable[[], object] = ...,
+    ) -> Result:
+        """Call `function(*args)` in a worker and wait for its answer.
+
+        Args:
+            function: Function, importable by name in the worker.
+            args: Arguments, picklable.
+            seconds: Most time that it may take.
+            glance: Function that is called a few times a second meanwhile.
+
+        Raises:
+            TrialFailedError: The function raised, took too long, or its process died.
+            InterruptedSearchError: The pool was stopped meanwhile.
+        """
+        ...
+
+    def stop(self) -> None:
+        """End all workers now, whatever they do."""
+        ...
+
+
+@contextmanager
+def open_pool(width: int, threads: int) -> Iterator[Pool]:
+    """The workers of one search; they end with it.
+
+    Args:
+        width: Number of workers.
+        threads: Threads of each.
+    """
+    pool = WorkerPool(width, threads)
+    try:
+        yield pool
+    finally:
+        pool.stop()
+
+
 class _SafeProcess(SpawnProcess):
     """Starts without the working directory on its path.
 
@@ -71,7 +115,7 @@ class SafeSpawn(SpawnContext):
     Process = _SafeProcess
 
 
-class WorkerPool:
+class WorkerPool(Pool):
     """`width` processes, each of which imports torch once and runs one trial after another.
 
     Threads drive it: each calls `run`, which blocks until the trial has ended. A trial that takes
@@ -93,17 +137,6 @@ class WorkerPool:
             context=SafeSpawn(),
         )
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
-
     def stop(self) -> None:
         """End all processes now, whatever they do."""
         with self._lock:
@@ -118,18 +151,7 @@ class WorkerPool:
         seconds: float | None = None,
         glance: Callable[[], object] = lambda: None,
     ) -> Result:
-        """Call `function(*args)` in a worker and wait for its answer.
-
-        Args:
-            function: Importable by name in the worker.
-            args: Its arguments, picklable.
-            seconds: Stop the worker after this much time.
-            glance: Called a few times a second meanwhile.
-
-        Raises:
-            TrialFailedError: the function raised, took too long, or its process died.
-            InterruptedSearchError: the pool was stopped meanwhile.
-        """
+        """See `Pool.run`."""
         for _ in range(ATTEMPTS):
             future = self._schedule(function, *args, seconds=seconds)
             while not future.done():

@@ -48,7 +48,7 @@ def call(*words):
 def kept_workers(lab):
     """As starting workers takes longer than a replay."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("nettuner.flows.replay.WorkerPool", lab.workers)
+        patch.setattr("nettuner.flows.replay.open_pool", lab.workers)
         yield
 
 

@@ -19,6 +19,7 @@ from nettuner.flows.retune import retune
 from nettuner.tasks.champion import registry as promote
 from nettuner.tasks.champion.compare import install
 from nettuner.tasks.memory import recall
+from nettuner.tasks.memory import tags as names
 
 pytestmark = pytest.mark.slow
 
@@ -50,7 +51,7 @@ def kept_workers(lab):
     """Workers that stay for the next retuning, as starting them takes long."""
     with pytest.MonkeyPatch.context() as patch:
         for module in (search, train_finals):
-            patch.setattr(module, "WorkerPool", lab.workers)
+            patch.setattr(module, "open_pool", lab.workers)
         yield
 
 
@@ -237,4 +238,4 @@ def test_what_is_not_proved_better_is_promoted_by_force_alone_and_says_so(lab, h
     install(lab.mlflow, held, "a test", forced=True)
     champion = promote.champion(lab.mlflow, "clouds")
     assert champion.number > before
-    assert champion.tags[promote.FORCED] == "yes: it was not proved better"
+    assert champion.tags[names.FORCED] == "yes: it was not proved better"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nettuner.flows.engine.search import node_name
+from nettuner.flows.engine.dag import node_name
 
 pytestmark = pytest.mark.slow
 

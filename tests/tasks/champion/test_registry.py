@@ -13,6 +13,7 @@ import pytest
 
 from nettuner.tasks.champion import registry as promote
 from nettuner.tasks.champion.registry import UnfitError, crown, register
+from nettuner.tasks.memory import tags as names
 from nettuner.tasks.report import history
 
 pytestmark = pytest.mark.slow
@@ -42,7 +43,7 @@ def quickly(monkeypatch, expected):
 
 def enthrone(lab, study, search, model, expected, rows, reason="because"):
     version = register(
-        lab.mlflow, study, model, search.result.run_id, {promote.REASON: reason, "figure": "1"}
+        lab.mlflow, study, model, search.result.run_id, {names.REASON: reason, "figure": "1"}
     )
     crown(lab.mlflow, version, rows, expected)
     return version
@@ -77,8 +78,8 @@ def test_a_version_is_loaded_back_and_becomes_the_champion(
     found = promote.champion(lab.mlflow, "crowned")
     assert (found.number, found.run_id) == (1, table_search.result.run_id)
     assert found.tags["figure"] == "1"
-    assert promote.PROMOTED in found.tags
-    assert promote.BEFORE not in found.tags
+    assert names.PROMOTED in found.tags
+    assert names.BEFORE not in found.tags
     assert version.uri == "models:/crowned/1"
 
 

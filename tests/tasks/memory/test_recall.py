@@ -7,18 +7,17 @@ import re
 import pytest
 
 from nettuner.models.study import Goal, Proposal, Study, Trial
-from nettuner.tasks.memory import recall
-from nettuner.tasks.memory import search_record as track
+from nettuner.tasks.memory import recall, search_record, store
 
 pytestmark = pytest.mark.slow
 
 GOAL = Goal("loss", "minimize")
-FACTS = track.Facts("random_search", {}, "digest", "", "", frozenset(), None)
+FACTS = search_record.Facts("random_search", {}, "digest", "", "", frozenset(), None)
 
 
 @pytest.fixture(scope="module")
 def mlflow(home):
-    return track.client()
+    return store.client()
 
 
 @pytest.fixture
@@ -35,7 +34,7 @@ def study(request):
 
 def started(mlflow, study, numbers, half_done=()):
     """A search with finished trials, and some that never ended."""
-    search = track.start_search(mlflow, study, GOAL, FACTS)
+    search = search_record.start_search(mlflow, study, GOAL, FACTS)
     for number in (*numbers, *half_done):
         proposal = Proposal(number, {"x": number / 8})
         record = search.begin(proposal, (0, number), 0, None)

@@ -10,8 +10,8 @@ import pytest
 from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 
 from nettuner.models.study import Goal, Proposal, Study, Trial
-from nettuner.tasks.memory import recall
-from nettuner.tasks.memory import search_record as track
+from nettuner.tasks.memory import recall, search_record, store, trial_record
+from nettuner.tasks.memory import tags as names
 
 pytestmark = pytest.mark.slow
 
@@ -23,7 +23,7 @@ LONGEST_TAG = 8000
 
 @pytest.fixture(scope="module")
 def mlflow(home):
-    return track.client()
+    return store.client()
 
 
 @pytest.fixture
@@ -40,8 +40,8 @@ def begin(mlflow, request):
                 "metric": "loss",
             }
         )
-        facts = track.Facts("random_search", {}, "d", "", "", structural, None)
-        search = track.start_search(mlflow, study, GOAL, facts)
+        facts = search_record.Facts("random_search", {}, "d", "", "", structural, None)
+        search = search_record.start_search(mlflow, study, GOAL, facts)
         return search.begin(proposal, (0, proposal.number), 0, None)
 
     return opened
@@ -82,7 +82,7 @@ def rows(count, metrics=("loss",)):
     ]
 
 
-def names(calls):
+def called(calls):
     return [name for name, _, _ in calls]
 
 
@@ -96,14 +96,14 @@ def read_back(mlflow, record):
 def test_a_trial_of_twenty_epochs_costs_six_calls_however_slow_its_epochs(
     begin, mlflow, calls, monkeypatch
 ):
-    monkeypatch.setattr(track, "FLUSH_SECONDS", 0.0)  # as if every epoch took seconds
+    monkeypatch.setattr(trial_record, "FLUSH_SECONDS", 0.0)  # as if every epoch took seconds
     search = begin(Proposal(0, {"x": 0.5})).search
     calls.clear()
     record = search.begin(Proposal(1, {"x": 0.5, "n": 3}), (0, 1), 0, "http://prefect")
     for row in rows(20, ["train_loss", "val_loss", "val_accuracy"]):
         record.report([row])
     record.finish(Trial(Proposal(1, {"x": 0.5, "n": 3}), 0.05, rounds=20), last=True)
-    assert len(calls) <= 6, names(calls)
+    assert len(calls) <= 6, called(calls)
     history = mlflow.get_metric_history(record.run_id, "val_loss")
     assert [point.step for point in history] == list(range(1, 21))
 
@@ -114,7 +114,7 @@ def test_a_quick_trial_is_sent_at_once(begin, calls):
     for row in rows(20):
         record.report([row])
     record.finish(Trial(Proposal(0, {"x": 0.5}), 0.05, rounds=20), last=True)
-    assert names(calls).count("log_batch") == 1
+    assert called(calls).count("log_batch") == 1
 
 
 def test_batches_respect_the_limits_of_mlflow(begin, mlflow, calls):
@@ -199,7 +199,7 @@ def unsent(begin):
 
 
 def kept(mlflow, search):
-    return [file.path for file in mlflow.list_artifacts(search.run_id, track.SEGMENTS)]
+    return [file.path for file in mlflow.list_artifacts(search.run_id, names.SEGMENTS)]
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ def test_what_is_kept_for_a_resume_is_deleted_when_a_search_has_finished(
     assert kept(mlflow, unsent.search) == left
     assert mlflow.get_run(unsent.run_id).data.metrics["loss"] == 0.5
     files = [file.path for file in mlflow.list_artifacts(unsent.search.run_id)]
-    assert track.STUDY in files
+    assert names.STUDY_FILE in files
 
 
 def test_a_store_that_deletes_nothing_fails_no_search(unsent, mlflow, monkeypatch):

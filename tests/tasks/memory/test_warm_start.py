@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nettuner.tasks.memory import search_record as track
+from nettuner.tasks.memory import search_record
 from nettuner.tasks.memory.warm_start import FILE, MOST, some, warmed
 from nettuner.tasks.strategies.bayesian import Bayesian
 
@@ -67,5 +67,5 @@ def test_of_a_long_search_the_best_and_a_spread_are_taken(searches):
 
 def _record(lab, past):
     run = lab.mlflow.get_run(past.run_id)
-    facts = track.Facts("bayesian", {}, past.digest, "", "", frozenset(), None)
-    return track.SearchRecord(lab.mlflow, run, past.goal, facts)
+    facts = search_record.Facts("bayesian", {}, past.digest, "", "", frozenset(), None)
+    return search_record.SearchRecord(lab.mlflow, run, past.goal, facts)

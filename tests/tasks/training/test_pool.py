@@ -10,20 +10,20 @@ import time
 
 import pytest
 
-from nettuner.tasks.training.pool import InterruptedSearchError, TrialFailedError, WorkerPool
+from nettuner.tasks.training.pool import InterruptedSearchError, TrialFailedError, open_pool
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def pool():
-    with WorkerPool(1, threads=1) as one_worker:
+    with open_pool(1, threads=1) as one_worker:
         yield one_worker
 
 
 @pytest.fixture(scope="module")
 def pair():
-    with WorkerPool(2, threads=1) as two_workers:
+    with open_pool(2, threads=1) as two_workers:
         yield two_workers
 
 

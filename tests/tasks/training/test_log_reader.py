@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from nettuner.tasks.training.trial import Tail
+from nettuner.tasks.training.log_reader import LogReader
 
 
 @dataclass
@@ -26,39 +26,39 @@ def steps(rows):
 
 def test_lines_are_read_once_and_only_when_they_are_whole(tmp_path):
     log = tmp_path / "log"
-    tail = Tail(Job(log))
-    assert tail.fresh() == []
+    reader = LogReader(Job(log))
+    assert reader.fresh() == []
     write(log, [1, 2])
-    assert steps(tail.fresh()) == [1, 2]
+    assert steps(reader.fresh()) == [1, 2]
     with log.open("a") as file:
         file.write('{"step": 3')
-    assert tail.fresh() == []
+    assert reader.fresh() == []
     with log.open("a") as file:
         file.write("}\n")
-    assert steps(tail.rest()) == [3]
-    assert tail.rounds == 3
+    assert steps(reader.rest()) == [3]
+    assert reader.rounds == 3
 
 
 def test_a_trial_that_begins_anew_tells_only_what_was_not_told_before(tmp_path):
     log = tmp_path / "log"
-    tail = Tail(Job(log))
+    reader = LogReader(Job(log))
     write(log, [1, 2])
-    assert steps(tail.fresh()) == [1, 2]
+    assert steps(reader.fresh()) == [1, 2]
     write(log, [1], "w", time=1.25)
-    assert tail.fresh() == []
+    assert reader.fresh() == []
     write(log, [2, 3], time=1.25)
-    assert steps(tail.fresh()) == [3]
+    assert steps(reader.fresh()) == [3]
     write(log, [1, 2, 3, 4, 5], "w", time=1.125)  # longer than before when it is looked at next
-    assert steps(tail.rest()) == [4, 5]
-    assert tail.rounds == 5
+    assert steps(reader.rest()) == [4, 5]
+    assert reader.rounds == 5
 
 
 def test_a_log_that_is_emptied_tells_nothing(tmp_path):
     log = tmp_path / "log"
-    tail = Tail(Job(log))
+    reader = LogReader(Job(log))
     write(log, [1, 2])
-    tail.fresh()
+    reader.fresh()
     write(log, [], "w")
-    assert tail.fresh() == []
+    assert reader.fresh() == []
     write(log, [1, 2, 3], time=1.5)
-    assert steps(tail.fresh()) == [3]
+    assert steps(reader.fresh()) == [3]

@@ -1,0 +1,151 @@
+"""The nodes of a search in Prefect, and what each of them follows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeVar, cast
+
+from prefect import allow_failure
+from prefect.futures import PrefectFuture
+from prefect.utilities.annotations import quote
+
+from nettuner.models.study import Proposal, Trial
+from nettuner.tasks.report.population_page import trace
+from nettuner.tasks.strategies import Strategy
+from nettuner.tasks.training.context import TrialContext
+from nettuner.tasks.training.examine import examine_winner
+from nettuner.tasks.training.propose import propose
+from nettuner.tasks.training.stack import fail, train_stack
+from nettuner.tasks.training.trial import train
+
+Value = TypeVar("Value")
+
+
+class Dag:
+    """Submits the nodes of one search, each after those that it depends on.
+
+    Args:
+        context: Of the search.
+        strategy: Whose proposals are trained.
+    """
+
+    def __init__(self, context: TrialContext, strategy: Strategy) -> None:
+        self.context = context
+        self.strategy = strategy
+        self.examined: PrefectFuture[dict[str, float]] | None = None
+        self._trained: dict[int, PrefectFuture[Any]] = {}
+        self._asked: list[PrefectFuture[list[Proposal]]] = []
+        self._origin: dict[int, PrefectFuture[list[Proposal]]] = {}
+        # What ended since the strategy was asked last.
+        self._unseen: list[PrefectFuture[Any]] = []
+
+    def propose(
+        self, history: Sequence[Trial], running: Sequence[Proposal], count: int
+    ) -> list[Proposal]:
+        """Ask the strategy.
+
+        The node follows the trials it learns from: those that ended since the last one, and,
+        through that last one, all earlier ones.
+        """
+        learned = [allow_failure(future) for future in self._unseen]
+        future = propose.submit(
+            plain(self.strategy),
+            plain(self.context.study.space),
+            plain(list(history)),
+            plain(list(running)),
+            count,
+            len(self._asked),
+            return_state=False,
+            wait_for=[*self._asked[-1:], *(learned if self.strategy.adaptive else [])],
+        )
+        self._asked.append(future)
+        self._unseen = []
+        proposals = future.result()
+        self._origin |= {proposal.number: future for proposal in proposals}
+        return proposals
+
+    def train(
+        self, proposals: Sequence[Proposal], parents: Sequence[Trial | None]
+    ) -> PrefectFuture[Any]:
+        """Train proposals; their node follows those of their proposals, and of their parents."""
+        before: list[Any] = [self._origin[proposal.number] for proposal in proposals]
+        before += [self._trained[p.number] for p in parents if p and p.number in self._trained]
+        name = node_name(proposals)
+        if len(proposals) == 1:
+            future: PrefectFuture[Any] = train.submit(
+                plain(self.context),
+                plain(proposals[0]),
+                plain(parents[0]),
+                name,
+                return_state=False,
+                wait_for=list(dict.fromkeys(before)),
+            )
+        else:
+            future = train_stack.submit(
+                plain(self.context),
+                plain(list(proposals)),
+                plain(list(parents)),
+                name,
+                return_state=False,
+                wait_for=list(dict.fromkeys(before)),
+            )
+        self._trained |= {proposal.number: future for proposal in proposals}
+        return future
+
+    def outcome(self, number: int) -> Any:
+        """What came of the node that trained a proposal: trials, or an exception."""
+        future = self._trained[number]
+        self._unseen.append(future)
+        return future.result(raise_on_failure=False)
+
+    def fail(self, trial: Trial) -> None:
+        """Show a failed trial of a stack as a failed node."""
+        name = node_name([trial.proposal])
+        after = [self._trained[trial.number]]
+        fail.submit(plain(trial), name, return_state=False, wait_for=after).wait()
+
+    def wait(self, number: int, seconds: float) -> None:
+        """Give the node that trains a proposal time to end."""
+        self._trained[number].wait(timeout=seconds)
+
+    def trace(self, history: Sequence[Trial], winner: Trial) -> None:
+        """Draw a population; where that fails it is a failed node, and costs no result."""
+        trace.submit(
+            plain(self.context),
+            plain(list(history)),
+            plain(winner),
+            return_state=False,
+            wait_for=[*self._asked[-1:], *map(allow_failure, self._unseen)],
+        ).wait()
+
+    def examine(self, winner: Trial) -> dict[str, float]:
+        """The winner's metrics on the test rows."""
+        before = [self._trained[winner.number]] if winner.number in self._trained else []
+        self.examined = examine_winner.submit(
+            plain(self.context), plain(winner), return_state=False, wait_for=before
+        )
+        return self.examined.result()
+
+
+def plain(value: Value) -> Value:
+    """Hands a value to a task as it is.
+
+    Prefect would else look through it for results of other tasks, which takes long and draws
+    every edge of the DAG that `wait_for` draws, and those that follow from them.
+    """
+    return cast("Value", quote(value))
+
+
+def node_name(proposals: Sequence[Proposal]) -> str:
+    """Name of a training task in the DAG."""
+    first, last = proposals[0], proposals[-1]
+    if first.member is None:
+        kind, numbers = "trial", (first.number, last.number)
+        until = ""
+    else:
+        assert last.member is not None
+        kind, numbers = "member", (first.member, last.member)
+        until = f"-until-{first.until}"
+    if len(proposals) == 1:
+        return f"{kind}-{numbers[0]}{until}"
+    return f"{len(proposals)}-{kind}s-{numbers[0]}-to-{numbers[1]}{until}"

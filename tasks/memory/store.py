@@ -1,0 +1,79 @@
+"""The MLflow store: its client, the addresses of its pages, and how things are sent to it.
+
+Everything goes through `MlflowClient`: the fluent interface keeps global state that breaks in
+threads.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mlflow import MlflowClient
+from mlflow.entities import Experiment, Metric, Param, RunTag
+
+from nettuner.tasks.home import AS_TRAINING, mlflow_ui, tracking_uri
+
+# MLflow's own limits: of one batch, of a metric's name.
+MOST_METRICS = 900
+MOST_PARAMS_AND_TAGS = 100
+LONGEST_NAME = 250
+FORBIDDEN = re.compile(r"[^\w.:/ -]")
+
+
+def client() -> MlflowClient:
+    """A client of the store; creates the database where it is a local one."""
+    return MlflowClient(tracking_uri())
+
+
+def run_url(experiment_id: str, run_id: str) -> str:
+    """Where people see a run."""
+    return f"{mlflow_ui()}/#/experiments/{experiment_id}/runs/{run_id}{AS_TRAINING}"
+
+
+def find_experiment(mlflow: MlflowClient, study: str) -> Experiment | None:
+    """The study's experiment, if it was ever searched."""
+    return mlflow.get_experiment_by_name(study)
+
+
+def send(
+    mlflow: MlflowClient,
+    run_id: str,
+    metrics: Sequence[Metric],
+    params: Sequence[Param],
+    tags: Mapping[str, str],
+) -> None:
+    """Send all of this to a run, in batches as large as MLflow takes; what it has, it keeps."""
+    entries = as_tags(tags)
+    while metrics or params or entries:
+        now = entries[:MOST_PARAMS_AND_TAGS]
+        fitting = MOST_PARAMS_AND_TAGS - len(now)
+        mlflow.log_batch(run_id, metrics[:MOST_METRICS], params[:fitting], now)
+        metrics, params = metrics[MOST_METRICS:], params[fitting:]
+        entries = entries[MOST_PARAMS_AND_TAGS:]
+
+
+def resend(mlflow: MlflowClient, run_id: str, waiting: Mapping[str, Any]) -> None:
+    """Send what `TrialRecord.waiting` told."""
+    metrics = [Metric(*metric) for metric in waiting["metrics"]]
+    params = [Param(name, value) for name, value in waiting["params"].items()]
+    send(mlflow, run_id, metrics, params, waiting["tags"])
+
+
+def finite_metrics(step: int, at: float, values: Mapping[str, float]) -> list[Metric]:
+    """What MLflow can keep of some metrics: finite values, under names that it allows.
+
+    It would store infinity as the largest number there is.
+    """
+    return [
+        Metric(FORBIDDEN.sub("_", name)[:LONGEST_NAME], float(value), int(at * 1000), int(step))
+        for name, value in values.items()
+        if math.isfinite(value)
+    ]
+
+
+def as_tags(tags: Mapping[str, str]) -> list[RunTag]:
+    """Tags as MLflow's client takes them."""
+    return [RunTag(name, value) for name, value in tags.items()]
