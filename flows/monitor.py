@@ -16,8 +16,8 @@ from nettuner.models.data.source import AnySource
 from nettuner.models.production.drift import LIMIT
 from nettuner.models.production.incoming import NoDataError
 from nettuner.models.study import Study
-from nettuner.tasks.champion import registry as promote
-from nettuner.tasks.champion.incoming import arrivals
+from nettuner.tasks.champion import registry
+from nettuner.tasks.champion.incoming import incoming_rows
 from nettuner.tasks.champion.monitoring import Check, Limits, check, note_failure
 from nettuner.tasks.champion.predicted import task_of
 from nettuner.tasks.memory import store
@@ -74,17 +74,17 @@ def _checked(
     study: str, source: AnySource, where: tuple[str, str | None, int], limits: Limits
 ) -> Check:
     client = store.client()
-    version = promote.champion(client, study)
+    version = registry.champion(client, study)
     if version is None:
         return Check(NO_CHAMPION, f"{study} has none yet; nettuner promote {study}")
     data, database, newest = where
     try:
-        feed = arrivals(data, source, database, newest)
+        incoming = incoming_rows(data, source, database, newest)
     except NoDataError as error:
         note_failure(client, version, str(error))
         return Check("no data", str(error), version.number)
     try:
-        return check(client, version, task_of(source), feed, limits)
+        return check(client, version, task_of(source), incoming, limits)
     except ValueError as error:
         note_failure(client, version, str(error))
         raise

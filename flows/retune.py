@@ -25,11 +25,13 @@ from nettuner.flows.prefect_runs.overdue import superseded
 from nettuner.models.data.labelled import Labelled
 from nettuner.models.study import StrategyChoice, Study
 from nettuner.tasks import strategies
-from nettuner.tasks.champion import registry as promote
-from nettuner.tasks.champion.compare import Challenger, Contest, contest, install
+from nettuner.tasks.champion import compare as comparing
+from nettuner.tasks.champion import promote as promoting
+from nettuner.tasks.champion import registry
+from nettuner.tasks.champion.compare import Challenger, Comparison
 from nettuner.tasks.champion.cool_down import cooling, retuned
 from nettuner.tasks.champion.frozen_data import freeze
-from nettuner.tasks.champion.incoming import arrivals
+from nettuner.tasks.champion.incoming import incoming_rows
 from nettuner.tasks.champion.predicted import task_of
 from nettuner.tasks.memory import store
 from nettuner.tasks.memory import tags as names
@@ -114,12 +116,12 @@ def retune(
             waiting = cooling(store.client(), asked.name, cool_down_minutes)
             if waiting is not None:
                 return _left("cooling down", waiting)
-            feed = arrivals(data, source, database, newest)
-            fresh = freeze(asked, feed, aside, task_of(source))
+            incoming = incoming_rows(data, source, database, newest)
+            fresh = freeze(asked, incoming, aside, task_of(source))
             searched = _search(fresh.study, strategy, trials)
             challenger, examined = train_finals(fresh, searched, finals, seeds)
             retuned(store.client(), asked.name)
-            compared = hold.submit(
+            compared = compare.submit(
                 plain(challenger),
                 plain(fresh.aside),
                 margin,
@@ -152,60 +154,60 @@ def _search(study: Study, strategy: str | None, trials: int | None) -> SearchRes
     return flow_of(strategies.full_name(chosen.strategy.name))(chosen)
 
 
-@task(name="contest", task_run_name="champion-against-challenger", cache_policy=NO_CACHE)
-def hold(
+@task(name="compare", task_run_name="champion-against-challenger", cache_policy=NO_CACHE)
+def compare(
     challenger: Challenger, held_out: Labelled, margin: float, confidence: float, why: str
-) -> Contest:
+) -> Comparison:
     """Compare the challenger with the champion, as a node of the DAG."""
-    held = contest(
+    comparison = comparing.compare(
         store.client(), challenger, held_out, margin=margin, confidence=confidence, why=why
     )
-    get_run_logger().info("%s", held.reason)
-    return held
+    get_run_logger().info("%s", comparison.reason)
+    return comparison
 
 
 @task(name="promote", task_run_name="promote", cache_policy=NO_CACHE)
-def crown(held: Contest, why: str, tolerance: float) -> promote.Version:
+def promote(comparison: Comparison, why: str, tolerance: float) -> registry.Version:
     """Make the challenger the champion, as a node of the DAG."""
-    return install(store.client(), held, why, tolerance=tolerance)
+    return promoting.promote(store.client(), comparison, why, tolerance=tolerance)
 
 
 def _decided(
-    compared: PrefectFuture[Contest],
+    compared: PrefectFuture[Comparison],
     searched: SearchResult,
     reason: str,
     tolerance: float,
     approve: str,
     patience_minutes: float,
 ) -> State[RetuneResult]:
-    held = compared.result()
-    told = RetuneResult("refused", held.reason, None, searched.name, held.run_id)
-    study = held.challenger.study
-    if not held.verdict.passed:
-        return _told(held, replace(told, reason=f"not proved better: {held.reason}"))
+    comparison = compared.result()
+    told = RetuneResult("refused", comparison.reason, None, searched.name, comparison.run_id)
+    study = comparison.challenger.study
+    if not comparison.verdict.passed:
+        return _told(comparison, replace(told, reason=f"not proved better: {comparison.reason}"))
     why = reason
     if approve == "human":
-        said = ask(f"**{held.reason}**\n\nPromote the challenger?", patience_minutes)
+        said = ask(f"**{comparison.reason}**\n\nPromote the challenger?", patience_minutes)
         if not said.promote:
-            return _told(held, replace(told, outcome="declined", reason=said.refusal))
+            return _told(comparison, replace(told, outcome="declined", reason=said.refusal))
         why = "; ".join(filter(None, (reason, said.agreement)))
-    version = crown.submit(
-        plain(held), why, tolerance, return_state=False, wait_for=[compared]
+    version = promote.submit(
+        plain(comparison), why, tolerance, return_state=False, wait_for=[compared]
     ).result()
     tell(
         PROMOTED,
         study,
         {"study": study, "version": version.number, "reason": version.tags[names.REASON]},
     )
-    return _told(held, replace(told, outcome="promoted", version=version.number))
+    return _told(comparison, replace(told, outcome="promoted", version=version.number))
 
 
-def _told(held: Contest, result: RetuneResult) -> State[RetuneResult]:
-    study = held.challenger.study
+def _told(comparison: Comparison, result: RetuneResult) -> State[RetuneResult]:
+    study = comparison.challenger.study
     if result.outcome != "promoted":
         tell(REFUSED, study, {"study": study, "reason": result.reason})
     create_markdown_artifact(
-        f"**{result.outcome}**: {result.reason}\n\n[The comparison in MLflow]({held.url})",
+        f"**{result.outcome}**: {result.reason}\n\n[The comparison in MLflow]({comparison.url})",
         key="retune-result",
         description=f"{study}: what came of the retuning",
     )

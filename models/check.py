@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import torch
 
 from nettuner.models import learners
 from nettuner.models.data.load import load
+from nettuner.models.did_you_mean import did_you_mean
 from nettuner.models.learner import Hyperparameter, Learner
 from nettuner.models.space import Choice, Dimension, Fixed, Space
 from nettuner.models.study import Direction, Goal, Study
@@ -126,8 +126,7 @@ def _space_faults(study: Study, known: Mapping[str, Hyperparameter]) -> Iterator
     for name, dimension in study.space.items():
         key = f"space.{name}"
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]!r}? " if near else ""
+            hint = did_you_mean(name, known)
             takes = ", ".join(sorted(known))
             yield key, f"{study.learner} takes no {name!r}; {hint}it takes: {takes}"
         else:

@@ -5,7 +5,6 @@ The words come from the JSON schema of what was asked for, so a new field needs 
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 import reprlib
@@ -15,6 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from nettuner.models.did_you_mean import did_you_mean
 from nettuner.models.study import NAME, Study
 
 Key = tuple[str | int, ...]
@@ -153,12 +153,6 @@ def _written(loc: Key, document: object) -> tuple[Key, object]:
             key.append(part)
             value = value[part]
     return tuple(key), value
-
-
-def did_you_mean(given: str, known: Collection[str]) -> str:
-    """A guess at what was meant, with a space behind; empty if nothing is near."""
-    near = difflib.get_close_matches(given, known, n=1)
-    return f"did you mean {near[0]!r}? " if near else ""
 
 
 class Words:

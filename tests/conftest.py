@@ -126,6 +126,17 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.path.stem != LONGEST)
 
 
+@pytest.fixture
+def one_thread():
+    """As trials have by default; more only get in each other's way."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 class Lab:
     """Makes studies, searches them, and reads back what Prefect and MLflow have of them."""
 

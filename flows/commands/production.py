@@ -221,10 +221,10 @@ def promote(
     from nettuner.flows.servers.logging_setup import keep_quiet
 
     keep_quiet(verbose=False)
-    from nettuner.flows.commands.promotion import challenge, enthrone
+    from nettuner.flows.commands import promotion
 
     try:
-        held = challenge(
+        comparison = promotion.compare(
             _name(study),
             search,
             data if data is None or database else str(Path(data).absolute()),
@@ -237,9 +237,9 @@ def promote(
         )
     except ValueError as error:
         fail(str(error), 2)
-    print(held.reason)
+    print(comparison.reason)
     try:
-        version = enthrone(held, reason, forced=force, tolerance=tolerance)
+        version = promotion.promote(comparison, reason, forced=force, tolerance=tolerance)
     except ValueError as error:
         fail(f"{error} (--force promotes it nevertheless)", 1)
     except RuntimeError as error:
@@ -255,10 +255,10 @@ def rollback(
     from nettuner.flows.servers.logging_setup import keep_quiet
 
     keep_quiet(verbose=False)
-    from nettuner.flows.commands.promotion import undo
+    from nettuner.flows.commands import promotion
 
     try:
-        before, now = undo(_name(study), reason)
+        before, now = promotion.roll_back(_name(study), reason)
     except ValueError as error:
         fail(str(error), 2)
     print(f"the champion of {now.study} is version {now.number} again, instead of {before.number}")
@@ -270,16 +270,16 @@ def history(study: StudyName) -> None:
 
     keep_quiet(verbose=False)
     from nettuner.flows.commands.show import show_table
-    from nettuner.tasks.champion import registry as promote
+    from nettuner.tasks.champion import registry
     from nettuner.tasks.memory import store
     from nettuner.tasks.report import history as told
 
     name, client = _name(study), store.client()
-    versions = promote.versions(client, name)
+    versions = registry.versions(client, name)
     if not versions:
         fail(f"{name} has no versions yet; promote a search: nettuner promote {name}", 2)
     show_table(told.versions_table(versions))
-    show_table(told.moves_table(promote.moves(client, name)))
+    show_table(told.moves_table(registry.moves(client, name)))
 
 
 def _name(study: str) -> str:

@@ -9,16 +9,18 @@ import numpy as np
 from nettuner.flows.prefect_runs import events
 from nettuner.models.data.load import load
 from nettuner.models.production.drift import reference
-from nettuner.tasks.champion import registry as promote
-from nettuner.tasks.champion.compare import Challenger, Contest, contest, install
-from nettuner.tasks.champion.incoming import arrivals
+from nettuner.tasks.champion import compare as comparing
+from nettuner.tasks.champion import promote as promoting
+from nettuner.tasks.champion import registry
+from nettuner.tasks.champion.compare import Challenger, Comparison
+from nettuner.tasks.champion.incoming import incoming_rows
 from nettuner.tasks.champion.registry import Version
 from nettuner.tasks.memory import recall, store
 from nettuner.tasks.memory import tags as names
 from nettuner.tasks.named_study import data_of
 
 
-def challenge(
+def compare(
     study: str,
     search: str | None,
     data: str | None,
@@ -29,7 +31,7 @@ def challenge(
     margin: float,
     confidence: float,
     why: str,
-) -> Contest:
+) -> Comparison:
     """Compare the winner of a search with the champion.
 
     Args:
@@ -50,7 +52,7 @@ def challenge(
     dataset = load(source)
     held_out = dataset.raw_test
     if data is not None:
-        held_out = arrivals(data, source, database, newest).examples()
+        held_out = incoming_rows(data, source, database, newest).examples()
     rows = dataset.raw_train.rows
     challenger = Challenger(
         study,
@@ -60,7 +62,7 @@ def challenge(
         {} if isinstance(rows, np.ndarray) else reference(rows),
         dataset.fingerprint,
     )
-    return contest(
+    return comparing.compare(
         client,
         challenger,
         held_out,
@@ -71,26 +73,26 @@ def challenge(
     )
 
 
-def enthrone(held: Contest, why: str, *, forced: bool, tolerance: float) -> Version:
+def promote(comparison: Comparison, why: str, *, forced: bool, tolerance: float) -> Version:
     """Make the challenger the champion, and tell it.
 
     Raises:
         ValueError: it was not proved better, and nobody insists.
         UnfitError: the registered model does not answer as the challenger did.
     """
-    version = install(store.client(), held, why, forced=forced, tolerance=tolerance)
+    version = promoting.promote(store.client(), comparison, why, forced=forced, tolerance=tolerance)
     told = {"study": version.study, "version": version.number}
     _tell(events.PROMOTED, version.study, {**told, "reason": version.tags[names.REASON]})
     return version
 
 
-def undo(study: str, why: str) -> tuple[Version, Version]:
+def roll_back(study: str, why: str) -> tuple[Version, Version]:
     """Roll back, and tell it; gives the champion that was and the one that is.
 
     Raises:
         ValueError: there is nothing to roll back to.
     """
-    before, now = promote.rollback(store.client(), study, why)
+    before, now = registry.roll_back(store.client(), study, why)
     _tell(events.ROLLED_BACK, study, {"study": study, "from": before.number, "to": now.number})
     return before, now
 

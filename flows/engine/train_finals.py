@@ -12,7 +12,7 @@ from nettuner.flows.engine.search import Engine, SearchResult
 from nettuner.models.study import Stop
 from nettuner.tasks.champion.compare import Challenger
 from nettuner.tasks.champion.finals import Finals, finalists
-from nettuner.tasks.champion.frozen_data import Fresh
+from nettuner.tasks.champion.frozen_data import FrozenData
 from nettuner.tasks.memory import search_record, store
 from nettuner.tasks.memory import tags as names
 from nettuner.tasks.plan import make_plan
@@ -24,7 +24,7 @@ OTHER_SEED = 1_000_003
 
 
 def train_finals(
-    fresh: Fresh, searched: SearchResult, count: int, seeds: int
+    fresh: FrozenData, searched: SearchResult, count: int, seeds: int
 ) -> tuple[Challenger, PrefectFuture[Any] | None]:
     """Train the best few again, with seeds that the search did not use.
 

@@ -20,8 +20,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 Label = bool | int | float | str
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 Pair = tuple[str, str]
 
 # Texts that stand for a missing value: those of pandas.read_csv, and the "?" of the UCI archive.
@@ -62,7 +60,7 @@ class Number:
         """Features it turns into."""
         return 1 + self.missing
 
-    def encode(self, column: pd.Series[Any]) -> Floats:
+    def encode(self, column: pd.Series[Any]) -> NDArray[np.float64]:
         """Features of shape [rows, width].
 
         Raises:
@@ -96,7 +94,7 @@ class Category:
         """Features it turns into."""
         return len(self.categories) + self.other + self.missing
 
-    def encode(self, column: pd.Series[Any]) -> Floats:
+    def encode(self, column: pd.Series[Any]) -> NDArray[np.float64]:
         """Features of shape [rows, width]."""
         codes, found = texts(column)
         width = self.width
@@ -120,7 +118,7 @@ class Table:
         """Of one input."""
         return (sum(column.width for column in self.columns),)
 
-    def encode(self, rows: Any) -> Floats:
+    def encode(self, rows: Any) -> NDArray[np.float64]:
         """Features of shape [rows, features].
 
         Raises:
@@ -255,7 +253,7 @@ class Sentences:
         """Of one input."""
         return (self.source_length,)
 
-    def encode(self, rows: Any) -> Ints:
+    def encode(self, rows: Any) -> NDArray[np.int64]:
         """Tokens of shape [rows, source_length].
 
         Raises:
@@ -434,7 +432,7 @@ def join(pieces: Sequence[str], pair: Pair) -> list[str]:
     return joined
 
 
-def padded(rows: Sequence[Sequence[int]], length: int) -> Ints:
+def padded(rows: Sequence[Sequence[int]], length: int) -> NDArray[np.int64]:
     """Ids [rows, length], each row filled up with `PAD`."""
     filled = np.full((len(rows), length), PAD, dtype=np.int64)
     for ids, row in zip(rows, filled, strict=True):
@@ -449,7 +447,7 @@ def listed(names: Iterable[object], most: int = 20) -> str:
     return (", ".join(shown[:most]) or "nothing") + more
 
 
-def numbers(column: pd.Series[Any]) -> Floats:
+def numbers(column: pd.Series[Any]) -> NDArray[np.float64]:
     """Values of shape [rows]; NaN where they are missing or infinite.
 
     Raises:
@@ -476,7 +474,7 @@ def _number(value: Any, name: object) -> float:
         ) from None
 
 
-def days(column: pd.Series[Any]) -> Floats:
+def days(column: pd.Series[Any]) -> NDArray[np.float64]:
     """Dates as days since 1970-01-01, shape [rows]; NaN where they are missing.
 
     Raises:
@@ -501,10 +499,10 @@ def texts(column: pd.Series[Any]) -> tuple[NDArray[np.intp], list[str | None]]:
     The index of a missing value is -1.
     """
     codes, found = pd.factorize(column)
-    return codes, [None if is_missing(value) else _text(value) for value in found]
+    return codes, [None if is_missing(value) else plain_text(value) for value in found]
 
 
-def _text(value: Any) -> str:
+def plain_text(value: Any) -> str:
     """The same for 2, 2.0 and "2": one gap turns a column of integers into floats."""
     if isinstance(value, float | np.floating) and float(value).is_integer():
         return str(int(value))

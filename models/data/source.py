@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Annotated, Literal, get_args
 
 from pydantic import (
@@ -16,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from nettuner.models.did_you_mean import did_you_mean
 from nettuner.models.space import Number
 
 Share = Annotated[Number, Field(gt=0, lt=1)]
@@ -228,8 +228,7 @@ def _named(given: object) -> object:
     if not isinstance(given, str):
         return given
     if given not in NAMES:
-        near = difflib.get_close_matches(given, NAMES, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else "choose one of them"
+        hint = did_you_mean(given, NAMES).strip() or "choose one of them"
         raise ValueError(f"must be one of {', '.join(NAMES)}, got {given!r:.60}; {hint}")
     return {"source": "numbers"} if given == "numbers" else {"source": "builtin", "name": given}
 

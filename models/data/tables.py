@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import io
 import warnings
 from typing import Any
@@ -20,6 +19,7 @@ from nettuner.models.data.preprocessing import MISSING, Preprocessing, is_missin
 from nettuner.models.data.source import Csv, Parquet, Source, TaskKind
 from nettuner.models.data.split import split
 from nettuner.models.data.target import read_target
+from nettuner.models.did_you_mean import did_you_mean
 
 
 def load_csv(source: Csv) -> Dataset:
@@ -140,9 +140,8 @@ def find_target(columns: list[str], target: str | int) -> str:
         )
     if target in columns:
         return target
-    close = difflib.get_close_matches(target, columns, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
-    raise ValueError(f"no column named {target!r}; the table has: {listed(columns)}{hint}")
+    hint = did_you_mean(target, columns)
+    raise ValueError(f"no column named {target!r}; {hint}the table has: {listed(columns)}")
 
 
 def table_dataset(

@@ -19,7 +19,9 @@ class NoDataError(ValueError):
     """There is nothing to read yet."""
 
 
-def read_feed(data: str, like: AnySource, database: str | None = None, newest: int = 1) -> Feed:
+def read_incoming(
+    data: str, like: AnySource, database: str | None = None, newest: int = 1
+) -> Incoming:
     """Read what is there now.
 
     Args:
@@ -42,10 +44,10 @@ def read_feed(data: str, like: AnySource, database: str | None = None, newest: i
     if table.empty:
         raise NoDataError(f"no rows in {', '.join(names)}")
     column = find_target(list(table.columns), target) if isinstance(target, int) else target
-    return Feed(table, column, tuple(names))
+    return Incoming(table, column, tuple(names))
 
 
-class Feed:
+class Incoming:
     """Rows from production.
 
     Args:

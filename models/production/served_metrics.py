@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from nettuner.models.arrays import Floats
+from nettuner.models.data.preprocessing import plain_text
 from nettuner.models.data.source import TaskKind
 from nettuner.models.study import Direction
 
-Floats = NDArray[np.float64]
 # A probability below this counts as this: one row that is impossible must not decide everything.
 LEAST_PROBABILITY = 1e-7
 
@@ -90,13 +90,12 @@ def constant(task: TaskKind, truth: Sequence[Any], name: str) -> pd.DataFrame:
 
 
 def named(label: object) -> str:
-    """The same text for 2, 2.0 and "2": one gap turns a column of whole numbers into others."""
-    text = str(label).strip()
+    """A label as text, the same for 2, 2.0, "2" and the "2.0" in a column's name."""
+    text = plain_text(label)
     try:
-        number = float(text)
+        return plain_text(float(text))
     except ValueError:
         return text
-    return str(int(number)) if number.is_integer() else text
 
 
 def _right(truth: Sequence[Any], answers: pd.DataFrame) -> Floats:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from nettuner.models.data.preprocessing import plain_text
+
 # Changing it would bring rows that were set aside into training.
 KEY = "nettuner-aside-1"
 
@@ -46,9 +48,7 @@ def set_aside(table: pd.DataFrame, share: float) -> Divided:
 
 
 def _text(value: object) -> str:
-    """The same for 2, 2.0 and "2", and for all that is missing: files differ in their types."""
+    """A value as text; all that is missing is alike, for files differ in their types."""
     if value is None or value is pd.NA or value != value:
         return ""
-    if isinstance(value, float | np.floating) and float(value).is_integer():
-        return str(int(value))
-    return str(value).strip()
+    return plain_text(value)

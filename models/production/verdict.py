@@ -11,7 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import bootstrap
 
-from nettuner.models.production.served_metrics import Floats, Measure
+from nettuner.models.arrays import Floats
+from nettuner.models.production.served_metrics import Measure
 
 RESAMPLES = 4999
 # Index numbers that are drawn at once, so that large sets of rows need no large memory.

@@ -160,10 +160,6 @@ class Space(RootModel[dict[str, AnyDimension]]):
                 found[name] = self.root[name].from_unit(units[name])
         return {name: found[name] for name in self.root if name in found}
 
-    def to_units(self, params: Params) -> dict[str, float]:
-        """Where each hyperparameter of a configuration lies in its unit interval."""
-        return {name: self[name].to_unit(value) for name, value in params.items()}
-
     def sample(self, rng: Generator) -> dict[str, Any]:
         """One configuration drawn from the distributions; uses one number per dimension."""
         return self.from_units(

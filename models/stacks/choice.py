@@ -11,7 +11,7 @@ import functools
 import math
 import random
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,11 +21,11 @@ import torch
 from torch import nn
 
 from nettuner.models.data.dataset import Dataset
-from nettuner.models.learner import Learner
+from nettuner.models.learner import Learner, Now
 from nettuner.models.stacks import program
 from nettuner.models.stacks.evaluation import seconds
 from nettuner.models.stacks.stack import MOST_BYTES, Programs, Stack
-from nettuner.models.training.loop import Descent, batch, tensors
+from nettuner.models.training.loop import TrainingStep, batch, tensors
 
 # Of the time that training one by one would take, measuring may cost this share.
 SHARE = 0.1
@@ -39,12 +39,11 @@ STEPS = 4
 # Structures whose speeds and programs are kept; those least recently used make room.
 MOST_STRUCTURES = 32
 
-Params = Mapping[str, Any]
 Seed = tuple[int, ...]
 
 
 @dataclass(frozen=True)
-class Pace:
+class StackChoice:
     """A way to train.
 
     Args:
@@ -71,7 +70,7 @@ class Speeds:
     """
 
     alone: float
-    stacked: dict[Pace, float] = field(default_factory=dict)
+    stacked: dict[StackChoice, float] = field(default_factory=dict)
     programs: Programs = field(default_factory=Programs)
     reason: str | None = None
     spent: float = 0.0
@@ -82,13 +81,13 @@ class Speeds:
         """What one more try is expected to cost [s]: somewhat more than those before."""
         return 1.5 * self.spent / len(self.stacked) if self.stacked else FIRST_TRY
 
-    def best(self, members: int) -> Pace:
+    def best(self, members: int) -> StackChoice:
         """The fastest way known for so many members."""
         if self.reason is not None:
-            return Pace()
-        known = {pace: t for pace, t in self.stacked.items() if pace.size <= members}
-        pace = min(known, key=lambda p: known[p], default=Pace())
-        return pace if known and known[pace] < GAIN * self.alone else Pace()
+            return StackChoice()
+        known = {choice: t for choice, t in self.stacked.items() if choice.size <= members}
+        choice = min(known, key=lambda p: known[p], default=StackChoice())
+        return choice if known and known[choice] < GAIN * self.alone else StackChoice()
 
 
 SPEEDS: OrderedDict[Any, Speeds] = OrderedDict()
@@ -106,13 +105,13 @@ def generators_kept() -> Iterator[None]:
         np.random.set_state(numpys)  # noqa: NPY002
 
 
-def measured(
+def choose(
     learner: Learner,
     dataset: Dataset,
-    params: Sequence[Params],
+    params: Sequence[Now],
     seeds: Sequence[Seed],
     steps: int,
-) -> tuple[Pace, Speeds]:
+) -> tuple[StackChoice, Speeds]:
     """How to train these members, and where their recorded programs are kept.
 
     Args:
@@ -143,7 +142,7 @@ def _measure(
     speeds: Speeds,
     learner: Learner,
     dataset: Dataset,
-    params: Sequence[Params],
+    params: Sequence[Now],
     seeds: Sequence[Seed],
     steps: int,
 ) -> None:
@@ -152,13 +151,13 @@ def _measure(
     ways = _ways(learner, params[0])
     fastest = speeds.alone
     for size in sorted({min(size, len(params)) for size in SIZES} - {1}):
-        for pace in [Pace(size, way) for way in ways]:
-            if pace in speeds.stacked:
+        for choice in [StackChoice(size, way) for way in ways]:
+            if choice in speeds.stacked:
                 continue
             if speeds.reason or speeds.spent + speeds.next_try > budget:
                 return
             speeds.spent += seconds(
-                functools.partial(_try, speeds, learner, dataset, params, seeds, pace)
+                functools.partial(_try, speeds, learner, dataset, params, seeds, choice)
             )
         known = {p: t for p, t in speeds.stacked.items() if p.size == size}
         best = min(known, key=lambda p: known[p])
@@ -168,7 +167,7 @@ def _measure(
         ways, fastest = (best.convolve_one_by_one,), known[best]
 
 
-def _ways(learner: Learner, params: Params) -> tuple[bool, ...]:
+def _ways(learner: Learner, params: Now) -> tuple[bool, ...]:
     """Whether convolutions one by one are worth a try."""
     networks = learner.networks(params)
     parts = [part for network in networks.values() for part in network.modules()]
@@ -179,15 +178,15 @@ def _try(
     speeds: Speeds,
     learner: Learner,
     dataset: Dataset,
-    params: Sequence[Params],
+    params: Sequence[Now],
     seeds: Sequence[Seed],
-    pace: Pace,
+    choice: StackChoice,
 ) -> None:
     """Measure one way; a learner that cannot be stacked in any is not tried again."""
     try:
-        speeds.stacked[pace] = _stacked(speeds, learner, dataset, params, seeds, pace)
+        speeds.stacked[choice] = _stacked(speeds, learner, dataset, params, seeds, choice)
     except Exception as error:  # whatever a user's learner cannot do in a stack
-        speeds.stacked[pace] = math.inf
+        speeds.stacked[choice] = math.inf
         ways = len(_ways(learner, params[0]))
         if len(speeds.stacked) >= ways and not any(map(math.isfinite, speeds.stacked.values())):
             speeds.reason = str(error)
@@ -199,18 +198,18 @@ def _seconds(step: Callable[[int], object]) -> float:
     return min(seconds(functools.partial(step, at)) for at in range(1, STEPS))
 
 
-def _alone(learner: Learner, dataset: Dataset, params: Params, seed: Seed) -> float:
+def _alone(learner: Learner, dataset: Dataset, params: Now, seed: Seed) -> float:
     """Seconds of one step of one member by the ordinary loop."""
     learner = copy.copy(learner)
     now = learner.now(params)
     inputs, targets = tensors(dataset.train)
     networks = learner.networks(params)
-    descent = Descent(learner, networks, now)
+    training = TrainingStep(learner, networks, now)
     keys = [torch.zeros((), dtype=torch.int32) for _ in networks]
 
     def step(at: int) -> None:
         rows = batch(len(targets), now["batch_size"], at, seed)
-        for _ in descent.step((inputs, targets), rows, at, keys):
+        for _ in training.step((inputs, targets), rows, at, keys):
             pass
 
     return _seconds(step)
@@ -220,17 +219,17 @@ def _stacked(
     speeds: Speeds,
     learner: Learner,
     dataset: Dataset,
-    params: Sequence[Params],
+    params: Sequence[Now],
     seeds: Sequence[Seed],
-    pace: Pace,
+    choice: StackChoice,
 ) -> float:
     """Seconds of one step of one member as part of a stack."""
     stack = Stack(
         learner,
-        params[: pace.size],
-        seeds[: pace.size],
+        params[: choice.size],
+        seeds[: choice.size],
         speeds.programs,
-        convolve_one_by_one=pace.convolve_one_by_one,
+        convolve_one_by_one=choice.convolve_one_by_one,
     )
     inputs, targets = tensors(dataset.train)
 
@@ -238,4 +237,4 @@ def _stacked(
         with torch.no_grad():
             stack.train(inputs, targets, np.array([at]))
 
-    return _seconds(step) / pace.size
+    return _seconds(step) / choice.size

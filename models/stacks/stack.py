@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from nettuner.models.learner import Learner
+from nettuner.models.learner import Learner, Now
 from nettuner.models.stacks.optimiser import KINDS, StackedOptimiser
 from nettuner.models.stacks.program import Gradients, Tensors, Together, gradients
 from nettuner.models.stacks.structure import check_alike, divided
@@ -25,7 +25,6 @@ from nettuner.models.training import checkpoint, optimiser
 from nettuner.models.training.loop import draw_seed, seeded, shuffled, steps_per_epoch
 from nettuner.models.training.randomness import step_keys
 
-Params = Mapping[str, Any]
 Seed = tuple[int, ...]
 Program = Callable[..., Any]
 
@@ -65,7 +64,7 @@ class Stack:
     def __init__(
         self,
         learner: Learner,
-        params: Sequence[Params],
+        params: Sequence[Now],
         seeds: Sequence[Seed],
         programs: dict[Any, Program],
         *,
@@ -96,7 +95,7 @@ class Stack:
     def __len__(self) -> int:
         return len(self.seeds)
 
-    def _fresh(self, params: Params, seed: Seed) -> dict[str, nn.Module]:
+    def _fresh(self, params: Now, seed: Seed) -> dict[str, nn.Module]:
         with seeded(*seed):
             return self.learner.networks(params)
 

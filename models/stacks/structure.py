@@ -10,13 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nettuner.models.learner import Learner
+from nettuner.models.learner import Learner, Now
 from nettuner.models.stacks.program import Tensors, Together, UnstackableError
 
-Params = Mapping[str, Any]
 
-
-def structure(learner: type[Learner], params: Params) -> tuple[tuple[str, Any], ...]:
+def structure(learner: type[Learner], params: Now) -> tuple[tuple[str, Any], ...]:
     """What must agree between the members of a stack: all that is structural or no number."""
     structural = learner.structural()
     return tuple(
@@ -32,7 +30,7 @@ def is_number(value: object) -> bool:
 
 
 def divided(
-    learner: Learner, params: Sequence[Params], nows: Sequence[Params]
+    learner: Learner, params: Sequence[Now], nows: Sequence[Now]
 ) -> tuple[dict[str, Any], Tensors]:
     """What all members share, and as tensors [members] what each has of its own.
 

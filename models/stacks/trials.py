@@ -10,7 +10,7 @@ from nettuner.models import learners
 from nettuner.models.data.dataset import Dataset
 from nettuner.models.data.load import load
 from nettuner.models.learner import Learner
-from nettuner.models.stacks.choice import Pace, Speeds, measured
+from nettuner.models.stacks.choice import Speeds, StackChoice, choose
 from nettuner.models.stacks.program import UnstackableError
 from nettuner.models.stacks.stack import Stack
 from nettuner.models.stacks.training import fit_stack
@@ -54,14 +54,14 @@ def _run_together(jobs: Sequence[Job], keep_all: bool) -> list[Outcome | Failure
     length = jobs[0].study.length
     steps = total_steps(length, len(dataset.train), learner.now(params[0])["batch_size"])
     try:
-        pace, speeds = measured(learner, dataset, params, seeds, steps)
+        choice, speeds = choose(learner, dataset, params, seeds, steps)
     except Exception:  # one of them fails even alone, and is to fail by itself
-        pace, speeds = Pace(), Speeds(math.inf)
+        choice, speeds = StackChoice(), Speeds(math.inf)
     outcomes: list[Outcome | Failure] = []
     while len(outcomes) < len(jobs):
-        size = 1 if speeds.reason else pace.size
+        size = 1 if speeds.reason else choice.size
         chunk = jobs[len(outcomes) : len(outcomes) + size]
-        outcomes += _run_chunk(chunk, learner, dataset, length, pace, speeds)
+        outcomes += _run_chunk(chunk, learner, dataset, length, choice, speeds)
         if not keep_all:
             _keep_best(jobs[: len(outcomes)], outcomes)
     return outcomes
@@ -72,7 +72,7 @@ def _run_chunk(
     learner: Learner,
     dataset: Dataset,
     length: Length,
-    pace: Pace,
+    choice: StackChoice,
     speeds: Speeds,
 ) -> list[Outcome | Failure]:
     if len(jobs) == 1:
@@ -83,7 +83,7 @@ def _run_chunk(
             [job.proposal.params for job in jobs],
             [trial_seed(job.study, job.proposal) for job in jobs],
             speeds.programs,
-            convolve_one_by_one=pace.convolve_one_by_one,
+            convolve_one_by_one=choice.convolve_one_by_one,
         )
         return _run_stacked(jobs, stack, dataset, length)
     except UnstackableError as error:

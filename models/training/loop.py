@@ -64,7 +64,7 @@ def tensors(split: Split) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(split.inputs), torch.from_numpy(split.targets)
 
 
-class Descent:
+class TrainingStep:
     """The networks of one training with an optimiser for each.
 
     Args:
@@ -144,8 +144,8 @@ def fit(
     held_out = tensors(dataset.validation)
     with seeded(*seed):
         networks = learner.networks(params)
-    descent = Descent(learner, networks, now)
-    done = checkpoint.load(start, networks, descent.optimisers) if start else 0
+    training = TrainingStep(learner, networks, now)
+    done = checkpoint.load(start, networks, training.optimisers) if start else 0
     draws = np.array([draw_seed(seed)])
     for round_ in range(done + 1, (until or length.rounds) + 1):
         steps = steps_of(round_, length, len(targets), now["batch_size"])
@@ -156,20 +156,20 @@ def fit(
         with seeded(*seed, round_):
             for step, *own in zip(steps.tolist(), *keys, strict=True):
                 rows = batch(len(targets), now["batch_size"], step, seed)
-                for name, value in descent.step((inputs, targets), rows, step, own):
+                for name, value in training.step((inputs, targets), rows, step, own):
                     if not math.isfinite(value):
                         raise DivergedError(
                             f"the loss of {name} is {value} at step {step + 1}, round {round_}"
                         )
                     losses[name].append(value)
-        rates = {name: o.param_groups[0]["lr"] for name, o in descent.optimisers.items()}
+        rates = {name: o.param_groups[0]["lr"] for name, o in training.optimisers.items()}
         metrics = summary(losses, rates, now, int(steps[-1]))
         metrics |= measure(learner, networks, held_out, "val", (*seed, round_))
         if watch:
             watch(round_, networks)
         yield round_, metrics
     if end:
-        checkpoint.save(end, networks, descent.optimisers, until or length.rounds)
+        checkpoint.save(end, networks, training.optimisers, until or length.rounds)
 
 
 def summary(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ from nettuner.models.data.source import TaskKind
 from nettuner.models.production.drift import Reference
 from nettuner.models.production.served_metrics import constant, measure
 from nettuner.models.production.verdict import Verdict, judge
-from nettuner.tasks.champion import registry as promote
+from nettuner.tasks.champion import registry
 from nettuner.tasks.champion.ask_model import answers
 from nettuner.tasks.memory import store
 from nettuner.tasks.memory import tags as names
@@ -50,8 +49,8 @@ class Challenger:
 
 
 @dataclass(frozen=True)
-class Contest:
-    """A comparison that was held.
+class Comparison:
+    """A comparison of the champion with a challenger.
 
     Args:
         challenger: Who challenged.
@@ -75,7 +74,7 @@ class Contest:
     @property
     def reason(self) -> str:
         """The decision, as a sentence."""
-        return f"challenger against {_named(self.champion)}: {self.verdict.reason}"
+        return f"challenger against {named(self.champion)}: {self.verdict.reason}"
 
     @property
     def url(self) -> str:
@@ -83,7 +82,7 @@ class Contest:
         return store.run_url(self.experiment_id, self.run_id)
 
 
-def contest(
+def compare(
     mlflow: MlflowClient,
     challenger: Challenger,
     held_out: Labelled,
@@ -92,8 +91,8 @@ def contest(
     confidence: float,
     why: str,
     metric: str | None = None,
-) -> Contest:
-    """Hold a comparison and record it as a run of its own in the study's experiment.
+) -> Comparison:
+    """Compare, and record it as a run of its own in the study's experiment.
 
     Where there is no champion yet, the challenger has to beat the best constant answer.
 
@@ -110,8 +109,8 @@ def contest(
         ValueError: the metric cannot be compared, there are too few rows, or a model refuses them.
     """
     scale = measure(challenger.task, metric or challenger.metric)
-    model = promote.model_of(mlflow, challenger.run_id)
-    champion = promote.champion(mlflow, challenger.study)
+    model = registry.model_of(mlflow, challenger.run_id)
+    champion = registry.champion(mlflow, challenger.study)
     if champion is None:
         (new,) = answers([model], held_out.rows)
         old = constant(challenger.task, held_out.truth, scale.name)
@@ -119,7 +118,7 @@ def contest(
         old, new = answers([champion.uri, model], held_out.rows)
     verdict = judge(scale, held_out.truth, old, new, margin, confidence)
     run = _recorded(mlflow, challenger, champion, verdict, why)
-    return Contest(
+    return Comparison(
         challenger,
         model,
         champion,
@@ -131,7 +130,8 @@ def contest(
     )
 
 
-def _named(version: Version | None) -> str:
+def named(version: Version | None) -> str:
+    """A champion in words; without one, what stands in its place."""
     return NOBODY if version is None else f"version {version.number}"
 
 
@@ -145,7 +145,7 @@ def _recorded(
     """Keep a verdict, with what later checks compare the inputs with."""
     experiment = store.find_experiment(mlflow, challenger.study)
     assert experiment is not None  # the challenger was trained in it
-    against = _named(champion)
+    against = named(champion)
     told = "proved better" if verdict.passed else "not proved better"
     run = mlflow.create_run(
         experiment.experiment_id,
@@ -176,60 +176,3 @@ def _recorded(
     mlflow.log_dict(run_id, challenger.reference, REFERENCE)
     mlflow.set_terminated(run_id)
     return run
-
-
-def install(
-    mlflow: MlflowClient, held: Contest, why: str, *, forced: bool = False, tolerance: float = 0.0
-) -> Version:
-    """Register the challenger and make it the champion.
-
-    Args:
-        mlflow: The client.
-        held: The contest.
-        why: What led to it.
-        forced: Whether somebody insisted on it, whatever the verdict.
-        tolerance: How much worse than the pessimistic end of its interval it may get before a
-            check calls it degraded, in units of the metric.
-
-    Raises:
-        ValueError: it is not proved better, and nobody insists.
-        UnfitError: the registered model does not answer as the challenger did, or the champion is
-            another one than that which was compared.
-    """
-    verdict = held.verdict
-    if not (verdict.passed or forced):
-        raise ValueError(f"not promoted: {held.reason}")
-    now = promote.champion(mlflow, held.challenger.study)
-    if (now and now.number) != (held.champion and held.champion.number):
-        raise promote.UnfitError(
-            f"a challenger must be proved better than the champion, got one that was compared with "
-            f"{_named(held.champion)} while {_named(now)} is the champion now; compare anew"
-        )
-    version = promote.register(
-        mlflow,
-        held.challenger.study,
-        held.model,
-        held.challenger.run_id,
-        tags_of(held, why, forced and not verdict.passed, tolerance),
-    )
-    promote.crown(mlflow, version, held.held_out.rows, held.answered)
-    return version
-
-
-def tags_of(held: Contest, why: str, forced: bool, tolerance: float) -> Mapping[str, str]:
-    """What a version tells of how it came to be."""
-    verdict = held.verdict
-    worse = tolerance if verdict.direction == "minimize" else -tolerance
-    return {
-        names.REASON: f"{why}; {held.reason}" if why else held.reason,
-        names.METRIC: verdict.metric,
-        names.DIRECTION: verdict.direction,
-        names.VALUE: repr(verdict.challenger),
-        names.THRESHOLD: repr(verdict.worst + worse),
-        names.GATE: held.run_id,
-        names.GAIN: f"{verdict.gain:.6g} ({verdict.low:.6g} to {verdict.high:.6g})",
-        names.TRAINED_ON: held.challenger.fingerprint,
-        names.SEARCH_PAGE: store.run_url(held.experiment_id, held.challenger.run_id),
-        names.GATE_PAGE: held.url,
-        **({names.FORCED: "yes: it was not proved better"} if forced else {}),
-    }

@@ -1,4 +1,4 @@
-"""Fresh data frozen for a retuning: what is searched on, and what only the gate sees."""
+"""FrozenData data frozen for a retuning: what is searched on, and what only the gate sees."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nettuner.models.data.labelled import Labelled
 from nettuner.models.data.load import load
 from nettuner.models.data.source import Parquet, TaskKind
 from nettuner.models.production.drift import Reference, reference
-from nettuner.models.production.incoming import Feed, as_labelled
+from nettuner.models.production.incoming import Incoming, as_labelled
 from nettuner.models.production.set_aside import set_aside
 from nettuner.models.production.verdict import FEWEST_ROWS
 from nettuner.models.study import Study
@@ -21,7 +21,7 @@ FEWEST_TO_SEARCH = 20
 
 
 @dataclass(frozen=True, eq=False)
-class Fresh:
+class FrozenData:
     """A study on fresh data.
 
     Args:
@@ -37,19 +37,19 @@ class Fresh:
     reference: Reference
 
 
-def freeze(study: Study, feed: Feed, share: float, task: TaskKind) -> Fresh:
+def freeze(study: Study, incoming: Incoming, share: float, task: TaskKind) -> FrozenData:
     """Set rows aside, and write the others down, so that everybody reads the same ones.
 
     Args:
         study: To be searched again.
-        feed: Rows as they came.
+        incoming: Rows as they came.
         share: Of the rows, to be set aside.
         task: What is predicted.
 
     Raises:
         ValueError: too few rows have a true answer.
     """
-    divided = set_aside(feed.labelled, share)
+    divided = set_aside(incoming.labelled, share)
     for rows, least, what in (
         (divided.open, FEWEST_TO_SEARCH, "to search on"),
         (divided.aside, FEWEST_ROWS, "set aside for the comparison"),
@@ -57,9 +57,10 @@ def freeze(study: Study, feed: Feed, share: float, task: TaskKind) -> Fresh:
         if len(rows) < least:
             raise ValueError(
                 f"a retuning needs at least {least} labelled rows {what}, got {len(rows)} of "
-                f"{len(feed.labelled)} in {', '.join(feed.names)}; wait for more or take more files"
+                f"{len(incoming.labelled)} in {', '.join(incoming.names)}; "
+                "wait for more or take more files"
             )
-    mark = fingerprint.of_table(divided.open, feed.target)
+    mark = fingerprint.of_table(divided.open, incoming.target)
     folder = home() / "data" / study.name / mark
     folder.mkdir(parents=True, exist_ok=True)
     for name, rows in (("open", divided.open), ("aside", divided.aside)):
@@ -69,7 +70,7 @@ def freeze(study: Study, feed: Feed, share: float, task: TaskKind) -> Fresh:
     source = Parquet(
         source="parquet",
         path=str(folder / "open.parquet"),
-        target=feed.target,
+        target=incoming.target,
         task=task if task != "translation" else None,
         validation=given.validation,
         test=given.test,
@@ -78,7 +79,9 @@ def freeze(study: Study, feed: Feed, share: float, task: TaskKind) -> Fresh:
     changed = study.model_copy(update={"data": source})
     trained = load(source).raw_train.rows
     assert isinstance(trained, pd.DataFrame)
-    return Fresh(changed, task, as_labelled(divided.aside, feed.target), reference(trained))
+    return FrozenData(
+        changed, task, as_labelled(divided.aside, incoming.target), reference(trained)
+    )
 
 
 def _write(rows: pd.DataFrame, path: object) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from nettuner.models.data.source import AnySource
-from nettuner.models.production.incoming import Feed, read_feed
+from nettuner.models.production.incoming import Incoming, read_incoming
 from nettuner.tasks.home import home
 
 
-def arrivals(data: str, like: AnySource, database: str | None, newest: int) -> Feed:
+def incoming_rows(data: str, like: AnySource, database: str | None, newest: int) -> Incoming:
     """Read what is there now; files are relative to the home, wherever the flow runs.
 
     Args:
@@ -21,4 +21,4 @@ def arrivals(data: str, like: AnySource, database: str | None, newest: int) -> F
         ValueError: it cannot be read.
     """
     where = data if database is not None else str(home() / data)
-    return read_feed(where, like, database, newest)
+    return read_incoming(where, like, database, newest)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from nettuner.models.data import fingerprint
 from nettuner.models.data.source import TaskKind
 from nettuner.models.production.drift import Drift, Reference, drifts
-from nettuner.models.production.incoming import Feed
+from nettuner.models.production.incoming import Incoming
 from nettuner.models.production.served_metrics import measure
 from nettuner.tasks.champion.ask_model import answers
 from nettuner.tasks.champion.compare import REFERENCE
@@ -74,7 +74,7 @@ class Check:
 
 
 def check(
-    mlflow: MlflowClient, version: Version, task: TaskKind, feed: Feed, limits: Limits
+    mlflow: MlflowClient, version: Version, task: TaskKind, incoming: Incoming, limits: Limits
 ) -> Check:
     """Measure the champion on what came in, and record it.
 
@@ -85,25 +85,25 @@ def check(
         mlflow: The client.
         version: The champion.
         task: What is predicted.
-        feed: The newest data.
+        incoming: The newest data.
         limits: When it is degraded.
 
     Raises:
         ValueError: columns are missing, or the model refuses the rows.
     """
     course = _course(mlflow, version)
-    mark = fingerprint.of_table(feed.table, feed.target)
+    mark = fingerprint.of_table(incoming.table, incoming.target)
     breaches = int(course.data.tags.get(names.BREACHES, 0))
     url = store.run_url(course.info.experiment_id, course.info.run_id)
-    nothing = _says_nothing(course, feed, mark, limits)
+    nothing = _says_nothing(course, incoming, mark, limits)
     if nothing is not None:
         outcome, message = nothing
         mlflow.set_tag(course.info.run_id, names.LATEST, f"{outcome}: {message}")
         return Check(outcome, message, version.number, breaches=breaches, url=url)
-    shifted = _drifts(mlflow, version, feed)
+    shifted = _drifts(mlflow, version, incoming)
     drifted = [drift for drift in shifted if drift.exceeds(limits.drift)]
     metric, threshold = version.tags[names.METRIC], float(version.tags[names.THRESHOLD])
-    value = _value(version, task, metric, feed, limits)
+    value = _value(version, task, metric, incoming, limits)
     worse = value is not None and _worse(version, value, threshold)
     breaches = breaches + 1 if worse or drifted else breaches if value is None else 0
     found = Check(
@@ -117,16 +117,18 @@ def check(
         breaches,
         url,
     )
-    _record(mlflow, course, found, shifted, len(feed.table), mark)
+    _record(mlflow, course, found, shifted, len(incoming.table), mark)
     return found
 
 
-def _says_nothing(course: Run, feed: Feed, mark: str, limits: Limits) -> tuple[str, str] | None:
+def _says_nothing(
+    course: Run, incoming: Incoming, mark: str, limits: Limits
+) -> tuple[str, str] | None:
     """Why the data say nothing about the champion, in two and in more words; None if they do."""
     if course.data.tags.get(names.SEEN) == mark:
-        return "no new data", f"{', '.join(feed.names)} was checked before"
-    if len(feed.table) < limits.rows:
-        few = f"{len(feed.table)} rows are too few to judge by, {limits.rows} are needed"
+        return "no new data", f"{', '.join(incoming.names)} was checked before"
+    if len(incoming.table) < limits.rows:
+        few = f"{len(incoming.table)} rows are too few to judge by, {limits.rows} are needed"
         return "too few rows", few
     return None
 
@@ -163,18 +165,18 @@ def _course(mlflow: MlflowClient, version: Version) -> Run:
     )
 
 
-def _drifts(mlflow: MlflowClient, version: Version, feed: Feed) -> list[Drift]:
+def _drifts(mlflow: MlflowClient, version: Version, incoming: Incoming) -> list[Drift]:
     with TemporaryDirectory() as folder:
         path = Path(mlflow.download_artifacts(version.tags[names.GATE], REFERENCE, folder))
         known: Reference = json.loads(path.read_text(encoding="utf-8"))
-    return drifts(known, feed.inputs)
+    return drifts(known, incoming.inputs)
 
 
 def _value(
-    version: Version, task: TaskKind, metric: str, feed: Feed, limits: Limits
+    version: Version, task: TaskKind, metric: str, incoming: Incoming, limits: Limits
 ) -> float | None:
     """The champion's metric; None where too few true answers are known."""
-    known = feed.examples()
+    known = incoming.examples()
     if len(known) < limits.rows:
         return None
     (found,) = answers([version.uri], known.rows)

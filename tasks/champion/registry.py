@@ -135,7 +135,7 @@ def register(
     )
 
 
-def crown(mlflow: MlflowClient, version: Version, rows: Any, expected: pd.DataFrame) -> None:
+def set_champion(mlflow: MlflowClient, version: Version, rows: Any, expected: pd.DataFrame) -> None:
     """Make a version the champion, after it was loaded back and answered as it should.
 
     Args:
@@ -148,7 +148,7 @@ def crown(mlflow: MlflowClient, version: Version, rows: Any, expected: pd.DataFr
         UnfitError: it answers otherwise; nothing was moved.
     """
     (found,) = answers([version.uri], rows)
-    if not same(found, expected):
+    if not answer_alike(found, expected):
         raise UnfitError(
             f"{version.uri} must answer as it did when it was judged, got other answers; "
             f"nothing was promoted: look at {version.uri} and promote anew"
@@ -166,7 +166,7 @@ def crown(mlflow: MlflowClient, version: Version, rows: Any, expected: pd.DataFr
     _journal(mlflow, version.study, "promotion", before, version.number, why)
 
 
-def same(found: pd.DataFrame, expected: pd.DataFrame) -> bool:
+def answer_alike(found: pd.DataFrame, expected: pd.DataFrame) -> bool:
     """Whether two models' answers are the same, up to the last digits."""
     if list(found.columns) != list(expected.columns) or len(found) != len(expected):
         return False
@@ -180,7 +180,7 @@ def same(found: pd.DataFrame, expected: pd.DataFrame) -> bool:
     return True
 
 
-def rollback(mlflow: MlflowClient, study: str, why: str) -> tuple[Version, Version]:
+def roll_back(mlflow: MlflowClient, study: str, why: str) -> tuple[Version, Version]:
     """Make the version before the champion the champion again, at once.
 
     Returns:

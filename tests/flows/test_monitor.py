@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from prefect.client.orchestration import get_client
 
-from nettuner.flows.commands.promotion import challenge, enthrone
+from nettuner.flows.commands import promotion
 from nettuner.flows.monitor import monitor
 from nettuner.flows.prefect_runs.events import DEGRADED
 
@@ -19,10 +19,10 @@ pytestmark = pytest.mark.slow
 def study(lab, table_search, tmp_path_factory):
     """The study `table` with a champion that is compared on all its rows."""
     path = table_search.study.data.path
-    held = challenge(
+    comparison = promotion.compare(
         "table", None, path, None, 1, metric=None, margin=0.0, confidence=0.95, why="a test"
     )
-    enthrone(held, "a test", forced=True, tolerance=0.5)
+    promotion.promote(comparison, "a test", forced=True, tolerance=0.5)
     return "table"
 
 

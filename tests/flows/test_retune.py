@@ -11,13 +11,13 @@ import pandas as pd
 import pytest
 from prefect.client.orchestration import get_client
 
-from nettuner.flows.commands.promotion import challenge
+from nettuner.flows.commands import promotion
 from nettuner.flows.engine import search, train_finals
 from nettuner.flows.prefect_runs.approval import Approval
 from nettuner.flows.prefect_runs.one_at_a_time import BusyError, one_at_a_time
 from nettuner.flows.retune import retune
-from nettuner.tasks.champion import registry as promote
-from nettuner.tasks.champion.compare import install
+from nettuner.tasks.champion import registry
+from nettuner.tasks.champion.promote import promote
 from nettuner.tasks.memory import recall
 from nettuner.tasks.memory import tags as names
 
@@ -80,7 +80,7 @@ def test_the_first_run_beats_the_best_constant_and_becomes_the_champion(lab, fir
     found = first.result()
     assert found.version == 1
     assert "against the best answer that ignores its input" in found.reason
-    champion = promote.champion(lab.mlflow, "clouds")
+    champion = registry.champion(lab.mlflow, "clouds")
     assert champion.number == 1
     assert champion.tags["nettuner.reason"].startswith("the first; challenger")
     # Half of the rows on each side: the best constant has a loss of log(2) = 0.69.
@@ -88,7 +88,7 @@ def test_the_first_run_beats_the_best_constant_and_becomes_the_champion(lab, fir
 
 
 def test_the_finals_train_the_best_configuration_with_seeds_of_their_own(lab, first):
-    champion = promote.champion(lab.mlflow, "clouds")
+    champion = registry.champion(lab.mlflow, "clouds")
     finals = lab.mlflow.get_run(champion.run_id)
     assert finals.data.tags["nettuner.kind"] == "finals"
     members = lab.mlflow.search_runs(
@@ -116,7 +116,7 @@ def test_a_challenger_that_is_not_better_by_the_margin_is_refused(lab, first, st
     state = begin(study, margin=1.0)
     assert ending(state) == "refused"
     assert "not proved better: challenger against version 1" in state.result().reason
-    assert promote.champion(lab.mlflow, "clouds").number == 1
+    assert registry.champion(lab.mlflow, "clouds").number == 1
     # This search began from what the first one had found.
     latest = recall.searches(lab.mlflow, "clouds")[-1]
     assert any(
@@ -194,13 +194,13 @@ def test_a_person_who_does_not_answer_has_said_no(lab, first, turned):
     state = decide(lab, turned, None)
     assert ending(state) == "declined"
     assert "nobody answered within 0.02 minutes" in state.message
-    assert promote.champion(lab.mlflow, "clouds").number == 1
+    assert registry.champion(lab.mlflow, "clouds").number == 1
 
 
 def test_a_person_who_agrees_is_named_with_the_version(lab, first, turned):
     state = decide(lab, turned, {"promote": True, "name": "the owner", "note": "on a Monday"})
     assert ending(state) == "promoted"
-    champion = promote.champion(lab.mlflow, "clouds")
+    champion = registry.champion(lab.mlflow, "clouds")
     assert champion.number == 2
     assert "approved by the owner: on a Monday" in champion.tags["nettuner.reason"]
 
@@ -213,29 +213,31 @@ def test_a_refusal_is_told_with_what_the_person_said():
 
 
 @pytest.fixture(scope="module")
-def held(lab, first):
+def comparison(lab, first):
     """The winner of the latest search, which learned of a world turned round, on the old one."""
-    return challenge(
+    return promotion.compare(
         "clouds", None, None, None, 1, metric=None, margin=0.0, confidence=0.95, why="a test"
     )
 
 
-def test_a_challenger_is_not_promoted_over_a_champion_that_it_was_not_compared_with(lab, held):
+def test_a_challenger_is_not_promoted_over_a_champion_that_it_was_not_compared_with(
+    lab, comparison
+):
     """While a person thought about it, somebody else promoted or rolled back."""
-    now = promote.champion(lab.mlflow, "clouds")
-    other = replace(held, champion=replace(now, number=now.number + 5))
-    with pytest.raises(promote.UnfitError, match=r"compared with version \d while version \d is"):
-        install(lab.mlflow, other, "a test", forced=True)
-    assert promote.champion(lab.mlflow, "clouds").number == now.number
+    now = registry.champion(lab.mlflow, "clouds")
+    other = replace(comparison, champion=replace(now, number=now.number + 5))
+    with pytest.raises(registry.UnfitError, match=r"compared with version \d while version \d is"):
+        promote(lab.mlflow, other, "a test", forced=True)
+    assert registry.champion(lab.mlflow, "clouds").number == now.number
 
 
-def test_what_is_not_proved_better_is_promoted_by_force_alone_and_says_so(lab, held):
-    assert not held.verdict.passed
-    before = promote.champion(lab.mlflow, "clouds").number
+def test_what_is_not_proved_better_is_promoted_by_force_alone_and_says_so(lab, comparison):
+    assert not comparison.verdict.passed
+    before = registry.champion(lab.mlflow, "clouds").number
     with pytest.raises(ValueError, match="not promoted: challenger against version"):
-        install(lab.mlflow, held, "a test")
-    assert promote.champion(lab.mlflow, "clouds").number == before
-    install(lab.mlflow, held, "a test", forced=True)
-    champion = promote.champion(lab.mlflow, "clouds")
+        promote(lab.mlflow, comparison, "a test")
+    assert registry.champion(lab.mlflow, "clouds").number == before
+    promote(lab.mlflow, comparison, "a test", forced=True)
+    champion = registry.champion(lab.mlflow, "clouds")
     assert champion.number > before
     assert champion.tags[names.FORCED] == "yes: it was not proved better"

@@ -15,12 +15,12 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 from pydantic.json_schema import SkipJsonSchema
 
+from nettuner.models.arrays import Floats
 from nettuner.models.space import Number, Params, Space, Value
 from nettuner.models.space.complete import completed
 from nettuner.models.space.lattice import lattice_of
 from nettuner.models.study import Count, Proposal, Study, Trial, free_numbers
 from nettuner.tasks.strategies import Seed, configured
-from nettuner.tasks.strategies.bayesian.axis import Floats
 from nettuner.tasks.strategies.bayesian.coordinates import Coordinates, identity
 
 if TYPE_CHECKING:

@@ -12,11 +12,9 @@ from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from nettuner.models.arrays import Floats
 from nettuner.models.space import Choice, Dimension, TruncatedNormal
-
-Floats = npt.NDArray[np.float64]
 
 # Whoever gives a range means its middle rather than its ends: like a Gaussian whose standard
 # deviation is this share of the axis. In many dimensions nearly all of a space lies near some end.

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.random import Generator
 
-from nettuner.tasks.strategies.bayesian.axis import Floats
+from nettuner.models.arrays import Floats
 from nettuner.tasks.strategies.bayesian.coordinates import Coordinates
 
 # Candidates drawn from the whole space, and how often each of the best trials is moved a little.

@@ -12,14 +12,11 @@ from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from numpy.random import Generator
 
+from nettuner.models.arrays import Bools, Floats, Ints
 from nettuner.models.space import Params, Space, same
-from nettuner.tasks.strategies.bayesian.axis import Floats, axis_of
-
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
+from nettuner.tasks.strategies.bayesian.axis import axis_of
 
 # Where an inactive dimension is put on its axis, and how far off that axis: so far that it is
 # about as unlike each of its values as these are unlike each other.

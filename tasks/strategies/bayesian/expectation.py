@@ -8,12 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import log_ndtr
 
+from nettuner.models.arrays import Floats, Ints
 from nettuner.models.study import Trial
-from nettuner.tasks.strategies.bayesian.axis import Floats
 from nettuner.tasks.strategies.bayesian.coordinates import Coordinates
 from nettuner.tasks.strategies.bayesian.gaussian_process import GaussianProcess, fitted
 from nettuner.tasks.strategies.bayesian.improvement import log_expected_improvement
-from nettuner.tasks.strategies.bayesian.long_history import Ints
 from nettuner.tasks.strategies.bayesian.targets import standardised
 
 # The distribution of a hyperparameter counts as much as this many trials do.

@@ -20,12 +20,11 @@ with warnings.catch_warnings():
     from skopt import Optimizer
     from skopt.learning import GaussianProcessRegressor
 
+from nettuner.models.arrays import Floats, Ints
 from nettuner.tasks.strategies.bayesian.long_history import thinned
 from nettuner.tasks.strategies.bayesian.marginal_likelihood import (
     JITTER,
     LEVEL,
-    Floats,
-    Ints,
     MarginalLikelihood,
     matern,
 )

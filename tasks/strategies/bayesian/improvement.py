@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from nettuner.models.arrays import Floats
 
 
 def log_expected_improvement(mean: Floats, std: Floats, best: float) -> Floats:

@@ -18,10 +18,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
+from nettuner.models.arrays import Floats, Ints
 
 # Means and standard deviations of the priors. The first is that of one dimension's length scale,
 # whose median grows with the square root of the number of dimensions: 0.37 of the axis for one.

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from nettuner.models.arrays import Floats
 
 # Scores further out than so many times the middle half's range count as that far.
 FAR = 2.0

@@ -27,19 +27,12 @@ from nettuner.models.training import checkpoint
 from nettuner.models.training.loop import facts, fit, measure, prepared, seeded, tensors
 from nettuner.models.training.winner import examine
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 REAL = Path(__file__).parents[4] / "shared" / "data" / "mnist_t10k"
 DIGITS = Builtin(name="digits")
 SMALL = DataFacts("classification", (1, 8, 8), 10)
 OBJECTIVES = ["non-saturating", "least-squares", "hinge"]
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """As trials have by default; more only get in each other's way."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def gan(data=SMALL):

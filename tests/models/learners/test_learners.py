@@ -23,6 +23,8 @@ from nettuner.models.training import optimiser
 from nettuner.models.training.loop import facts, fit, seeded, tensors
 from nettuner.models.training.winner import export
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 SETS = [
     Builtin(name="iris"),
     Builtin(name="diabetes"),
@@ -31,15 +33,6 @@ SETS = [
 ]
 LARGE = DataFacts("classification", (1, 28, 28), 10)
 SMALL = DataFacts("classification", (1, 8, 8), 10)
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """As trials have by default; more only get in each other's way."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def takes(name, data):

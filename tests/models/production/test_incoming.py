@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from nettuner.models.data.source import Builtin, Csv
-from nettuner.models.production.incoming import NoDataError, read_feed
+from nettuner.models.production.incoming import NoDataError, read_incoming
 from nettuner.models.production.set_aside import set_aside
 
 LIKE = Csv(path="train.csv", target="y")
@@ -27,25 +27,25 @@ def test_of_a_pattern_the_newest_files_count(tmp_path):
     write(tmp_path, "a.csv", [(2, "q")], at=200)
     write(tmp_path, "c.txt", [(3, "r")], at=300)
     pattern = str(tmp_path / "*.csv")
-    assert read_feed(pattern, LIKE).table["x"].tolist() == [2]
-    assert read_feed(pattern, LIKE, newest=5).table["x"].tolist() == [1, 2]
+    assert read_incoming(pattern, LIKE).table["x"].tolist() == [2]
+    assert read_incoming(pattern, LIKE, newest=5).table["x"].tolist() == [1, 2]
 
 
 def test_no_file_and_no_rows_are_said(tmp_path):
     with pytest.raises(NoDataError, match="no file"):
-        read_feed(str(tmp_path / "*.csv"), LIKE)
+        read_incoming(str(tmp_path / "*.csv"), LIKE)
     write(tmp_path, "a.csv", [], at=1)
     with pytest.raises(NoDataError, match="no rows"):
-        read_feed(str(tmp_path / "*.csv"), LIKE)
+        read_incoming(str(tmp_path / "*.csv"), LIKE)
 
 
 def test_a_file_is_read_as_the_studys_own(tmp_path):
     (tmp_path / "a.data").write_text("1;p\n2;?\n")
     like = Csv(path="train.data", target=-1, header=False, separator=";")
-    feed = read_feed(str(tmp_path / "a.data"), like)
-    assert feed.target == "1"
-    assert len(feed.table) == 2
-    assert feed.labelled["0"].tolist() == [1]
+    incoming = read_incoming(str(tmp_path / "a.data"), like)
+    assert incoming.target == "1"
+    assert len(incoming.table) == 2
+    assert incoming.labelled["0"].tolist() == [1]
 
 
 def test_a_query_is_a_feed(tmp_path):
@@ -54,42 +54,42 @@ def test_a_query_is_a_feed(tmp_path):
         connection.execute("create table sales (x, y, day)")
         connection.executemany("insert into sales values (?, ?, ?)", [(1, "p", 1), (2, None, 2)])
     address = f"sqlite:///{path}"
-    feed = read_feed("select x, y from sales order by day", LIKE, database=address)
-    assert feed.inputs["x"].tolist() == [1, 2]
-    assert feed.examples().truth == ("p",)
+    incoming = read_incoming("select x, y from sales order by day", LIKE, database=address)
+    assert incoming.inputs["x"].tolist() == [1, 2]
+    assert incoming.examples().truth == ("p",)
     with pytest.raises(
         ValueError, match=r"the query must run on the database, got .*no such table"
     ):
-        read_feed("select x from rents", LIKE, database=address)
+        read_incoming("select x from rents", LIKE, database=address)
 
 
 def test_rows_without_the_target_are_no_labelled_ones(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("x\n1\n2\n")
-    feed = read_feed(str(path), LIKE)
-    assert len(feed.inputs) == 2
-    assert len(feed.examples()) == 0
+    incoming = read_incoming(str(path), LIKE)
+    assert len(incoming.inputs) == 2
+    assert len(incoming.examples()) == 0
 
 
 def test_a_target_by_position_is_that_of_the_studys_own_file(tmp_path):
     write(tmp_path, "train.csv", [(1, "p")], at=1)
     like = Csv(path=str(tmp_path / "train.csv"), target=-1)
     (tmp_path / "new.csv").write_text("x\n1\n")
-    feed = read_feed(str(tmp_path / "new.csv"), like)
-    assert feed.target == "y"
-    assert feed.inputs["x"].tolist() == [1]
+    incoming = read_incoming(str(tmp_path / "new.csv"), like)
+    assert incoming.target == "y"
+    assert incoming.inputs["x"].tolist() == [1]
 
 
 def test_files_that_are_read_together_have_the_same_columns(tmp_path):
     write(tmp_path, "a.csv", [(1, "p")], at=1)
     (tmp_path / "b.csv").write_text("z,y\n1,p\n")
     with pytest.raises(ValueError, match="must have the same columns, got 'x', 'z' only in"):
-        read_feed(str(tmp_path / "*.csv"), LIKE, newest=2)
+        read_incoming(str(tmp_path / "*.csv"), LIKE, newest=2)
 
 
 def test_a_study_on_images_has_no_feed(tmp_path):
     with pytest.raises(ValueError, match=r"read as tables .* got a study on 'digits'"):
-        read_feed("a.csv", Builtin(name="digits"))
+        read_incoming("a.csv", Builtin(name="digits"))
 
 
 ROWS = pd.DataFrame({"x": range(2000), "y": np.arange(2000) % 3})

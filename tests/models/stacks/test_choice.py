@@ -13,26 +13,19 @@ from nettuner.models import learners
 from nettuner.models.data.load import load
 from nettuner.models.data.source import Builtin
 from nettuner.models.learner import Supervised
-from nettuner.models.stacks import choice as pace
-from nettuner.models.stacks.choice import Pace, Speeds, measured
+from nettuner.models.stacks import choice
+from nettuner.models.stacks.choice import Speeds, StackChoice, choose
 from nettuner.models.stacks.program import UnstackableError
 from nettuner.models.training.loop import facts
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """As trials have by default; more only get in each other's way."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(autouse=True)
 def speeds(monkeypatch):
     """What is measured here is forgotten."""
-    monkeypatch.setattr(pace, "SPEEDS", type(pace.SPEEDS)())
-    return pace.SPEEDS
+    monkeypatch.setattr(choice, "SPEEDS", type(choice.SPEEDS)())
+    return choice.SPEEDS
 
 
 DATA = load(Builtin(name="iris"))
@@ -43,9 +36,9 @@ def mlp():
     return learners.find("mlp")(facts(DATA))
 
 
-def choose(learner, members=9, steps=FOREVER, data=DATA, **params):
+def chosen(learner, members=9, steps=FOREVER, data=DATA, **params):
     given = [{"learning_rate": 0.001 * (k + 1), **params} for k in range(members)]
-    return measured(learner, data, given, [(0, k) for k in range(members)], steps)
+    return choose(learner, data, given, [(0, k) for k in range(members)], steps)
 
 
 @pytest.fixture
@@ -60,8 +53,8 @@ def tries(monkeypatch):
             raise answer
         return answer
 
-    monkeypatch.setattr(pace, "_stacked", stacked)
-    monkeypatch.setattr(pace, "_alone", lambda *_: 10.0)
+    monkeypatch.setattr(choice, "_stacked", stacked)
+    monkeypatch.setattr(choice, "_alone", lambda *_: 10.0)
     return found, takes
 
 
@@ -71,14 +64,18 @@ def tries(monkeypatch):
 @pytest.mark.parametrize(
     ("stacked", "members", "best"),
     [
-        ({}, 64, Pace()),
-        ({Pace(8): 5.0, Pace(32): 4.0}, 64, Pace(32)),
-        ({Pace(8): 5.0, Pace(32): 4.0}, 32, Pace(32)),
-        ({Pace(8): 5.0, Pace(32): 4.0}, 31, Pace(8)),
-        ({Pace(8): 5.0, Pace(32): 4.0}, 7, Pace()),
-        ({Pace(8): 5.0, Pace(8, True): 3.0, Pace(32): 4.0}, 64, Pace(8, True)),
-        ({Pace(8): 9.1}, 64, Pace()),  # hardly faster than 10
-        ({Pace(8): 20.0, Pace(32): 8.9}, 64, Pace(32)),
+        ({}, 64, StackChoice()),
+        ({StackChoice(8): 5.0, StackChoice(32): 4.0}, 64, StackChoice(32)),
+        ({StackChoice(8): 5.0, StackChoice(32): 4.0}, 32, StackChoice(32)),
+        ({StackChoice(8): 5.0, StackChoice(32): 4.0}, 31, StackChoice(8)),
+        ({StackChoice(8): 5.0, StackChoice(32): 4.0}, 7, StackChoice()),
+        (
+            {StackChoice(8): 5.0, StackChoice(8, True): 3.0, StackChoice(32): 4.0},
+            64,
+            StackChoice(8, True),
+        ),
+        ({StackChoice(8): 9.1}, 64, StackChoice()),  # hardly faster than 10
+        ({StackChoice(8): 20.0, StackChoice(32): 8.9}, 64, StackChoice(32)),
     ],
 )
 def test_the_fastest_way_for_so_many_members_is_taken_if_it_is_clearly_faster(
@@ -88,7 +85,7 @@ def test_the_fastest_way_for_so_many_members_is_taken_if_it_is_clearly_faster(
 
 
 def test_what_turned_out_to_be_impossible_is_not_chosen():
-    assert Speeds(10.0, {Pace(8): 1.0}, reason="keeps state").best(64) == Pace()
+    assert Speeds(10.0, {StackChoice(8): 1.0}, reason="keeps state").best(64) == StackChoice()
 
 
 # What is tried
@@ -97,49 +94,52 @@ def test_what_turned_out_to_be_impossible_is_not_chosen():
 def test_stacks_grow_as_long_as_they_get_faster(tries):
     found, takes = tries
     takes |= {8: 3.0, 32: 2.0, 64: 1.0}
-    assert choose(mlp(), 100)[0] == Pace(64)
-    assert found == [Pace(8), Pace(32), Pace(64)]
+    assert chosen(mlp(), 100)[0] == StackChoice(64)
+    assert found == [StackChoice(8), StackChoice(32), StackChoice(64)]
 
 
 def test_a_size_that_is_slower_is_the_last_that_is_tried(tries):
     found, takes = tries
     takes |= {8: 3.0, 32: 4.0}
-    assert choose(mlp(), 100)[0] == Pace(8)
-    assert found == [Pace(8), Pace(32)]
+    assert chosen(mlp(), 100)[0] == StackChoice(8)
+    assert found == [StackChoice(8), StackChoice(32)]
 
 
 def test_no_stack_is_tried_that_is_larger_than_there_are_members(tries):
-    choose(mlp(), 20)
-    assert tries[0] == [Pace(8), Pace(20)]
+    chosen(mlp(), 20)
+    assert tries[0] == [StackChoice(8), StackChoice(20)]
 
 
 def test_one_member_is_never_tried_as_a_stack(tries):
-    assert choose(mlp(), 1)[0] == Pace()
+    assert chosen(mlp(), 1)[0] == StackChoice()
     assert tries[0] == []
 
 
 def test_convolutions_are_tried_in_both_ways_and_then_in_the_faster(tries):
     found, takes = tries
     digits = load(Builtin(name="digits"))
-    takes |= {Pace(8, True): 2.0, Pace(8, False): 3.0, Pace(32, True): 1.0}
+    takes |= {StackChoice(8, True): 2.0, StackChoice(8, False): 3.0, StackChoice(32, True): 1.0}
     learner = learners.find("cnn")(facts(digits))
-    assert choose(learner, 32, data=digits)[0] == Pace(32, True)
-    assert found == [Pace(8, True), Pace(8, False), Pace(32, True)]
+    assert chosen(learner, 32, data=digits)[0] == StackChoice(32, True)
+    assert found == [StackChoice(8, True), StackChoice(8, False), StackChoice(32, True)]
 
 
 def test_where_one_way_of_convolving_is_impossible_the_other_is_taken(tries):
     takes = tries[1]
     digits = load(Builtin(name="digits"))
-    takes |= {Pace(8, True): UnstackableError("no second derivative"), Pace(8, False): 3.0}
+    takes |= {
+        StackChoice(8, True): UnstackableError("no second derivative"),
+        StackChoice(8, False): 3.0,
+    }
     learner = learners.find("cnn")(facts(digits))
-    assert choose(learner, 8, data=digits)[0] == Pace(8, False)
+    assert chosen(learner, 8, data=digits)[0] == StackChoice(8, False)
 
 
 def test_what_was_tried_is_not_tried_again(tries):
     learner = mlp()
     for _ in range(3):
-        choose(learner, 8)
-    assert tries[0] == [Pace(8)]
+        chosen(learner, 8)
+    assert tries[0] == [StackChoice(8)]
 
 
 @pytest.mark.parametrize("error", [UnstackableError("it branches"), IndexError("odd shapes")])
@@ -148,10 +148,10 @@ def test_a_learner_that_cannot_be_stacked_is_not_tried_again(tries, error):
     takes[8] = error
     learner = mlp()
     for _ in range(3):
-        way, speeds = choose(learner, 64)
-        assert way == Pace()
+        way, speeds = chosen(learner, 64)
+        assert way == StackChoice()
         assert str(error) in speeds.reason
-    assert found == [Pace(8)]
+    assert found == [StackChoice(8)]
 
 
 @pytest.mark.parametrize(
@@ -165,28 +165,28 @@ def test_a_learner_that_cannot_be_stacked_is_not_tried_again(tries, error):
 )
 def test_nothing_is_tried_that_costs_more_than_a_tenth_of_training(tries, members, steps, count):
     tries[1].update({8: 3.0, 32: 2.0, 64: 1.0})
-    choose(mlp(), members, steps)
+    chosen(mlp(), members, steps)
     assert len(tries[0]) == count
 
 
 def test_with_too_little_to_do_nothing_is_tried(tries, monkeypatch):
-    monkeypatch.setattr(pace, "_alone", lambda *_: 0.001)
+    monkeypatch.setattr(choice, "_alone", lambda *_: 0.001)
     # 0.1 * 0.001 s * 8 * 124 = 0.0992 s, and with one step more for each 0.1.
-    assert choose(mlp(), 8, 124)[0] == Pace()
+    assert chosen(mlp(), 8, 124)[0] == StackChoice()
     assert tries[0] == []
-    choose(mlp(), 8, 126)
-    assert tries[0] == [Pace(8)]
+    chosen(mlp(), 8, 126)
+    assert tries[0] == [StackChoice(8)]
 
 
 def test_memory_bounds_how_large_stacks_grow(monkeypatch):
     # A step's arrays: at least a batch of 64 rows of 64 hidden units of 4 bytes for each of 8.
     tried = []
-    inner = pace._stacked
-    monkeypatch.setattr(pace, "_stacked", lambda *a: tried.append(a[-1]) or inner(*a) * 0 + 0.001)
-    monkeypatch.setattr(pace, "_alone", lambda *_: 1.0)
-    monkeypatch.setattr(pace, "MOST_BYTES", 4 * 8 * 64 * 64 * 4)
-    assert choose(mlp(), 32)[0] == Pace(8)
-    assert tried == [Pace(8)]
+    inner = choice._stacked
+    monkeypatch.setattr(choice, "_stacked", lambda *a: tried.append(a[-1]) or inner(*a) * 0 + 0.001)
+    monkeypatch.setattr(choice, "_alone", lambda *_: 1.0)
+    monkeypatch.setattr(choice, "MOST_BYTES", 4 * 8 * 64 * 64 * 4)
+    assert chosen(mlp(), 32)[0] == StackChoice(8)
+    assert tried == [StackChoice(8)]
 
 
 # In earnest
@@ -194,8 +194,8 @@ def test_memory_bounds_how_large_stacks_grow(monkeypatch):
 
 def test_small_networks_are_stacked_whatever_the_machine():
     # Eight tiny networks in a stack take less than half of the time that they take alone.
-    way, speeds = choose(mlp(), 8)
-    assert way == Pace(8)
+    way, speeds = chosen(mlp(), 8)
+    assert way == StackChoice(8)
     assert 0 < speeds.stacked[way] < speeds.alone
     assert speeds.spent > 0
 
@@ -220,7 +220,7 @@ def test_measuring_leaves_learner_and_generators_alone():
     np.random.seed(7)  # noqa: NPY002
     random.seed(7)
     before = torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()  # noqa: NPY002
-    assert choose(learner)[0] == Pace()
+    assert chosen(learner)[0] == StackChoice()
     assert learner.seen == 0
     assert torch.equal(torch.get_rng_state(), before[0])
     assert np.array_equal(np.random.get_state()[1], before[1])  # noqa: NPY002
@@ -229,15 +229,15 @@ def test_measuring_leaves_learner_and_generators_alone():
 
 def test_speeds_belong_to_their_learner_even_if_another_takes_its_address(tries):
     for _ in range(8):
-        choose(mlp(), 8)
+        chosen(mlp(), 8)
     assert len(tries[0]) == 8
 
 
 def test_speeds_and_programs_are_kept_of_the_latest_structures_alone(tries, speeds):
     learner = mlp()
     for hidden in range(1, 100):
-        choose(learner, 2, hidden=hidden)
+        chosen(learner, 2, hidden=hidden)
     assert len(speeds) <= 32
     count = len(tries[0])
-    choose(learner, 2, hidden=99)
+    chosen(learner, 2, hidden=99)
     assert len(tries[0]) == count

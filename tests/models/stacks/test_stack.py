@@ -30,6 +30,8 @@ from nettuner.models.stacks.training import fit_stack
 from nettuner.models.study import Length
 from nettuner.models.training.loop import DivergedError, facts, fit, prepared
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 OPTIMIZERS = ["sgd", "adam", "adamw", "rmsprop"]
 SETS = [
     Builtin(name="iris"),
@@ -37,15 +39,6 @@ SETS = [
     Builtin(name="digits"),
     Numbers(rows=40, longest=4),
 ]
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """As trials have by default; more only get in each other's way."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def few(split, count):

@@ -16,7 +16,7 @@ from nettuner.models.data.load import load
 from nettuner.models.data.source import Builtin
 from nettuner.models.space import Space
 from nettuner.models.stacks import trials as stacked_trials
-from nettuner.models.stacks.choice import Pace, Speeds
+from nettuner.models.stacks.choice import Speeds, StackChoice
 from nettuner.models.stacks.optimiser import KINDS
 from nettuner.models.stacks.stack import Stack
 from nettuner.models.stacks.training import fit_stack
@@ -25,6 +25,8 @@ from nettuner.models.study import Goal, Length, Proposal, Study
 from nettuner.models.training import optimiser, trial
 from nettuner.models.training.loop import fit, prepared, summary
 from nettuner.models.training.trial import Failure, Job, Outcome, run
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 LEARNERS = dedent(
     """
@@ -90,15 +92,6 @@ LEARNERS = dedent(
 )
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """As trials have by default; more only get in each other's way."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture
 def own(tmp_path, monkeypatch):
     """A reference to one of the learners above."""
@@ -118,12 +111,12 @@ def stacks(monkeypatch):
             made.append(len(self))
             return losses
 
-    def measured(learner, dataset, params, seeds, steps):
-        return Pace(made_size[0]), speeds
+    def choose(learner, dataset, params, seeds, steps):
+        return StackChoice(made_size[0]), speeds
 
     speeds, made_size = Speeds(1.0), [4]
     monkeypatch.setattr(stacked_trials, "Stack", Watched)
-    monkeypatch.setattr(stacked_trials, "measured", measured)
+    monkeypatch.setattr(stacked_trials, "choose", choose)
     return made
 
 
@@ -260,7 +253,7 @@ def test_a_trial_that_raises_fails_alone_with_its_own_reason(tmp_path, own, orde
 
 
 def test_a_single_trial_is_not_measured(tmp_path, monkeypatch):
-    monkeypatch.setattr(stacked_trials, "measured", None)
+    monkeypatch.setattr(stacked_trials, "choose", None)
     assert_as_one_by_one(tmp_path, [0.01], study())
 
 

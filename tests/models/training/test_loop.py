@@ -34,16 +34,9 @@ from nettuner.models.training.loop import (
     steps_per_epoch,
 )
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 OPTIMIZERS = ["sgd", "adam", "adamw", "rmsprop"]
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """As trials have by default; more only get in each other's way."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 class Weight(Supervised):

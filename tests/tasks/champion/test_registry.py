@@ -11,8 +11,8 @@ from textwrap import dedent
 import pandas as pd
 import pytest
 
-from nettuner.tasks.champion import registry as promote
-from nettuner.tasks.champion.registry import UnfitError, crown, register
+from nettuner.tasks.champion import registry
+from nettuner.tasks.champion.registry import UnfitError, register, set_champion
 from nettuner.tasks.memory import tags as names
 from nettuner.tasks.report import history
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def model(lab, table_search):
-    return promote.model_of(lab.mlflow, table_search.result.run_id)
+    return registry.model_of(lab.mlflow, table_search.result.run_id)
 
 
 @pytest.fixture(scope="module")
@@ -31,33 +31,33 @@ def rows(table_search):
 
 @pytest.fixture(scope="module")
 def expected(model, rows):
-    (found,) = promote.answers([model], rows)
+    (found,) = registry.answers([model], rows)
     return found
 
 
 @pytest.fixture
 def quickly(monkeypatch, expected):
     """The model is not loaded again and again: its answers are known."""
-    monkeypatch.setattr(promote, "answers", lambda models, rows: [expected] * len(models))
+    monkeypatch.setattr(registry, "answers", lambda models, rows: [expected] * len(models))
 
 
-def enthrone(lab, study, search, model, expected, rows, reason="because"):
+def promoted(lab, study, search, model, expected, rows, reason="because"):
     version = register(
         lab.mlflow, study, model, search.result.run_id, {names.REASON: reason, "figure": "1"}
     )
-    crown(lab.mlflow, version, rows, expected)
+    set_champion(lab.mlflow, version, rows, expected)
     return version
 
 
 def test_a_study_that_was_never_promoted_has_no_champion(lab):
-    assert promote.champion(lab.mlflow, "never-promoted") is None
-    assert promote.versions(lab.mlflow, "never-promoted") == []
-    assert promote.moves(lab.mlflow, "never-promoted") == []
+    assert registry.champion(lab.mlflow, "never-promoted") is None
+    assert registry.versions(lab.mlflow, "never-promoted") == []
+    assert registry.moves(lab.mlflow, "never-promoted") == []
 
 
 def test_a_registered_model_without_the_alias_has_no_champion(lab):
     lab.mlflow.create_registered_model("without-alias")
-    assert promote.champion(lab.mlflow, "without-alias") is None
+    assert registry.champion(lab.mlflow, "without-alias") is None
 
 
 def test_a_server_that_fails_does_not_look_like_an_empty_registry(lab, monkeypatch):
@@ -68,14 +68,14 @@ def test_a_server_that_fails_does_not_look_like_an_empty_registry(lab, monkeypat
 
     monkeypatch.setattr(lab.mlflow, "get_model_version_by_alias", broken)
     with pytest.raises(MlflowException, match="locked"):
-        promote.champion(lab.mlflow, "table")
+        registry.champion(lab.mlflow, "table")
 
 
 def test_a_version_is_loaded_back_and_becomes_the_champion(
     lab, table_search, model, rows, expected
 ):
-    version = enthrone(lab, "crowned", table_search, model, expected, rows)
-    found = promote.champion(lab.mlflow, "crowned")
+    version = promoted(lab, "crowned", table_search, model, expected, rows)
+    found = registry.champion(lab.mlflow, "crowned")
     assert (found.number, found.run_id) == (1, table_search.result.run_id)
     assert found.tags["figure"] == "1"
     assert names.PROMOTED in found.tags
@@ -87,20 +87,20 @@ def test_a_version_that_answers_otherwise_is_not_promoted(lab, table_search, mod
     other = expected.assign(p_low=expected["p_low"] + 0.01)
     version = register(lab.mlflow, "unfit", model, table_search.result.run_id, {})
     with pytest.raises(UnfitError, match="models:/unfit/1 must answer as it did"):
-        crown(lab.mlflow, version, rows, other)
-    assert promote.champion(lab.mlflow, "unfit") is None
+        set_champion(lab.mlflow, version, rows, other)
+    assert registry.champion(lab.mlflow, "unfit") is None
 
 
 def test_rolling_back_goes_to_the_version_before_each_time(
     lab, table_search, model, rows, expected, quickly
 ):
     for reason in ("one", "two", "three"):
-        enthrone(lab, "back", table_search, model, expected, rows, reason)
-    assert promote.rollback(lab.mlflow, "back", "a drill")[1].number == 2
-    assert promote.rollback(lab.mlflow, "back", "another")[1].number == 1
+        promoted(lab, "back", table_search, model, expected, rows, reason)
+    assert registry.roll_back(lab.mlflow, "back", "a drill")[1].number == 2
+    assert registry.roll_back(lab.mlflow, "back", "another")[1].number == 1
     with pytest.raises(ValueError, match="version 1 is the first champion of 'back'"):
-        promote.rollback(lab.mlflow, "back", "a third")
-    told = promote.moves(lab.mlflow, "back")
+        registry.roll_back(lab.mlflow, "back", "a third")
+    told = registry.moves(lab.mlflow, "back")
     assert [(move["what"], move["from"], move["to"]) for move in told] == [
         ("promotion", None, 1),
         ("promotion", 1, 2),
@@ -109,7 +109,7 @@ def test_rolling_back_goes_to_the_version_before_each_time(
         ("rollback", 2, 1),
     ]
     assert [move["why"] for move in told] == ["one", "two", "three", "a drill", "another"]
-    versions = promote.versions(lab.mlflow, "back")
+    versions = registry.versions(lab.mlflow, "back")
     assert [version.alias for version in versions] == ["champion", "previous_champion", ""]
     table = history.versions_table(versions)
     assert table["reason"].tolist() == ["one", "two", "three"]
@@ -118,12 +118,12 @@ def test_rolling_back_goes_to_the_version_before_each_time(
 
 def test_a_study_without_a_champion_cannot_be_rolled_back(lab):
     with pytest.raises(ValueError, match="'never-promoted' has no champion to roll back from"):
-        promote.rollback(lab.mlflow, "never-promoted", "")
+        registry.roll_back(lab.mlflow, "never-promoted", "")
 
 
 def test_a_search_without_a_model_cannot_be_promoted(lab, random_search):
     with pytest.raises(ValueError, match="a model must be logged to be promoted, got none"):
-        promote.model_of(lab.mlflow, random_search.result.run_id)
+        registry.model_of(lab.mlflow, random_search.result.run_id)
 
 
 KILLED = dedent(
@@ -133,11 +133,11 @@ KILLED = dedent(
     import pandas as pd
     from mlflow import MlflowClient
 
-    from nettuner.tasks import promote
+    from nettuner.tasks.champion import registry
 
     address, study, file, *numbers = sys.argv[1:]
     expected = pd.read_pickle(file)
-    promote.answers = lambda models, rows: [expected]
+    registry.answers = lambda models, rows: [expected]
 
 
     class Mortal:
@@ -158,15 +158,15 @@ KILLED = dedent(
         child = os.fork()
         if child == 0:
             client = Mortal(calls)
-            version = promote._version(client.get_model_version(study, number))
-            promote.crown(client, version, None, expected)
+            version = registry._version(client.get_model_version(study, number))
+            registry.set_champion(client, version, None, expected)
             os._exit(0)
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         reader = os.fork()
         if reader == 0:
             client = MlflowClient(address)
-            print(status, promote.champion(client, study).number, flush=True)
-            client.set_registered_model_alias(study, promote.CHAMPION, "1")
+            print(status, registry.champion(client, study).number, flush=True)
+            client.set_registered_model_alias(study, registry.CHAMPION, "1")
             os._exit(0)
         os.waitpid(reader, 0)
     """
@@ -176,7 +176,7 @@ KILLED = dedent(
 def test_whenever_a_promotion_is_killed_there_is_the_old_or_the_new_champion(
     lab, table_search, model, rows, expected, quickly, tmp_path
 ):
-    enthrone(lab, "killed", table_search, model, expected, rows)
+    promoted(lab, "killed", table_search, model, expected, rows)
     file = tmp_path / "expected.pickle"
     expected.to_pickle(file)
     others = [

@@ -76,7 +76,8 @@ Outcome = Callable[[Space, Proposal], float | None]
 
 
 def well(space: Space, proposal: Proposal) -> float | None:
-    return math.fsum((u - 0.3) ** 2 for u in space.to_units(proposal.params).values())
+    units = (space[name].to_unit(value) for name, value in proposal.params.items())
+    return math.fsum((u - 0.3) ** 2 for u in units)
 
 
 def wildly(space: Space, proposal: Proposal) -> float | None:
