@@ -1,11 +1,12 @@
 # make demo   install into .venv and tune a network with all four strategies
 # make test   install into .venv and run the tests
+# make quick  style, types, and the tests that need no servers: under a minute
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO_HOME := .nettuner/demo
 
-.PHONY: demo test lint bench bench-bayesian bench-population constraints schema clean
+.PHONY: demo test quick lint bench bench-bayesian bench-population constraints schema clean
 
 LAYOUT := $(VENV)/layout/nettuner
 
@@ -27,6 +28,9 @@ demo: $(VENV)/installed
 
 test: $(VENV)/installed
 	$(BIN)/python -m pytest --numprocesses 2
+
+quick: lint
+	$(BIN)/python -m pytest --numprocesses 2 --quiet -m "not slow" $(QUICK)
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

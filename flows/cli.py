@@ -48,10 +48,11 @@ def main() -> None:
 def plan_of(path: Path, strategy: str | None = None) -> Plan:
     """A study from its file, with all that follows from it; leaves with status 2 if it is bad."""
     from nettuner.models.study_file import StudyError, load
+    from nettuner.tasks.named_study import study_file
     from nettuner.tasks.plan import make_plan, using
 
     try:
-        study = load(path)
+        study = load(study_file(str(path)))
         if strategy is not None:
             study = using(study, strategy)
         return make_plan(study, path.name)
@@ -121,13 +122,14 @@ def _run(study: Study, strategy: str, resume: bool, path: Path, verbose: bool) -
 def past_searches(study: str) -> list[PastSearch]:
     """What is recorded of a study, named or given by its file."""
     from nettuner.flows.servers.logging_setup import keep_quiet
-    from nettuner.models.study_file import StudyError, load
+    from nettuner.models.study_file import StudyError
 
     keep_quiet(verbose=False)
     from nettuner.tasks.memory import recall, store
+    from nettuner.tasks.named_study import name_of
 
     try:
-        name = load(Path(study)).name if study.endswith((".yaml", ".yml")) else study
+        name = name_of(study)
         return recall.searches(store.client(), name)
     except (StudyError, ValueError) as error:
         fail(str(error), 2)

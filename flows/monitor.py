@@ -12,7 +12,7 @@ from nettuner.flows.prefect_runs.events import DEGRADED, tell
 from nettuner.flows.prefect_runs.naming import after_the_study
 from nettuner.flows.prefect_runs.outcome import ended
 from nettuner.flows.prefect_runs.overdue import superseded
-from nettuner.models.data.source import AnySource
+from nettuner.models.data.source import Source
 from nettuner.models.production.drift import LIMIT
 from nettuner.models.production.incoming import NoDataError
 from nettuner.models.study import Study
@@ -71,7 +71,7 @@ def monitor(
 
 
 def _checked(
-    study: str, source: AnySource, where: tuple[str, str | None, int], limits: Limits
+    study: str, source: Source, where: tuple[str, str | None, int], limits: Limits
 ) -> Check:
     client = store.client()
     version = registry.champion(client, study)

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from dataclasses import replace as changed
-from pathlib import Path
 from typing import Any
 
 from prefect import flow
 
-from nettuner.flows.engine.dag import node_name, plain
+from nettuner.flows.engine.dag import node_name
 from nettuner.flows.engine.record import facts_of, folder_of
 from nettuner.flows.engine.search import SearchFailedError, close
+from nettuner.flows.prefect_runs.prefect_private import plain
 from nettuner.models.study import Proposal, Stop, Study, Trial, best
-from nettuner.models.study_file import load
 from nettuner.tasks.memory import recall, search_record, store
 from nettuner.tasks.memory import tags as names
 from nettuner.tasks.memory.recall import PastSearch
-from nettuner.tasks.named_study import StudyGiven
+from nettuner.tasks.named_study import ENDINGS, StudyGiven, named
 from nettuner.tasks.plan import Plan, make_plan, using
 from nettuner.tasks.report import tables as report
 from nettuner.tasks.report.progress import Progress
@@ -82,8 +81,8 @@ def to_replay(study: Study | str, search: str | None = None) -> Replayable:
         ValueError: there is no such search, or the study was changed since.
     """
     client = store.client()
-    if isinstance(study, str) and study.endswith((".yaml", ".yml")):
-        study = load(Path(study))
+    if isinstance(study, str) and study.endswith(ENDINGS):
+        study = named(study)
     past = recall.population(client, study if isinstance(study, str) else study.name, search)
     if isinstance(study, str):
         study = recall.as_searched(client, past)

@@ -11,7 +11,6 @@ from prefect.cache_policies import NO_CACHE
 from prefect.futures import PrefectFuture
 from pydantic import Field
 
-from nettuner.flows.engine.dag import plain
 from nettuner.flows.engine.find import flow_of
 from nettuner.flows.engine.search import SearchResult
 from nettuner.flows.engine.train_finals import train_finals
@@ -22,6 +21,7 @@ from nettuner.flows.prefect_runs.naming import after_the_study
 from nettuner.flows.prefect_runs.one_at_a_time import BusyError, one_at_a_time
 from nettuner.flows.prefect_runs.outcome import ended
 from nettuner.flows.prefect_runs.overdue import superseded
+from nettuner.flows.prefect_runs.prefect_private import plain
 from nettuner.models.data.labelled import Labelled
 from nettuner.models.study import StrategyChoice, Study
 from nettuner.tasks import strategies

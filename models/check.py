@@ -20,13 +20,13 @@ from nettuner.models.training.loop import facts, seeded
 
 @dataclass(frozen=True)
 class Fitted:
-    """What is known of a study once its learner and data are.
+    """What a study turns out to be once its learner and data are loaded.
 
     Args:
-        goal: The metric and its direction.
+        goal: Metric and direction.
         structural: Hyperparameters that fix tensor shapes or code paths.
-        fingerprint: Of the data; empty where a function brings its own.
-        data_name: For people.
+        fingerprint: Fingerprint of the data; empty where a function brings its own.
+        data_name: Name of the data, as shown to people.
     """
 
     goal: Goal
@@ -36,7 +36,7 @@ class Fitted:
 
 
 class MisfitError(ValueError):
-    """Parts of a study that do not fit: one (key, message) for each fault."""
+    """Parts of a study do not fit together: one (key, message) for each fault."""
 
     def __init__(self, faults: list[tuple[str, str]]) -> None:
         super().__init__("\n".join(f"{key}: {message}" for key, message in faults))
@@ -44,10 +44,10 @@ class MisfitError(ValueError):
 
 
 def fit_together(study: Study) -> Fitted:
-    """Load learner and data and hold the study against them; trains nothing.
+    """Load learner and data and check the study against them; trains nothing.
 
     Raises:
-        MisfitError: what does not fit, all of it at once where that is possible.
+        MisfitError: Something does not fit; lists all faults at once where that is possible.
     """
     with learners.beside(study.learner):
         try:
@@ -147,7 +147,7 @@ def _space_faults(study: Study, known: Mapping[str, Hyperparameter]) -> Iterator
 
 
 def _wrong_value(dimension: Dimension, wanted: Hyperparameter) -> str | None:
-    """The first extreme of a dimension that the learner cannot take, in words."""
+    """Message about the first value of a dimension that the learner cannot take; None if none."""
     values = dimension.levels or (dimension.from_unit(0.0), dimension.from_unit(1.0))
     for value in values:
         if wanted.choices and value not in wanted.choices:
@@ -193,7 +193,7 @@ def _suitable(kind: type) -> str:
 
 
 def _build_faults(space: Space, learner: Learner) -> list[tuple[str, str]]:
-    """Build the networks at both ends and the middle of the space, and pass two rows through."""
+    """Build the networks at both ends and the middle of the space, and try them on two rows."""
     for unit in (0.0, 0.5, 1.0):
         params = space.from_units(dict.fromkeys(space.names(), unit))
         try:

@@ -1,14 +1,14 @@
 """The contract of anything that can be trained.
 
 A learner says which networks its structural hyperparameters build, and one loss per network. It
-owns no loop, no optimiser and no checkpoint. The hyperparameters of this moment are an argument
-of every step, so a changed value can never be lost behind a restored state.
+owns no training loop, optimiser or checkpoint. The current hyperparameters are an argument of
+every step, so a changed value can never be overwritten by a restored optimiser state.
 
-Where several configurations are trained as one program, `loss` is called only to be recorded, and
-the live hyperparameters in `now` stand for those of every member. So `loss` keeps no state between
-calls, calculates with live hyperparameters but does not branch on them, and draws what is random
-by torch's functions (`randn`, `rand`, `functional.dropout` ...). A learner that cannot do so is
-trained one by one.
+Where several configurations are trained as one program, `loss` is only called while the program is
+traced, and a live hyperparameter in `now` stands for the values of all members. So `loss` keeps no
+state between calls, computes with live hyperparameters but does not branch on them, and draws
+random numbers by torch's functions (`randn`, `rand`, `functional.dropout` ...). The trials of a
+learner that cannot do so are trained one by one.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ NAMED = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
 
 @dataclass(frozen=True)
 class Hyperparameter:
-    """What a learner accepts under one name.
+    """The values that a learner accepts for one hyperparameter.
 
     Args:
-        kind: The type of its values; float accepts whole numbers too.
-        default: Used where the space does not name it; None means it must be given.
+        kind: Type of its values; float accepts whole numbers too.
+        default: Value used where the space does not name it; None means it must be given.
         low, high: Bounds, both included.
-        choices: The only values allowed; empty for any.
-        structural: Whether it fixes tensor shapes or code paths and thus stays for life.
+        choices: Values allowed; empty for any.
+        structural: Whether it fixes tensor shapes or code paths, and so never changes in a trial.
     """
 
     kind: type
@@ -67,21 +67,21 @@ OPTIMISER: Mapping[str, Hyperparameter] = {
     "beta1": Hyperparameter(float, 0.9, low=0, high=0.999999),
     "beta2": Hyperparameter(float, 0.999, low=0, high=0.9999999),
     "weight_decay": Hyperparameter(float, 0.0, low=0),
-    "warmup_steps": Hyperparameter(int, 0, low=0),  # while the learning rate rises
+    "warmup_steps": Hyperparameter(int, 0, low=0),  # of linear warm-up of the learning rate
 }
 BATCH_SIZE = Hyperparameter(int, 64, low=1, structural=True)
 
 
 @dataclass(frozen=True)
 class DataFacts:
-    """What a learner may know of the data when it builds its networks.
+    """What a learner is told about the data to build its networks.
 
     Args:
         task: Classification, regression or translation.
-        shape: Of one input, without the batch axis.
-        outputs: Classes, words of the target's vocabulary, or 1 for regression.
-        target_std: Regression: one unit of the standardised target, in the target's units.
-        sentences: Translation: the vocabularies, and how long sentences are.
+        shape: Shape of one input, without the batch axis.
+        outputs: Number of classes, size of the target's vocabulary, or 1 for regression.
+        target_std: Regression: standard deviation of the target on the training rows.
+        sentences: Translation: vocabularies and lengths of sentences.
     """
 
     task: TaskKind
@@ -96,7 +96,7 @@ class DataFacts:
         return math.prod(self.shape)
 
     def zeros(self, rows: int) -> tuple[Tensor, Tensor]:
-        """Inputs and targets of the shapes and types of these data, all zero."""
+        """Zero inputs and targets with the shapes and types of these data."""
         if self.sentences is not None:
             length = self.sentences.target_length
             inputs = torch.zeros(rows, *self.shape, dtype=torch.int64)
@@ -106,17 +106,17 @@ class DataFacts:
 
 
 class Learner(ABC):
-    """Anything that can be trained; subclasses say what to build and what to minimise."""
+    """Anything that can be trained; subclasses define the networks and their losses."""
 
     live: ClassVar[Mapping[str, Hyperparameter]] = {}
     """Hyperparameters that `loss` reads and that may change between steps."""
 
     several: ClassVar[tuple[str, ...]] = ()
-    """Names of the networks, where `build` returns more than one: each may then be given an
-    optimiser's hyperparameters of its own, `generator_learning_rate` beside `learning_rate`."""
+    """Names of the networks, where `build` returns more than one. Each may then have its own
+    optimiser hyperparameters: `generator_learning_rate` beside `learning_rate`."""
 
     tasks: ClassVar[tuple[TaskKind, ...]] = get_args(TaskKind)
-    """What it can learn."""
+    """The tasks it can learn."""
 
     def __init__(self, data: DataFacts) -> None:
         if data.task not in self.tasks:
@@ -143,47 +143,47 @@ class Learner(ABC):
     ) -> Mapping[str, float | Tensor]:
         """The metrics on one split; networks are in eval mode, gradients are off.
 
-        Answered as tensors of one number each, those of a whole stack are measured at once.
+        Scalar tensors instead of floats allow all members of a stack to be evaluated at once.
         """
 
     @property
     @abstractmethod
     def metrics(self) -> Mapping[str, Direction]:
-        """Names of what `evaluate` returns, and whether less or more is better."""
+        """Names of the metrics that `evaluate` returns, and the direction of each."""
 
     def prepare(self, inputs: Tensor, targets: Tensor) -> None:  # noqa: B027 - most need nothing
-        """See the training rows once, before anything is trained.
+        """Prepare once, before training, what evaluation needs beside the networks.
 
-        For what evaluation needs beside the networks; it must depend on these rows alone.
+        It must depend on these rows, the training rows, alone.
         """
 
     def pictures(self, networks: Networks) -> Mapping[str, NDArray[np.uint8]]:
-        """What to look at while it trains: images [height, width] or [height, width, 3] by name.
+        """Images to look at while it trains, by name: [height, width] or [height, width, 3].
 
         Networks are in eval mode, gradients are off.
         """
         return {}
 
     def predictor(self, networks: Networks) -> nn.Module:
-        """The network that answers in production; the first one unless overridden."""
+        """The network that is served in production; the first one unless overridden."""
         return next(iter(networks.values()))
 
     def requests(self, networks: Networks, rows: int) -> Tensor | None:
-        """So many inputs of the predictor, where these are not what the data give.
+        """`rows` example inputs of the predictor, where these are not inputs from the data.
 
-        It is then served as it is: without preprocessing, its outputs are the answers.
+        The predictor is then served without preprocessing: its outputs are the answers.
         """
         return None
 
     @classmethod
     def hyperparameters(cls) -> dict[str, Hyperparameter]:
-        """Everything that may be searched: structural, live, the optimisers', batch size."""
+        """All that may be searched: structural and live ones, the optimisers', the batch size."""
         own = {f"{network}_{name}": h for network in cls.several for name, h in OPTIMISER.items()}
         return {**_structural(cls), **cls.live, **OPTIMISER, **own, "batch_size": BATCH_SIZE}
 
     @classmethod
     def structural(cls) -> frozenset[str]:
-        """Names of what fixes tensor shapes or code paths."""
+        """Names of the hyperparameters that fix tensor shapes or code paths."""
         return frozenset(name for name, h in cls.hyperparameters().items() if h.structural)
 
     def networks(self, params: Mapping[str, Any]) -> dict[str, nn.Module]:
@@ -193,9 +193,9 @@ class Learner(ABC):
         return {"network": built} if isinstance(built, nn.Module) else dict(built)
 
     def now(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """The hyperparameters of this moment: those given, and the defaults of the others.
+        """The current hyperparameters: those given, and the defaults of the others.
 
-        A network that was given none of its own has those of all networks.
+        A network without its own `<network>_<name>` uses the `name` shared by all networks.
         """
         defaults = {name: h.default for name, h in self.hyperparameters().items()}
         shared = {

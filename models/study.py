@@ -20,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from nettuner.models.data.source import AnySource
+from nettuner.models.data.sources import AnySource
 from nettuner.models.space import Number, Params, Space
 
 Direction = Literal["minimize", "maximize"]
@@ -127,7 +127,7 @@ class Study(BaseModel):
 
     @property
     def rounds(self) -> int:
-        """How often one whole trial is validated: its epochs, or its steps in portions.
+        """Validations in a whole trial: one for each epoch, or one every `steps_per_round` steps.
 
         Zero where neither is given: a function decides for itself.
         """
@@ -162,9 +162,9 @@ class Length:
     """How long to train.
 
     Args:
-        rounds: Validations in a whole trial.
-        steps_per_round: Optimiser steps between two of them; None for one pass over the data.
-        steps: Where a whole trial ends at a step that is no multiple of the above.
+        rounds: Rounds in a whole trial; each ends with a validation.
+        steps_per_round: Optimiser steps in a round; None for one pass over the data.
+        steps: Optimiser steps of a whole trial, where it need not end with a full round.
     """
 
     rounds: int
@@ -174,7 +174,7 @@ class Length:
 
 @dataclass(frozen=True)
 class Goal:
-    """Turns the metric that people see into a score, where lower is better, and back."""
+    """The metric to improve; converts it to a score (lower is better) and back."""
 
     metric: str
     direction: Direction
@@ -183,7 +183,7 @@ class Goal:
         """The score of these metrics, lower is better.
 
         Raises:
-            KeyError: the metric was not reported.
+            KeyError: The metric was not reported.
         """
         value = metrics[self.metric]
         return -value if self.direction == "maximize" else value
@@ -195,14 +195,14 @@ class Goal:
 
 @dataclass(frozen=True)
 class Proposal:
-    """A trial asked for.
+    """A trial that a strategy asks for.
 
     Args:
-        number: Unique within its search, from 0.
-        params: The hyperparameters: plain values, the active dimensions only.
+        number: Trial number, unique within its search, from 0.
+        params: Hyperparameters as plain values, of the active dimensions only.
         parent: Number of the trial whose weights to continue from; None starts anew.
-        member: The member of a population that this is a segment of; None outside of one.
-        until: Trains up to this round (epoch); None trains the study's whole length.
+        member: Member of the population that this segment belongs to; None outside a population.
+        until: Round (epoch) to train up to; None trains the study's whole length.
     """
 
     number: int
@@ -214,17 +214,17 @@ class Proposal:
 
 @dataclass(frozen=True)
 class Trial:
-    """What came of a proposal.
+    """A proposal and its result.
 
     Args:
-        proposal: What was asked for.
-        score: Lower is better; None if it failed.
-        reason: Why it failed; None if it did not.
-        seconds: Wall time.
-        metrics: As reported last.
+        proposal: Proposal that was run.
+        score: Score, lower is better; None if it failed.
+        reason: Reason why it failed; None if it did not.
+        seconds: Wall time [s].
+        metrics: Latest value of each metric reported.
         rounds: Rounds (epochs) trained in this trial.
-        checkpoint: Path of the trained state; None where there is none.
-        ended: When it ended, seconds since the search began.
+        checkpoint: Path of its checkpoint; None where there is none.
+        ended: Time of its end [s], counted from the start of the search.
     """
 
     proposal: Proposal
@@ -256,7 +256,7 @@ def best(trials: Iterable[Trial]) -> Trial | None:
 def free_numbers(history: Iterable[Trial], pending: Iterable[Proposal], count: int) -> list[int]:
     """The `count` smallest trial numbers that are not taken.
 
-    A search that was killed leaves holes; what was half-done is asked for again.
+    A killed search leaves gaps; the trials that it did not finish are proposed again.
     """
     taken = {trial.number for trial in history} | {proposal.number for proposal in pending}
     found: list[int] = []

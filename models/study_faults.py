@@ -1,6 +1,6 @@
-"""Pydantic's errors in people's words: `FILE:LINE: KEY: RULE, got VALUE; WAY OUT`, a line each.
+"""Pydantic's errors as readable lines: `FILE:LINE: KEY: RULE, got VALUE; WAY OUT`.
 
-The words come from the JSON schema of what was asked for, so a new field needs none of its own.
+The rules are derived from the model's JSON schema, so a new field needs no text of its own.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Key = tuple[str | int, ...]
 Node = Mapping[str, Any]
 
 PATTERNS = {NAME: "letters, digits, '.', '_' and '-', a letter or digit first"}
-# What may stand in the place of a mapping, by its title or the key that tells such mappings apart.
+# What may replace a mapping in a file, by the title of the mapping or its discriminator.
 SHORT = {
     "distribution": "a list of values or a single value",
     "source": "the name of a built-in data set",
@@ -42,13 +42,13 @@ def explain(
     """One line for each fault, in the order of the errors.
 
     Args:
-        error: What pydantic raised.
-        file: How the lines name where the document came from.
-        document: All that was read, before validation; `prefix` leads to what was validated.
-        prefix: The key of what was validated.
-        model: What it was validated as; a study unless there is a prefix.
-        hidden: Fields of the model that a file cannot give.
-        line_of: The line of a key, from 1; None if unknown.
+        error: Error that pydantic raised.
+        file: Name of the document, as the lines show it.
+        document: Whole document before validation; `prefix` leads to the part validated.
+        prefix: Key of the part that was validated.
+        model: Model it was validated against; None: a study if there is no prefix.
+        hidden: Fields of the model that a file cannot set.
+        line_of: Function from a key to its line number, from 1; None if unknown.
     """
     if model is None and not prefix:
         model = Study
@@ -83,7 +83,7 @@ def _joined(key: Key) -> str:
 
 
 def shown(value: object) -> str:
-    """A value as people wrote it, shortened, on one line."""
+    """A value as written in the file, shortened, on one line."""
     if value is None:
         return "nothing"
     if isinstance(value, bool | date):
@@ -132,7 +132,7 @@ def _fault(details: Any, document: object, prefix: Key, words: Words) -> tuple[K
 
 
 def _stated(details: Any, key: Key, value: object) -> tuple[Key, str]:
-    """A validator's own message; one that begins with a key below its own leads there."""
+    """A validator's own message; if it begins with `child: `, the key becomes that child's."""
     message = " ".join(str(details["ctx"]["error"]).split())
     head, colon, rest = message.partition(": ")
     if colon and isinstance(value, Mapping) and head in value:
@@ -141,7 +141,7 @@ def _stated(details: Any, key: Key, value: object) -> tuple[Key, str]:
 
 
 def _written(loc: Key, document: object) -> tuple[Key, object]:
-    """The part of a location that is in the document, without tags and branches of unions."""
+    """The part of pydantic's location that is in the document: without tags of unions."""
     key: list[str | int] = []
     value: Any = document
     for part in loc:
@@ -156,11 +156,11 @@ def _written(loc: Key, document: object) -> tuple[Key, object]:
 
 
 class Words:
-    """People's words for the nodes of a JSON schema.
+    """Descriptions of the nodes of a JSON schema, for error messages.
 
     Args:
-        schema: As pydantic writes it for serialization, where unions name their tags.
-        hidden: Properties of its root that a file cannot give.
+        schema: JSON schema in pydantic's serialization mode, where unions name their tags.
+        hidden: Properties of its root that a file cannot set.
     """
 
     def __init__(self, schema: Node, hidden: Collection[str] = ()) -> None:
@@ -168,7 +168,7 @@ class Words:
         self.hidden = hidden
 
     def at(self, loc: Key) -> Node:
-        """The node at a location of pydantic's; empty if the schema has none."""
+        """The node at a location that pydantic reports; empty if the schema has none."""
         node = self._plain(self.schema)
         for part in loc:
             node = self._plain(self._step(node, part))
@@ -186,10 +186,10 @@ class Words:
             return node["additionalProperties"]  # type: ignore[no-any-return]
         if isinstance(part, str) and part.startswith("list["):
             return next(branch for branch in node["anyOf"] if branch.get("type") == "array")
-        return node  # a branch of a union: its words are those of the whole union
+        return node  # a branch of a union is described as the whole union
 
     def _plain(self, node: Node) -> Node:
-        """Follow references and leave out that a value may be absent."""
+        """Resolve references, and drop `null` from unions."""
         while "$ref" in node:
             rest = {key: value for key, value in node.items() if key != "$ref"}
             node = {**self.schema["$defs"][node["$ref"].rpartition("/")[2]], **rest}
@@ -204,13 +204,13 @@ class Words:
         return [key for key in node.get("properties", {}) if key not in self.hidden]
 
     def tags(self, node: Node) -> list[str]:
-        """The values of the key that tells the mappings of a union apart."""
+        """The values of the discriminator of a union of mappings."""
         mapping = node.get("discriminator", {}).get("mapping", {})
         order = [branch["$ref"] for branch in node.get("oneOf", [])]
         return sorted(mapping, key=lambda tag: order.index(mapping[tag]))
 
     def rule(self, node: Node) -> str:
-        """What a value must be, to follow `must be`."""
+        """What a value must be: the words after `must be`."""
         if "enum" in node:
             return f"one of {', '.join(map(str, node['enum']))}"
         if "const" in node:
@@ -266,7 +266,7 @@ class Words:
         return "write a word"
 
     def to_add(self, node: Node) -> str:
-        """What to add where nothing is."""
+        """What to add where a required key is missing."""
         if "description" in node and "properties" not in node:
             description = node["description"].removesuffix(".")
             return f"add it: {description[:1].lower()}{description[1:]}"
@@ -274,7 +274,7 @@ class Words:
 
 
 def _limits(node: Node) -> dict[str, float]:
-    """The bounds of a number by the words for them; pydantic writes `gt` beside unions."""
+    """The bounds of a number, by their wording; beside unions pydantic writes `gt` and the like."""
     names = {
         "of at least": ("minimum", "ge"),
         "above": ("exclusiveMinimum", "gt"),

@@ -16,23 +16,9 @@ from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 from nettuner.models.study import Study
 from nettuner.models.study_faults import Key, explain, sentence
 
-DATA_FILES = (
-    "path",
-    "images",
-    "labels",
-    "test_images",
-    "test_labels",
-    "source_text",
-    "target_text",
-    "validation_source_text",
-    "validation_target_text",
-    "test_source_text",
-    "test_target_text",
-)
-
 
 class StudyError(ValueError):
-    """What is wrong with a study: `lines` has one line for each fault."""
+    """A study file has faults: `lines` has one line for each."""
 
     def __init__(self, lines: list[str]) -> None:
         super().__init__(lines)
@@ -46,7 +32,7 @@ def load(path: Path) -> Study:
     """Read a study; its files, given relative to its folder, become absolute paths.
 
     Raises:
-        StudyError: the file, or a file it names, is not there or not right.
+        StudyError: The file, or a file that it names, is missing or invalid.
     """
     file = str(path)
     document, root = _parsed(_text(path), file)
@@ -78,7 +64,7 @@ def _text(path: Path) -> str:
 
 
 def _parsed(text: str, file: str) -> tuple[Any, Node | None]:
-    """The document as plain values (YAML 1.2), and as nodes that know their lines."""
+    """The document as plain values (YAML 1.2), and as nodes with line numbers."""
     try:
         document = YAML(typ="safe", pure=True).load(text)
         return document, YAML(typ="safe", pure=True).compose(text)
@@ -89,7 +75,7 @@ def _parsed(text: str, file: str) -> tuple[Any, Node | None]:
         raise StudyError([sentence(file, (key,), message, _mark(error))]) from None
     except YAMLError as error:
         raise StudyError([_syntax_error(error, text, file)]) from None
-    except (ValueError, RecursionError) as error:  # a date or number that is none; deep nesting
+    except (ValueError, RecursionError) as error:  # an invalid date or number; deep nesting
         message = f"must be valid YAML, got: {' '.join(str(error).split())}; quote or correct it"
         raise StudyError([f"{file}: {message}"]) from None
 
@@ -110,7 +96,7 @@ def _syntax_error(error: YAMLError, text: str, file: str) -> str:
 
 
 def _line(root: Node | None, key: Key) -> int | None:
-    """The line of a key, or of the nearest one above it that is in the file."""
+    """The line of a key, or of its nearest ancestor in the file."""
     node, line = root, None
     for part in key:
         if isinstance(node, MappingNode):
@@ -132,7 +118,7 @@ def _located(study: Study, folder: Path) -> tuple[Study, dict[Key, str]]:
     if study.data is not None:
         files = {
             name: _absolute(folder, given)
-            for name in DATA_FILES
+            for name in study.data.paths
             if (given := getattr(study.data, name, None)) is not None
         }
         for name, found in files.items():

@@ -8,11 +8,10 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-from nettuner.models.data.source import AnySource
+from nettuner.models.data.source import Source
 from nettuner.models.study import Study
 from nettuner.models.study_file import load
 from nettuner.tasks.home import home
-from nettuner.tasks.memory import recall, store
 
 ENDINGS = (".yaml", ".yml")
 # What comes with the product.
@@ -26,21 +25,31 @@ def named(study: str) -> Study:
         study: A YAML file, or the name of a study that was searched.
 
     Raises:
-        StudyError: the file is not right.
-        ValueError: there is no such file and no such name.
+        StudyError: The file is not right.
+        ValueError: There is no such file and no such name.
     """
     if study.endswith(ENDINGS):
         return load(study_file(study))
-    client = store.client()
-    found = recall.searches(client, study)
-    if not found:
-        raise ValueError(f"no search of {study!r} has begun so far; give the study's file")
-    return recall.as_searched(client, found[-1])
+    from nettuner.tasks.memory import recall, store  # takes seconds, and a file needs neither
+
+    return recall.as_searched(store.client(), recall.latest(store.client(), study))
 
 
-def study_file(name: str) -> Path:
-    """Where a study's file is: here, in the home, or among those that come with nettuner."""
-    given = Path(name).expanduser()
+def name_of(study: str) -> str:
+    """The name of a study that is given by its file or by its name.
+
+    Raises:
+        StudyError: The file is not right.
+    """
+    return load(study_file(study)).name if study.endswith(ENDINGS) else study
+
+
+def study_file(study: str) -> Path:
+    """Where a study's file is: here, in the home, or among those that come with nettuner.
+
+    Every command and every flow looks for it here, so all of them find the same one.
+    """
+    given = Path(study).expanduser()
     places = [given, home() / given, SHIPPED / given.name]
     return next((place for place in places if place.is_file()), given)
 
@@ -49,7 +58,7 @@ def _read(given: Any) -> Any:
     return named(given) if isinstance(given, str) else given
 
 
-def with_data(study: str) -> tuple[Study, AnySource]:
+def with_data(study: str) -> tuple[Study, Source]:
     """The study that is meant, and its data.
 
     Raises:
@@ -60,7 +69,7 @@ def with_data(study: str) -> tuple[Study, AnySource]:
     return found, data_of(found)
 
 
-def data_of(study: Study) -> AnySource:
+def data_of(study: Study) -> Source:
     """The data of a study.
 
     Raises:

@@ -219,7 +219,10 @@ class Lab:
         """What MLflow has of all searches of a study."""
         from nettuner.tasks.memory import recall
 
-        return recall.searches(self.mlflow, name)
+        found = recall.searches(self.mlflow, name)
+        for search in found:
+            assert search.children  # read now, before they go on
+        return found
 
     def runs(self, result_or_past):
         """The trials' runs of one search, by name."""

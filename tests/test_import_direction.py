@@ -15,7 +15,7 @@ FLOORS = ("models", "tasks", "flows", "deploy")
 # The rooms of a floor: its folders, and the files beside them. Imports point to earlier ranks.
 RANKS: dict[str, list[set[str]]] = {
     "models": [
-        {"arrays", "did_you_mean"},
+        {"arrays", "class_of", "did_you_mean", "torch_private"},
         {"space"},
         {"data"},
         {"study"},

@@ -15,7 +15,7 @@ from nettuner.flows.commands.shared import StudyName, Verbose, as_interrupt, fai
 from nettuner.tasks.home import PASSWORD
 
 if TYPE_CHECKING:
-    from nettuner.models.study import Study
+    pass
 
 Feed = Annotated[
     str | None,
@@ -284,16 +284,13 @@ def history(study: StudyName) -> None:
 
 def _name(study: str) -> str:
     """The name of a study that is given by its file or its name."""
-    from nettuner.models.study_file import StudyError, load
-    from nettuner.tasks.named_study import ENDINGS, study_file
+    from nettuner.models.study_file import StudyError
+    from nettuner.tasks.named_study import name_of
 
-    if not study.endswith(ENDINGS):
-        return study
     try:
-        found: Study = load(study_file(study))
+        return name_of(study)
     except StudyError as error:
         fail(str(error), 2)
-    return found.name
 
 
 COMMANDS: tuple[Callable[..., None], ...] = (up, serve, retune, promote, rollback, history)

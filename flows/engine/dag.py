@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeVar, cast
+from typing import Any
 
 from prefect import allow_failure
 from prefect.futures import PrefectFuture
-from prefect.utilities.annotations import quote
 
+from nettuner.flows.prefect_runs.prefect_private import plain
 from nettuner.models.study import Proposal, Trial
 from nettuner.tasks.report.population_page import trace
 from nettuner.tasks.strategies import Strategy
@@ -17,8 +17,6 @@ from nettuner.tasks.training.examine import examine_winner
 from nettuner.tasks.training.propose import propose
 from nettuner.tasks.training.stack import fail, train_stack
 from nettuner.tasks.training.trial import train
-
-Value = TypeVar("Value")
 
 
 class Dag:
@@ -125,15 +123,6 @@ class Dag:
             plain(self.context), plain(winner), return_state=False, wait_for=before
         )
         return self.examined.result()
-
-
-def plain(value: Value) -> Value:
-    """Hands a value to a task as it is.
-
-    Prefect would else look through it for results of other tasks, which takes long and draws
-    every edge of the DAG that `wait_for` draws, and those that follow from them.
-    """
-    return cast("Value", quote(value))
 
 
 def node_name(proposals: Sequence[Proposal]) -> str:

@@ -17,7 +17,8 @@ def tell(event: str, study: str, payload: Mapping[str, Any]) -> None:
     A process that ended first would take it along.
     """
     from prefect.events import emit_event
-    from prefect.events.worker import EventsWorker
+
+    from nettuner.flows.prefect_runs.prefect_private import drain_events
 
     about = {
         "prefect.resource.id": f"nettuner.study.{study}",
@@ -25,4 +26,4 @@ def tell(event: str, study: str, payload: Mapping[str, Any]) -> None:
         "prefect.resource.role": "champion",
     }
     if emit_event(event, resource=about, payload=dict(payload)) is not None:
-        EventsWorker.instance().drain()
+        drain_events()

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from httpx import HTTPStatusError, codes
 from prefect.client.orchestration import get_client
-from prefect.concurrency.asyncio import ConcurrencySlotAcquisitionError
 from prefect.concurrency.sync import concurrency
+
+from nettuner.flows.prefect_runs.prefect_private import (
+    ConcurrencySlotAcquisitionError,
+    is_taken,
+)
 
 # The server forgets a run that was killed after so long.
 LEASE_SECONDS = 60.0
@@ -39,15 +42,9 @@ def one_at_a_time(what: str, study: str) -> Iterator[None]:
         try:
             held.enter_context(place)
         except ConcurrencySlotAcquisitionError as error:
-            if not _is_taken(error):
+            if not is_taken(error):
                 raise
             raise BusyError(
                 f"another {what} of {study} is running; this one left it to that"
             ) from None
         yield
-
-
-def _is_taken(error: ConcurrencySlotAcquisitionError) -> bool:
-    """Whether the server said that somebody has the place: a slow answer is no such answer."""
-    cause = error.__cause__
-    return isinstance(cause, HTTPStatusError) and cause.response.status_code == codes.LOCKED

@@ -11,8 +11,9 @@ def start_local_server() -> None:
     Ctrl-C reaches all processes of a terminal. Prefect's server would end before it has heard how
     the trials ended, and the search would complain about that instead of ending cleanly.
     """
-    from prefect.server.api.server import SubprocessASGIServer
     from prefect.settings import get_current_settings
+
+    from nettuner.flows.prefect_runs.prefect_private import start_server
 
     settings = get_current_settings()
     if settings.api.url or not settings.server.ephemeral.enabled:
@@ -20,6 +21,6 @@ def start_local_server() -> None:
     # A blocked signal stays blocked in the child, whatever handlers it installs.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        SubprocessASGIServer().start()
+        start_server()
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})

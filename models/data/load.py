@@ -6,12 +6,12 @@ import functools
 from pathlib import Path
 
 from nettuner.models.data.dataset import Dataset
-from nettuner.models.data.source import AnySource, Builtin, Csv, Idx, Numbers, Parallel
+from nettuner.models.data.source import Source
 
 Stamp = tuple[str, int, int]
 
 
-def load(source: AnySource) -> Dataset:
+def load(source: Source) -> Dataset:
     """The dataset, read once in each process and again when a file has changed.
 
     Args:
@@ -34,23 +34,5 @@ def _stamp(path: str) -> Stamp:
 
 
 @functools.lru_cache(maxsize=4)
-def _load(source: AnySource, stamps: tuple[Stamp, ...]) -> Dataset:
-    if isinstance(source, Builtin):
-        from nettuner.models.data.builtin import load_builtin
-
-        return load_builtin(source)
-    if isinstance(source, Idx):
-        from nettuner.models.data.idx import load_idx
-
-        return load_idx(source)
-    if isinstance(source, Parallel):
-        from nettuner.models.data.parallel import load_parallel
-
-        return load_parallel(source)
-    if isinstance(source, Numbers):
-        from nettuner.models.data.numbers_corpus import load_numbers
-
-        return load_numbers(source)
-    from nettuner.models.data.tables import load_csv, load_parquet
-
-    return load_csv(source) if isinstance(source, Csv) else load_parquet(source)
+def _load(source: Source, stamps: tuple[Stamp, ...]) -> Dataset:
+    return source.load()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from nettuner.models.data.dataset import Dataset
 from nettuner.models.data.number_words import (
     PART,
     english,
@@ -21,8 +20,7 @@ from nettuner.models.data.number_words import (
     german_time,
     german_year,
 )
-from nettuner.models.data.source import Numbers
-from nettuner.models.data.texts import Pairs, text_dataset
+from nettuner.models.data.texts import Pairs
 
 MONTHS = {
     "January": "Januar",
@@ -52,17 +50,6 @@ COUNTED = (
 )
 
 Texts = tuple[str, str]
-
-
-def load_numbers(source: Numbers) -> Dataset:
-    """The dataset of generated sentences.
-
-    Raises:
-        ValueError: a split would be empty, or no word is frequent enough.
-    """
-    return text_dataset(
-        sentences(source.rows, source.highest, compounds=source.vocabulary == "subword"), source
-    )
 
 
 def sentences(rows: int, highest: int, *, compounds: bool) -> Pairs:

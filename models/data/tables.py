@@ -1,9 +1,7 @@
-"""Tables: CSV, Parquet, or any DataFrame with a target column."""
+"""Tables as datasets: any DataFrame with a target column."""
 
 from __future__ import annotations
 
-import io
-import warnings
 from typing import Any
 
 import numpy as np
@@ -11,118 +9,35 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from nettuner.models.data import fingerprint
-from nettuner.models.data.contents import read
 from nettuner.models.data.dataset import Dataset, Split, examples
 from nettuner.models.data.fit import fit_table, kind_of
 from nettuner.models.data.labelled import Labelled
-from nettuner.models.data.preprocessing import MISSING, Preprocessing, is_missing, listed
-from nettuner.models.data.source import Csv, Parquet, Source, TaskKind
+from nettuner.models.data.preprocessing import Preprocessing, is_missing, listed
+from nettuner.models.data.source import Source, TableSource, TaskKind
 from nettuner.models.data.split import split
 from nettuner.models.data.target import read_target
 from nettuner.models.did_you_mean import did_you_mean
 
 
-def load_csv(source: Csv) -> Dataset:
-    """The dataset in a CSV file, gzipped or not.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it cannot be read as a table, or has no such target.
-    """
-    return _load(read_csv(source), source)
-
-
-def load_parquet(source: Parquet) -> Dataset:
-    """The dataset in a Parquet file.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it cannot be read as a table, or has no such target.
-    """
-    return _load(read_parquet(source.path), source)
-
-
-def read_parquet(path: str) -> pd.DataFrame:
-    """The file as a table.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is no table.
-    """
-    content = read(path)
-    try:
-        table = pd.read_parquet(io.BytesIO(content))
-    except Exception as error:  # pyarrow's errors share no base
-        raise _unreadable(path, "Parquet", error) from None
-    return table.rename(columns=str)
-
-
-def read_csv(source: Csv) -> pd.DataFrame:
-    """The file as a table; columns of a file without a header are named "0", "1", ...
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is no table.
-    """
-    content = read(source.path)
-    one_character = len(source.separator) == 1
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)  # fields without a column
-            table = pd.read_csv(
-                io.BytesIO(content),
-                sep=source.separator,
-                header=0 if source.header else None,
-                index_col=False,
-                keep_default_na=False,
-                na_values=sorted(MISSING),
-                skipinitialspace=True,
-                dtype_backend="numpy_nullable",
-                encoding="utf-8-sig",
-                engine="c" if one_character else "python",
-                low_memory=not one_character,  # only the C engine can read a column as a whole
-            )
-    except (ValueError, pd.errors.ParserWarning) as error:
-        raise _unreadable(source.path, "CSV", error) from None
-    table = table.rename(columns=str)
-    _check_header(table, source)
-    return table
-
-
-def _unreadable(path: str, kind: str, error: Exception) -> ValueError:
+def unreadable(path: str, kind: str, error: Exception) -> ValueError:
+    """What to say of a file that is no table of this kind."""
     reason = " ".join(str(error).split())
     return ValueError(f"{path} is no {kind} table: {reason}; correct the file or its description")
 
 
-def _check_header(table: pd.DataFrame, source: Csv) -> None:
-    """A first line of numbers is data: taken for names, it would silently be lost."""
-    names = list(table.columns)
-    numeric = [name for name in names if _is_number(name)]
-    counted = names == [str(i) for i in range(len(names))]
-    if source.header and not counted and 2 * len(numeric) > len(names):
-        raise ValueError(
-            f"the first line of {source.path} must hold column names, got {listed(names, most=5)}; "
-            "set header to false if it is data"
-        )
+def two_columns(table: pd.DataFrame, source: TableSource) -> pd.DataFrame:
+    """The table, which must have a target and a column to learn from.
 
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _load(table: pd.DataFrame, source: Csv | Parquet) -> Dataset:
+    Raises:
+        ValueError: It has not.
+    """
     if len(table.columns) < 2:
-        hint = "; give its separator" if isinstance(source, Csv) else "; add columns"
+        hint = "; give its separator" if source.source == "csv" else "; add columns"
         raise ValueError(
             f"a table needs a target and a column to learn from, got only "
             f"{listed(table.columns)} in {source.path}{hint}"
         )
-    target = find_target(list(table.columns), source.target)
-    return table_dataset(table, target, source, source.task)
+    return table
 
 
 def find_target(columns: list[str], target: str | int) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from nettuner.models.class_of import class_of
 from nettuner.models.learner import Learner
 
 Report = Callable[..., None]
@@ -78,8 +79,7 @@ def _builtin(name: str) -> type[Learner]:
             f"no learner named {name!r}; built in: {', '.join(names())}; "
             "your own: path/to/file.py:Class"
         )
-    module = importlib.import_module(f"nettuner.models.learners.{name}")
-    found: type[Learner] = next(v for key, v in vars(module).items() if key.lower() == name)
+    found: type[Learner] = class_of(f"nettuner.models.learners.{name}")
     return found
 
 

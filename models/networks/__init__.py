@@ -1,1 +1,1 @@
-"""Networks that are more than a few layers, and what judges their output."""
+"""Larger networks, and measures of their output."""

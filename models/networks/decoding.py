@@ -1,4 +1,4 @@
-"""From a Transformer to a translation: the likeliest word each time."""
+"""Greedy decoding with a Transformer: the likeliest word at each position."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NOT_WORDS = (PAD, UNKNOWN, BEGIN)
 
 
 class Greedy(nn.Module):
-    """Translates by taking the likeliest word each time."""
+    """Translates by greedy decoding."""
 
     def __init__(self, network: Transformer, length: int) -> None:
         super().__init__()
@@ -20,9 +20,9 @@ class Greedy(nn.Module):
         self.length = length
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Target tokens [batch, length], without begin, ended and padded, for source tokens.
+        """Target tokens [batch, length] for source tokens: no begin token; end, then padding.
 
-        It always takes as many steps, so that it can be exported.
+        The number of steps is fixed, so that it can be exported.
         """
         return greedy(self.network, inputs, self.length)
 
@@ -30,16 +30,16 @@ class Greedy(nn.Module):
 def greedy(
     network: Transformer, inputs: Tensor, length: int, *, stop_early: bool = False
 ) -> Tensor:
-    """Take the likeliest word each time; never padding, begin or the unknown word.
+    """Decode greedily; padding, begin and the unknown word are never chosen.
 
     Args:
-        network: In eval mode.
+        network: Transformer in eval mode.
         inputs: Source tokens [batch, source length].
-        length: Words at most, the end included.
+        length: Maximum number of target tokens, the end token included.
         stop_early: Whether to stop when all sentences have ended.
 
     Returns:
-        Target tokens [batch, length or less], without begin, padded after the end.
+        Target tokens [batch, length or less], without the begin token, padded after the end.
     """
     source, never = network.encode(inputs), _never(network)
     words = torch.full_like(inputs[:, 0], BEGIN)
@@ -57,6 +57,6 @@ def greedy(
 
 
 def _never(network: Transformer) -> Tensor:
-    """What is added to the logits [words], so that some tokens are in no translation."""
+    """Mask [words] added to the logits, so that some tokens are never chosen."""
     words = network.target_words.num_embeddings
     return torch.tensor([-torch.inf if word in NOT_WORDS else 0.0 for word in range(words)])

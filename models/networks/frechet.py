@@ -1,8 +1,8 @@
-"""How far generated images are from real ones: the Frechet distance between their features.
+"""Frechet distance between the features of generated and of real images.
 
-The features are those of a small classifier trained on the real training images, as a network
-trained elsewhere fits images of one size only. So distances compare within one dataset, and in
-units of it: standardised features have a spread of 1 each over the training images.
+The features come from a small classifier trained on the real training images, because a
+pretrained network takes images of one size only. So distances are comparable within one dataset
+only; each feature is standardised to a standard deviation of 1 over the training images.
 
 Source: Heusel et al., GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash
 Equilibrium (2017), arXiv:1706.08500.
@@ -28,7 +28,7 @@ SMALLEST_SPREAD = 1e-6
 
 
 class Features(nn.Module):
-    """A classifier of images, used for what its last hidden layer says of them."""
+    """An image classifier whose last hidden layer gives the features."""
 
     mean: Tensor
     std: Tensor
@@ -63,7 +63,7 @@ class Features(nn.Module):
 
 
 def untrained(shape: tuple[int, ...], classes: int) -> Features:
-    """The classifier at its initial weights, always the same; torch's generator is left alone."""
+    """The classifier at fixed initial weights; torch's global generator is not used."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
         return Features(shape, classes).eval().requires_grad_(False)
@@ -72,14 +72,14 @@ def untrained(shape: tuple[int, ...], classes: int) -> Features:
 def trained(shape: tuple[int, ...], images: Tensor, labels: Tensor, classes: int) -> Features:
     """The classifier after `STEPS` steps of Adam on `BATCH` images each, drawn with replacement.
 
-    Initial weights and draws come from the fixed `SEED`: the same images give the same features,
-    and torch's own generator is left alone.
+    Initial weights and mini-batches come from the fixed `SEED`: the same images give the same
+    features, and torch's global generator is not used.
 
     Args:
-        shape: Of one image: (colours, height, width).
-        images: Shape [rows, *shape].
-        labels: Shape [rows], class indices.
-        classes: How many there are.
+        shape: Shape of one image, (colours, height, width).
+        images: Training images, shape [rows, *shape].
+        labels: Class indices, shape [rows].
+        classes: Number of classes.
     """
     features = untrained(shape, classes).requires_grad_(True)
     optimiser = torch.optim.Adam(features.parameters(), lr=LEARNING_RATE, fused=True)
@@ -101,13 +101,13 @@ def trained(shape: tuple[int, ...], images: Tensor, labels: Tensor, classes: int
 def distance(left: Tensor, right: Tensor) -> Tensor:
     """The squared Frechet distance between the Gaussians fitted to two sets of features.
 
-    It branches on no value, so that those of many generators can be measured at once.
+    It branches on no value, so it can be vectorised over many generators.
 
     Args:
-        left, right: Shape [rows, features], at least one row each.
+        left, right: Features, shape [rows, features], at least one row each.
 
     Returns:
-        One number in float64; NaN where a feature is not finite.
+        Scalar float64; NaN if a feature is not finite.
     """
     finite = left.isfinite().all() & right.isfinite().all()
     found = between(*moments(_finite(left)), *moments(_finite(right)))
@@ -117,7 +117,7 @@ def distance(left: Tensor, right: Tensor) -> Tensor:
 def moments(features: Tensor) -> tuple[Tensor, Tensor]:
     """Mean [features] and covariance [features, features] of [rows, features], in float64.
 
-    The covariance is the unbiased one; that of a single row is 0.
+    The covariance is the unbiased estimate; 0 for a single row.
     """
     features = features.double()
     mean = features.mean(0)
@@ -129,7 +129,7 @@ def between(mean: Tensor, covariance: Tensor, mean2: Tensor, covariance2: Tensor
     """|m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)) of two Gaussians; 0 if they are equal.
 
     (C1 C2)^(1/2) has the trace of (R C2 R)^(1/2) with R = C1^(1/2). That matrix is symmetric, so
-    its eigenvalues are real, and those that rounding made negative count as 0.
+    its eigenvalues are real, and those that rounding made negative are clipped to 0.
     """
     root = _root(covariance)
     overlap = torch.linalg.eigvalsh(root @ covariance2 @ root).clamp(min=0).sqrt().sum()
@@ -139,12 +139,12 @@ def between(mean: Tensor, covariance: Tensor, mean2: Tensor, covariance2: Tensor
 
 
 def _root(covariance: Tensor) -> Tensor:
-    """The symmetric square root of a symmetric matrix without negative eigenvalues."""
+    """The symmetric square root of a positive semidefinite matrix."""
     values, vectors = torch.linalg.eigh(covariance)
     root: Tensor = (vectors * values.clamp(min=0).sqrt()) @ vectors.T
     return root
 
 
 def _finite(features: Tensor) -> Tensor:
-    """Zeros for what is not finite: the decomposition would fail, for everybody measured."""
+    """Zeros in place of non-finite values: one would fail the decomposition of the whole batch."""
     return torch.where(features.isfinite(), features, 0.0)

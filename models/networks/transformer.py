@@ -1,12 +1,11 @@
 """The Transformer of Vaswani et al. (2017), arXiv:1706.03762: an encoder and a decoder.
 
-Three things are newer: layers normalise their input instead of their output (Xiong et al. 2020,
-arXiv:2002.04745), so that training needs no long warm-up; the target's embedding is also the
-output layer (Press & Wolf 2017, arXiv:1608.05859); and a head has width / heads numbers rounded
-up, so that any number of heads goes with any width.
+Three differences: pre-layer normalisation (Xiong et al. 2020, arXiv:2002.04745), so that training
+needs no long warm-up; the target's embedding is tied to the output layer (Press & Wolf 2017,
+arXiv:1608.05859); and the size of a head is width / heads rounded up, so that any number of heads
+goes with any width.
 
-Attention is written out: the fused kernels cannot be run for many networks at once by
-`torch.func.vmap`.
+Attention is written out, because `torch.func.vmap` cannot vectorise the fused kernels.
 """
 
 from __future__ import annotations
@@ -21,12 +20,12 @@ from torch.nn import functional
 
 from nettuner.models.data.preprocessing import PAD
 
-# Finite: a row of nothing but padding then attends to all of it, and stays a number.
+# Finite, so that the softmax of a row of padding alone is no NaN.
 NEVER = -1e9
 
 
 class Rates(NamedTuple):
-    """Dropout rates: of attention weights, and of what a sublayer adds."""
+    """Dropout rates: of attention weights, and of each sublayer's residual."""
 
     attention: float = 0.0
     residual: float = 0.0
@@ -36,20 +35,20 @@ NO_DROPOUT = Rates()
 
 
 class Memory(NamedTuple):
-    """What attention looks at: keys and values, [batch, heads, length, head width] each."""
+    """Keys and values of attention, [batch, heads, length, head width] each."""
 
     keys: Tensor
     values: Tensor
 
     def and_then(self, more: Memory) -> Memory:
-        """Both, one after the other."""
+        """Both, concatenated along the length."""
         return Memory(
             torch.cat([self.keys, more.keys], 2), torch.cat([self.values, more.values], 2)
         )
 
 
 class Attention(nn.Module):
-    """Scaled dot-product attention of several heads."""
+    """Multi-head scaled dot-product attention."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -61,7 +60,7 @@ class Attention(nn.Module):
         self.output = nn.Linear(heads * self.size, width)
 
     def memory(self, seen: Tensor) -> Memory:
-        """What can be attended to in [batch, length, width]."""
+        """Keys and values for [batch, length, width]."""
         return Memory(self._split(self.key(seen)), self._split(self.value(seen)))
 
     def _split(self, signal: Tensor) -> Tensor:
@@ -70,13 +69,13 @@ class Attention(nn.Module):
     def forward(
         self, signal: Tensor, memory: Memory, mask: Tensor | None, dropout: float
     ) -> Tensor:
-        """Map [batch, length, width] to the same, looking at the memory.
+        """Map [batch, length, width] to the same shape, attending to the memory.
 
         Args:
-            signal: Whence to look.
-            memory: Where to look.
-            mask: Added to the scores [batch, heads, length, length of memory].
-            dropout: Of the weights.
+            signal: Input that the queries are computed from.
+            memory: Keys and values to attend to.
+            mask: Mask added to the scores [batch, heads, length, length of memory]; None for none.
+            dropout: Dropout rate of the attention weights.
         """
         scores = self._split(self.query(signal)) @ memory.keys.transpose(-2, -1)
         scores = scores / math.sqrt(self.size)
@@ -89,7 +88,7 @@ class Attention(nn.Module):
 
 
 class FeedForward(nn.Module):
-    """Two layers on each token by itself."""
+    """Two layers applied to each token separately."""
 
     def __init__(self, width: int, hidden: int) -> None:
         super().__init__()
@@ -103,7 +102,7 @@ class FeedForward(nn.Module):
 
 
 class EncoderLayer(nn.Module):
-    """Attention to the whole sentence, then a layer on each token."""
+    """Self-attention, then a feed-forward layer."""
 
     def __init__(self, width: int, heads: int, hidden: int) -> None:
         super().__init__()
@@ -122,7 +121,7 @@ class EncoderLayer(nn.Module):
 
 
 class DecoderLayer(nn.Module):
-    """Attention to the words so far, attention to the source, then a layer on each word."""
+    """Causal self-attention, attention to the source, then a feed-forward layer."""
 
     def __init__(self, width: int, heads: int, hidden: int) -> None:
         super().__init__()
@@ -142,7 +141,7 @@ class DecoderLayer(nn.Module):
         source_mask: Tensor,
         rates: Rates,
     ) -> tuple[Tensor, Memory]:
-        """Map [batch, length, width] to the same; and what later words can attend to."""
+        """Map [batch, length, width] to the same shape; also returns the keys and values so far."""
         seen = self.before_attention(signal)
         memory = self.attention.memory(seen)
         memory = memory if past is None else past.and_then(memory)
@@ -156,14 +155,14 @@ class DecoderLayer(nn.Module):
 
 
 class Source(NamedTuple):
-    """An encoded source: what each decoder layer attends to, and where padding is."""
+    """An encoded source: keys and values for each decoder layer, and the padding mask."""
 
     memories: tuple[Memory, ...]
     mask: Tensor
 
 
 class Transformer(nn.Module):
-    """From source tokens, and the target tokens so far, to the next target token."""
+    """Predicts the next target token from the source tokens and the target tokens so far."""
 
     positions: Tensor
 
@@ -176,7 +175,7 @@ class Transformer(nn.Module):
         layers: tuple[int, int],
         hidden: int,
     ) -> None:
-        """`words`, `lengths` and `layers` are of the source (encoder) and the target (decoder)."""
+        """Pairs are (source, target): vocabulary sizes, maximum lengths, and numbers of layers."""
         super().__init__()
         self.source_words = nn.Embedding(words[0], width)
         self.target_words = nn.Embedding(words[1], width)
@@ -196,19 +195,19 @@ class Transformer(nn.Module):
         residual_dropout: float = 0.0,
         embedding_dropout: float = 0.0,
     ) -> Tensor:
-        """Logits [batch, target length, words] of the word after each of the target's.
+        """Logits [batch, target length, words] of the word that follows each target token.
 
         Args:
             inputs: Source tokens [batch, source length], padded.
-            targets: Target tokens [batch, target length], begun.
-            attention_dropout: Rate for attention weights.
-            residual_dropout: Rate for what attention and feed-forward layers add.
-            embedding_dropout: Rate for embedded tokens.
+            targets: Target tokens [batch, target length], from the begin token on.
+            attention_dropout: Dropout rate of the attention weights.
+            residual_dropout: Dropout rate of the residuals of attention and feed-forward layers.
+            embedding_dropout: Dropout rate of the embedded tokens.
         """
         rates = Rates(attention_dropout, residual_dropout)
         source = self.encode(inputs, rates, embedding_dropout)
         length = targets.shape[1]
-        # Padding stands at the end only: a word that looks back never sees it.
+        # Padding is at the end only, so causal attention never reaches it.
         future = torch.ones(length, length, dtype=torch.bool, device=targets.device).triu(1)
         signal = self._embed(self.target_words, targets, 0, embedding_dropout)
         for layer, memory in zip(self.decoder, source.memories, strict=True):
@@ -218,7 +217,7 @@ class Transformer(nn.Module):
     def encode(
         self, inputs: Tensor, rates: Rates = NO_DROPOUT, embedding_dropout: float = 0.0
     ) -> Source:
-        """What the decoder attends to in source tokens [batch, length]."""
+        """Encode source tokens [batch, length] for the decoder."""
         mask = (inputs == PAD)[:, None, None, :] * NEVER
         signal = self._embed(self.source_words, inputs, 0, embedding_dropout)
         for layer in self.encoder:
@@ -230,7 +229,7 @@ class Transformer(nn.Module):
     def step(
         self, words: Tensor, place: int, past: Sequence[Memory] | None, source: Source
     ) -> tuple[Tensor, list[Memory]]:
-        """Logits [batch, words] after one more target word [batch] at this place, and the past."""
+        """Logits [batch, words] after one more target word [batch] at `place`, and the new past."""
         signal = self._embed(self.target_words, words[:, None], place, 0.0)
         memories: list[Memory] = []
         for i, layer in enumerate(self.decoder):
@@ -251,7 +250,7 @@ class Transformer(nn.Module):
 
 
 def waves(length: int, width: int) -> Tensor:
-    """Sines and cosines [length, width] that tell places apart (Vaswani et al., section 3.5)."""
+    """Sinusoidal positional encoding [length, width] (Vaswani et al., section 3.5)."""
     places = torch.arange(length)[:, None]
     speeds = 10000.0 ** (-torch.arange(0, width, 2) / width)
     angles = places * speeds

@@ -9,8 +9,10 @@ import pandas as pd
 
 from nettuner.models.data.labelled import Labelled
 from nettuner.models.data.preprocessing import listed
-from nettuner.models.data.source import AnySource, Builtin, Csv, Parquet
-from nettuner.models.data.tables import find_target, has_value, plain_types, read_csv, read_parquet
+from nettuner.models.data.source import Source
+from nettuner.models.data.sources.csv import Csv
+from nettuner.models.data.sources.parquet import Parquet
+from nettuner.models.data.tables import find_target, has_value, plain_types
 
 PARQUET = (".parquet", ".pq")
 
@@ -20,7 +22,7 @@ class NoDataError(ValueError):
 
 
 def read_incoming(
-    data: str, like: AnySource, database: str | None = None, newest: int = 1
+    data: str, like: Source, database: str | None = None, newest: int = 1
 ) -> Incoming:
     """Read what is there now.
 
@@ -34,7 +36,7 @@ def read_incoming(
         NoDataError: there is no such file, or there are no rows.
         ValueError: it cannot be read, or the study's data are no table.
     """
-    target = target_of(like)
+    target = like.target_column()
     if database is not None:
         table, names = _query(data, database), [data]
     else:
@@ -85,27 +87,6 @@ def as_labelled(table: pd.DataFrame, target: str) -> Labelled:
     return Labelled(plain_types(table.drop(columns=target)), tuple(table[target].tolist()))
 
 
-def target_of(source: AnySource) -> str | int:
-    """The target column of a study's table: its name, as far as the study's file tells.
-
-    By a position alone, the last column of rows without answers would be taken for the target.
-
-    Raises:
-        ValueError: the study's data are no table.
-    """
-    if isinstance(source, Builtin) and source.name != "digits":
-        return "target"
-    if not isinstance(source, Csv | Parquet):
-        raise ValueError(
-            "production data are read as tables with the target as a column, got a study on "
-            f"{getattr(source, 'name', source.source)!r}; give the study csv or parquet data"
-        )
-    if isinstance(source.target, str) or not Path(source.path).is_file():
-        return source.target
-    known = read_csv(source) if isinstance(source, Csv) else read_parquet(source.path)
-    return find_target(list(known.columns), source.target)
-
-
 def newest_files(pattern: str, count: int) -> list[Path]:
     """The files that match, those written last, oldest first.
 
@@ -121,11 +102,11 @@ def newest_files(pattern: str, count: int) -> list[Path]:
     return files[-count:]
 
 
-def _read(file: Path, like: AnySource) -> pd.DataFrame:
+def _read(file: Path, like: Source) -> pd.DataFrame:
     if file.suffix in PARQUET:
-        return read_parquet(str(file))
+        return Parquet(path=str(file)).read()
     known = like if isinstance(like, Csv) else Csv(path=str(file))
-    return read_csv(known.model_copy(update={"path": str(file)}))
+    return known.model_copy(update={"path": str(file)}).read()
 
 
 def _together(tables: list[pd.DataFrame], names: list[str]) -> pd.DataFrame:

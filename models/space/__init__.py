@@ -1,8 +1,8 @@
 """The search space: every dimension is a distribution between the unit interval and its values.
 
-`from_unit` is a quantile function and `to_unit` the matching distribution function, so one pair
-of methods serves sampling (`from_unit(rng.random())`), grids (`from_unit` of evenly spaced u),
-surrogate models (which see `to_unit`) and steps of a population (taken in u, then mapped back).
+`from_unit` is the quantile function and `to_unit` the cumulative distribution function (CDF). One
+pair of methods serves sampling (`from_unit(rng.random())`), grids (`from_unit` of evenly spaced
+u), surrogate models (fitted on `to_unit`) and perturbations in a population (made in u).
 Values that leave a dimension are plain `int`, `float`, `str` or `bool`.
 """
 
@@ -123,7 +123,7 @@ class Space(RootModel[dict[str, AnyDimension]]):
 
     @functools.cached_property
     def order(self) -> tuple[str, ...]:
-        """Names such that every dimension follows those its condition looks at."""
+        """Names in topological order: every dimension follows those its condition depends on."""
         graph = {name: list(dimension.when or {}) for name, dimension in self.root.items()}
         return tuple(TopologicalSorter(graph).static_order())
 
@@ -145,7 +145,7 @@ class Space(RootModel[dict[str, AnyDimension]]):
         return iter(self.root.items())
 
     def is_active(self, name: str, params: Params) -> bool:
-        """Whether dimension `name` exists beside `params`, which hold what it depends on."""
+        """Whether dimension `name` is active given `params`, which hold those it depends on."""
         for parent, wanted in (self.root[name].when or {}).items():
             values: Sequence[Any] = wanted if isinstance(wanted, list) else [wanted]
             if parent not in params or not any(same(params[parent], value) for value in values):
@@ -167,7 +167,7 @@ class Space(RootModel[dict[str, AnyDimension]]):
         )
 
     def contains(self, params: Params) -> bool:
-        """Whether exactly the active dimensions are there, each with a value of its own."""
+        """Whether exactly the active dimensions are given, each with a valid value."""
         active = {name for name in self.root if self.is_active(name, params)}
         return active == set(params) and all(
             self.root[name].contains(value) for name, value in params.items()

@@ -1,4 +1,4 @@
-"""Configurations given by hand, checked and completed."""
+"""Configurations given by a person, checked and completed."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ def completed(space: Space, given: Params, where: str) -> dict[str, Any]:
     """A configuration with the values given, and the middle of each other distribution.
 
     Args:
-        space: Whose configuration it is.
-        given: Some or all of its hyperparameters.
-        where: How errors name it.
+        space: Search space of the configuration.
+        given: Values of some or all hyperparameters.
+        where: Name of the configuration in error messages.
 
     Raises:
-        ValueError: a name, a value or a condition of the space is not respected.
+        ValueError: A name is not in the space, or a value or a condition is violated.
     """
     for name, value in given.items():
         if name not in space:

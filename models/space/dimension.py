@@ -20,7 +20,7 @@ from pydantic.dataclasses import dataclass
 
 
 def is_finite(value: object) -> bool:
-    """Whether `value` is no number, or one that a float can hold."""
+    """Whether `value` is a finite number that a float can hold, or no number at all."""
     try:
         return not isinstance(value, int | float) or math.isfinite(value)
     except OverflowError:  # an integer beyond 1.8e308
@@ -47,16 +47,16 @@ strict_dataclass = dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 
 
 def same(left: object, right: object) -> bool:
-    """Equality that keeps True apart from 1."""
+    """Equality that distinguishes True from 1."""
     return left == right and isinstance(left, bool) == isinstance(right, bool)
 
 
 @strict_dataclass
 class Dimension(ABC):
-    """One hyperparameter, and how likely each of its values is before anything is known."""
+    """One hyperparameter and the prior distribution of its values."""
 
     when: Condition | None = Field(default=None, kw_only=True)
-    """The dimension exists only where these others have these values: `{optimizer: sgd}`."""
+    """The dimension is active only where these others have these values: `{optimizer: sgd}`."""
 
     @abstractmethod
     def from_unit(self, unit: float) -> Any:
@@ -64,7 +64,7 @@ class Dimension(ABC):
 
     @abstractmethod
     def to_unit(self, value: Any) -> float:
-        """Where `value` lies in [0, 1]; the middle of its share where values are discrete."""
+        """The CDF at `value`, in [0, 1]; the middle of its step where values are discrete."""
 
     @abstractmethod
     def contains(self, value: object) -> bool:
@@ -77,18 +77,18 @@ class Dimension(ABC):
 
     @property
     def is_ordered(self) -> bool:
-        """Whether neighbours in the unit interval are alike."""
+        """Whether the order of the values is meaningful."""
         return True
 
     @property
     def bounded(self) -> bool:
-        """Whether the quantiles 0 and 1 are themselves values one may try."""
+        """Whether the quantiles 0 and 1 are finite values that may be tried."""
         return True
 
     def grid(self, resolution: int) -> list[Any]:
         """At most `resolution` distinct values, evenly spaced in the unit interval.
 
-        A bounded dimension includes both of its ends; an unordered choice is taken whole.
+        A bounded dimension includes both ends; an unordered choice always has all its values.
         """
         if resolution < 1:
             raise ValueError(f"a grid needs a resolution of at least 1, got {resolution}; raise it")
@@ -108,7 +108,7 @@ class Dimension(ABC):
         return values
 
     def support(self) -> str:
-        """The values in a few words, for people."""
+        """The range of values, for messages."""
         return f"{self.from_unit(0.0):.4g} to {self.from_unit(1.0):.4g}"
 
 
@@ -128,7 +128,7 @@ class Real(Dimension, ABC):
 
 
 def check_range(kind: str, low: float, high: float) -> None:
-    """Refuse a range that is empty or reversed.
+    """Reject a range that is empty or reversed.
 
     Raises:
         ValueError: `low` is not below `high`.
@@ -143,7 +143,7 @@ def check_range(kind: str, low: float, high: float) -> None:
 class Ranged(Real, ABC):
     """Real numbers from `low` to `high`, both included."""
 
-    if TYPE_CHECKING:  # each class below declares them in the order people give its fields
+    if TYPE_CHECKING:  # each subclass declares them, in the order of its positional fields
         low: int | float
         high: int | float
 
@@ -154,24 +154,24 @@ class Ranged(Real, ABC):
         return float(min(max(value, self.low), self.high))
 
     def from_unit(self, unit: float) -> float:
-        """The quantile; exactly low and high at the ends, whatever the rounding between."""
+        """The quantile; exactly low and high at the ends, despite rounding."""
         if not 0 < unit < 1:
             return float(self.low if unit <= 0 else self.high)
         return self._clipped(self._quantile(unit))
 
     def to_unit(self, value: float) -> float:
-        """The share of the distribution below `value`."""
+        """The CDF at `value`."""
         return float(min(max(self._share(self._clipped(value)), 0.0), 1.0))
 
     @abstractmethod
     def _quantile(self, unit: float) -> float:
-        """`from_unit` strictly inside the interval."""
+        """`from_unit` strictly between 0 and 1."""
 
     @abstractmethod
     def _share(self, value: float) -> float:
-        """`to_unit` of a value inside the bounds."""
+        """`to_unit` of a value within the bounds."""
 
 
 def inside(unit: float, smallest: float = SMALLEST) -> float:
-    """A quantile that is neither 0 nor 1."""
+    """`unit`, clipped away from 0 and 1."""
     return float(min(max(unit, smallest), 1 - smallest))

@@ -19,15 +19,15 @@ from nettuner.models.space.dimension import (
     strict_dataclass,
 )
 
-# Whole numbers beyond this cannot be told apart as floats.
+# Not all larger integers have a float of their own.
 LARGEST = 2**53
 
 
 @strict_dataclass
 class Integer(Dimension):
-    """Whole numbers from `low` to `high`, both ends included and as likely as the others.
+    """Integers from `low` to `high`, both included, all equally likely.
 
-    With `log`, k is as likely as the interval from k - 1/2 to k + 1/2 under a log-uniform law.
+    With `log`, k has the probability of [k - 1/2, k + 1/2] under a log-uniform distribution.
     """
 
     low: StrictInt
@@ -94,7 +94,7 @@ class Integer(Dimension):
         return self.low <= value <= self.high and (value - self.low) % self.step == 0
 
     def support(self) -> str:
-        """Range and step, for people."""
+        """Range and step, for messages."""
         return f"{self.low} to {self.high}" + (f" step {self.step}" if self.step > 1 else "")
 
 
@@ -137,7 +137,7 @@ class Choice(Dimension):
     @functools.cached_property
     def _edges(self) -> list[float]:
         weights = [1.0] * len(self.values)
-        if self.weights:  # divided first, for their sum must not overflow
+        if self.weights:  # scaled first, so that their sum cannot overflow
             weights = [weight / max(self.weights) for weight in self.weights]
         total = math.fsum(weights)
         return [math.fsum(weights[:i]) / total for i in range(len(weights))] + [1.0]
@@ -161,13 +161,13 @@ class Choice(Dimension):
         return any(same(known, value) for known in self.values)
 
     def support(self) -> str:
-        """The values, for people."""
+        """The values, for messages."""
         return ", ".join(str(value) for value in self.values)
 
 
 @strict_dataclass
 class Fixed(Dimension):
-    """A single value: part of every trial, searched by none."""
+    """A constant: part of every trial, never searched."""
 
     value: Value
     distribution: Literal["fixed"] = Field(default="fixed", kw_only=True)
@@ -194,5 +194,5 @@ class Fixed(Dimension):
         return same(value, self.value)
 
     def support(self) -> str:
-        """The value, for people."""
+        """The value, for messages."""
         return str(self.value)

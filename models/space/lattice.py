@@ -1,7 +1,6 @@
 """All configurations of a space whose dimensions have a few values each, as a numbered list.
 
-Dimensions that do not exist beside certain values of others are absent from a configuration,
-and no configuration is listed twice.
+Inactive dimensions are absent from a configuration, and no configuration is listed twice.
 """
 
 from __future__ import annotations
@@ -20,11 +19,11 @@ Levels = Mapping[str, Sequence[Any]]
 
 @dataclass(frozen=True)
 class Branch:
-    """The configurations that share the values of all dimensions which others depend on.
+    """The configurations that agree in all dimensions that conditions depend on.
 
     Args:
-        shared: The values in common.
-        free: The values of every other dimension that exists beside them.
+        shared: Values of the dimensions that conditions depend on.
+        free: Values of each other active dimension.
     """
 
     shared: Mapping[str, Any]
@@ -36,7 +35,7 @@ class Branch:
         return math.prod(len(values) for values in self.free.values())
 
     def at(self, index: int) -> dict[str, Any]:
-        """Configuration number `index`: the digits of a number with mixed bases."""
+        """Configuration number `index`: its digits in a mixed radix system."""
         found = dict(self.shared)
         for name, values in self.free.items():
             index, digit = divmod(index, len(values))
@@ -45,7 +44,7 @@ class Branch:
 
 
 def branches(space: Space, levels: Levels) -> Iterator[Branch]:
-    """Every combination of values of the dimensions that conditions look at, one at a time."""
+    """One branch for every combination of values of the dimensions that conditions depend on."""
     looked_at = {parent for _, dimension in space.items() for parent in dimension.when or {}}
     parents = [name for name in space.order if name in looked_at]
 
@@ -67,7 +66,7 @@ def branches(space: Space, levels: Levels) -> Iterator[Branch]:
 def count(space: Space, levels: Levels, most: int) -> int:
     """How many configurations there are: exact up to `most`, else some number above it.
 
-    Nothing is listed to find out, and no more than `most` combinations are looked at.
+    It lists no configurations and looks at no more than `most` branches.
     """
     total = 0
     for branch in branches(space, levels):
@@ -78,7 +77,7 @@ def count(space: Space, levels: Levels, most: int) -> int:
 
 
 class Lattice(Sequence[dict[str, Any]]):
-    """The configurations by number, from 0; built only where `count` has shown them to be few."""
+    """The configurations by number, from 0; check by `count` first that they are few."""
 
     def __init__(self, space: Space, levels: Levels) -> None:
         self._names = space.names()
@@ -98,7 +97,7 @@ class Lattice(Sequence[dict[str, Any]]):
 
 
 def lattice_of(space: Space, most: int) -> Lattice | None:
-    """All configurations of a space, where these are no more than `most`."""
+    """All configurations of a space; None if there are more than `most`."""
     levels = {name: dimension.levels for name, dimension in space.items()}
     listed = {name: values for name, values in levels.items() if values is not None}
     if len(listed) < len(levels) or count(space, listed, most) > most:

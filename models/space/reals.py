@@ -19,7 +19,7 @@ from nettuner.models.space.dimension import (
     strict_dataclass,
 )
 
-# The furthest that a truncated Gaussian's range may be from its mean: erfc(37 / sqrt 2) > 0.
+# Largest distance of a truncated Gaussian's range from its mean [std]: erfc(37 / sqrt 2) > 0.
 MOST_STDS = 37
 
 
@@ -48,7 +48,7 @@ class Uniform(Ranged):
 
 @strict_dataclass
 class LogUniform(Ranged):
-    """Every order of magnitude between `low` and `high` is equally likely."""
+    """Uniform on a logarithmic scale between `low` and `high`."""
 
     low: Number
     high: Number
@@ -79,7 +79,7 @@ class LogUniform(Ranged):
 
 @strict_dataclass
 class Normal(Real):
-    """Gaussian: `mean` is likeliest, about two thirds lie within one `std` of it."""
+    """Gaussian: about two thirds of the values lie within one `std` of `mean`."""
 
     mean: Number
     std: Annotated[Number, Field(gt=0)]
@@ -106,22 +106,22 @@ class Normal(Real):
         return NormalDist(self.mean, self.std).inv_cdf(inside(unit))
 
     def to_unit(self, value: float) -> float:
-        """Distribution function of the Gaussian."""
+        """CDF of the Gaussian."""
         return _below((float(value) - self.mean) / self.std)
 
     def support(self) -> str:
-        """Centre and width, for people."""
+        """Centre and width, for messages."""
         return f"about {self.mean:.4g}, std {self.std:.4g}"
 
 
 def _below(deviation: float) -> float:
-    """The standard Gaussian's distribution function, exact in the lower tail too."""
+    """CDF of the standard Gaussian, accurate in the lower tail too."""
     return math.erfc(-deviation / math.sqrt(2)) / 2
 
 
 @strict_dataclass
 class LogNormal(Real):
-    """The natural logarithm is Gaussian; `median` is likeliest on a log scale.
+    """The natural logarithm is Gaussian.
 
     Two thirds of the values lie between `median / factor` and `median * factor`.
     """
@@ -155,13 +155,13 @@ class LogNormal(Real):
         return math.exp(logarithm.inv_cdf(inside(unit)))
 
     def to_unit(self, value: float) -> float:
-        """Distribution function of the logarithm."""
+        """CDF of the logarithm."""
         if value <= 0:
             return 0.0
         return _below((math.log(value) - math.log(self.median)) / math.log(self.factor))
 
     def support(self) -> str:
-        """Centre and spread, for people."""
+        """Centre and spread, for messages."""
         return f"about {self.median:.4g}, within a factor {self.factor:.4g}"
 
 
@@ -197,7 +197,7 @@ class TruncatedNormal(Ranged):
 
     @property
     def _shares(self) -> tuple[float, float]:
-        """How much of the whole (mirrored) Gaussian lies below the range's start and its end."""
+        """CDF of the (mirrored) Gaussian at the range's start and end."""
         low, high = sorted((self._deviation(self.low), self._deviation(self.high)))
         return _below(low), _below(high)
 

@@ -17,13 +17,13 @@ from nettuner.models.space.dimension import (
     strict_dataclass,
 )
 
-# The quantile functions of discrete distributions search step by step: their tails are cut early.
+# Quantile functions of discrete distributions search step by step, so tails are cut early.
 SMALLEST_DISCRETE = 2.0**-20
 
 
 @functools.lru_cache(maxsize=256)
 def _frozen(name: str, args: tuple[tuple[str, float], ...]) -> Any:
-    from scipy import stats  # takes most of a second, and few studies need it
+    from scipy import stats  # slow to import, and few studies need it
 
     family = getattr(stats, name, None)
     if not isinstance(family, stats.rv_continuous | stats.rv_discrete):
@@ -92,7 +92,7 @@ class Scipy(Dimension):
 
     @property
     def levels(self) -> tuple[int, ...] | None:
-        """The integers of a discrete distribution with few values, less its furthest tails."""
+        """The integers of a discrete distribution with few values, without its extreme tails."""
         if not self.discrete:
             return None
         first, last = self.from_unit(0.0), self.from_unit(1.0)
@@ -108,7 +108,7 @@ class Scipy(Dimension):
         return min(max(value, self._ends[0]), self._ends[1])
 
     def to_unit(self, value: float) -> float:
-        """Distribution function; the middle of the step where it is discrete."""
+        """The CDF; the middle of the step where it is discrete."""
         frozen = self._frozen()
         share = float(frozen.cdf(value))
         return max(share - float(frozen.pmf(value)) / 2, 0.0) if self.discrete else share

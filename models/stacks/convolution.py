@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
+from nettuner.models.torch_private import convolution_backward
+
 Sizes = tuple[int, ...]
 InDims = tuple[int | None, ...]
 
@@ -65,7 +67,7 @@ def _differentiate(
 ) -> tuple[Tensor, ...]:
     """Gradients of weight and bias, and of the images if they are asked for."""
     stride, padding, dilation, groups = how
-    to_images, to_weight, to_bias = torch.ops.aten.convolution_backward(
+    to_images, to_weight, to_bias = convolution_backward(
         _channels_last(grad),
         _channels_last(images),
         weight,

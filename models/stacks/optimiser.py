@@ -14,9 +14,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from nettuner.models.torch_private import fused_adam, fused_adamw, fused_sgd
 from nettuner.models.training import optimiser
 
-aten = torch.ops.aten
 State = Mapping[str, Tensor]
 EPSILON = 1e-8
 MEAN_SQUARE_DECAY = 0.99
@@ -72,7 +72,7 @@ class StackedOptimiser(ABC):
 
 class _Adam(StackedOptimiser):
     moments = ("exp_avg", "exp_avg_sq")
-    kernel = staticmethod(aten._fused_adam_.default)
+    kernel = staticmethod(fused_adam)
 
     def move(
         self, member: int, grads: Tensor, network: str, now: Mapping[str, Any], rate: float
@@ -97,7 +97,7 @@ class _Adam(StackedOptimiser):
 
 
 class _AdamW(_Adam):
-    kernel = staticmethod(aten._fused_adamw_.default)
+    kernel = staticmethod(fused_adamw)
 
 
 class _SGD(StackedOptimiser):
@@ -108,7 +108,7 @@ class _SGD(StackedOptimiser):
         self, member: int, grads: Tensor, network: str, now: Mapping[str, Any], rate: float
     ) -> float:
         momentum = optimiser.own(network, "momentum", now)
-        aten._fused_sgd_.default(
+        fused_sgd(
             self.of(self.weights, member),
             self.of(grads, member),
             self.of(self.state["momentum_buffer"], member) if momentum else [],

@@ -17,16 +17,19 @@ import numpy as np
 import torch
 from torch import Tensor, fx, nn
 from torch.func import functional_call, grad_and_value, vmap
-from torch.fx.experimental.proxy_tensor import make_fx
-from torch.fx.passes.shape_prop import TensorMetadata
 from torch.nn import functional
-from torch.utils._pytree import tree_map
 
 from nettuner.models.learner import Learner, Networks
 from nettuner.models.stacks.convolution import convolution
+from nettuner.models.torch_private import (
+    TensorMetadata,
+    log_softmax,
+    log_softmax_backward,
+    make_fx,
+    tree_map,
+    version_of,
+)
 from nettuner.models.training.randomness import Randomness
-
-aten = torch.ops.aten
 
 Value = TypeVar("Value")
 Tensors = dict[str, Tensor]
@@ -102,13 +105,17 @@ def _log_softmax_backward(grad: Tensor, output: Tensor, dim: int, dtype: torch.d
 
 
 FASTER: dict[Any, Callable[..., Any]] = {
-    aten._log_softmax.default: _log_softmax,
-    aten._log_softmax_backward_data.default: _log_softmax_backward,
+    log_softmax: _log_softmax,
+    log_softmax_backward: _log_softmax_backward,
 }
 
 
 def record(function: Callable[..., Any], arguments: Arguments) -> Callable[..., Any]:
     """A function as the list of tensor operations that it does on arguments of these shapes.
+
+    An optional layer: the function itself gives the same answers, vectorised by `torch.func`
+    alone. Recorded, a step of a small network is 1.2 to 1.5 times as fast, since neither
+    autograd nor Python code of the learner runs again.
 
     Raises:
         UnstackableError: it branches on values, or does what cannot be vectorised.
@@ -326,7 +333,7 @@ def _contents(value: object) -> list[Any]:
         return [*value.keys(), *value.values()]
     if isinstance(value, list | set | deque):
         return list(value)
-    return [value._version] if isinstance(value, Tensor) else []
+    return [version_of(value)] if isinstance(value, Tensor) else []
 
 
 def _is(left: object, right: object) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 
 from nettuner.models import learners
 from nettuner.models.data.dataset import Dataset
@@ -29,21 +30,36 @@ from nettuner.models.training.trial import (
     trial_seed,
 )
 
+FASTER_ALONE = "one by one is faster, as was measured"
 
-def run_stack(jobs: Sequence[Job], keep_all: bool) -> list[Outcome | Failure]:
+
+@dataclass(frozen=True)
+class StackOutcome:
+    """What came of trials that were run together.
+
+    Args:
+        outcomes: Outcome of each job, in their order.
+        why_not_stacked: Reason why some were trained one by one; None if none was.
+    """
+
+    outcomes: list[Outcome | Failure]
+    why_not_stacked: str | None = None
+
+
+def run_stack(jobs: Sequence[Job], keep_all: bool) -> StackOutcome:
     """Run trials of one structure together, each as if it were alone.
 
     Args:
-        jobs: They start after the same round and end at the same.
+        jobs: Jobs that start after the same round and end at the same.
         keep_all: Whether each leaves its trained state; else only the best of them does.
     """
     if len(jobs) == 1:
-        return [_attempt(jobs[0])]
+        return StackOutcome([_attempt(jobs[0])])
     with learners.beside(jobs[0].study.learner):
         return _run_together(jobs, keep_all)
 
 
-def _run_together(jobs: Sequence[Job], keep_all: bool) -> list[Outcome | Failure]:
+def _run_together(jobs: Sequence[Job], keep_all: bool) -> StackOutcome:
     found = learners.find(jobs[0].study.learner)
     assert isinstance(found, type)
     assert jobs[0].study.data is not None
@@ -55,16 +71,20 @@ def _run_together(jobs: Sequence[Job], keep_all: bool) -> list[Outcome | Failure
     steps = total_steps(length, len(dataset.train), learner.now(params[0])["batch_size"])
     try:
         choice, speeds = choose(learner, dataset, params, seeds, steps)
-    except Exception:  # one of them fails even alone, and is to fail by itself
+        why_not = None if choice.size > 1 else speeds.reason or FASTER_ALONE
+    except Exception as error:  # one of them fails even alone, and is to fail by itself
         choice, speeds = StackChoice(), Speeds(math.inf)
+        why_not = f"a step alone raised {in_words(error)}"
     outcomes: list[Outcome | Failure] = []
     while len(outcomes) < len(jobs):
         size = 1 if speeds.reason else choice.size
         chunk = jobs[len(outcomes) : len(outcomes) + size]
-        outcomes += _run_chunk(chunk, learner, dataset, length, choice, speeds)
+        part = _run_chunk(chunk, learner, dataset, length, choice, speeds)
+        outcomes += part.outcomes
+        why_not = why_not or part.why_not_stacked
         if not keep_all:
             _keep_best(jobs[: len(outcomes)], outcomes)
-    return outcomes
+    return StackOutcome(outcomes, why_not)
 
 
 def _run_chunk(
@@ -74,9 +94,9 @@ def _run_chunk(
     length: Length,
     choice: StackChoice,
     speeds: Speeds,
-) -> list[Outcome | Failure]:
+) -> StackOutcome:
     if len(jobs) == 1:
-        return [_attempt(jobs[0])]
+        return StackOutcome([_attempt(jobs[0])])
     try:
         stack = Stack(
             learner,
@@ -85,12 +105,17 @@ def _run_chunk(
             speeds.programs,
             convolve_one_by_one=choice.convolve_one_by_one,
         )
-        return _run_stacked(jobs, stack, dataset, length)
+        return StackOutcome(_run_stacked(jobs, stack, dataset, length))
     except UnstackableError as error:
-        speeds.reason = str(error)
-    except Exception:  # whatever a user's learner cannot do in a stack, it may do alone
-        pass
-    return [_attempt(job) for job in jobs]
+        speeds.reason = why_not = str(error)
+    except Exception as error:  # whatever a user's learner cannot do in a stack, it may do alone
+        why_not = f"the stack raised {in_words(error)}"
+    return StackOutcome([_attempt(job) for job in jobs], why_not)
+
+
+def in_words(error: Exception) -> str:
+    """An exception on one line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def _attempt(job: Job) -> Outcome | Failure:

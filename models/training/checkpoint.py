@@ -1,4 +1,4 @@
-"""The state of a training on disk and back: safetensors, written atomically, never pickle."""
+"""Checkpoints of a training: safetensors files, written atomically, never pickle."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ Moments = Mapping[str, Mapping[int, Mapping[str, Any]]]
 def save(
     path: Path, networks: Mapping[str, nn.Module], optimisers: Mapping[str, Optimizer], rounds: int
 ) -> None:
-    """Write weights, buffers and optimiser moments after `rounds` rounds of training.
+    """Write weights, buffers and optimiser state after `rounds` rounds of training.
 
-    The hyperparameters are not part of it: they belong to the moment, not to the state.
+    Hyperparameters are left out: they are an argument of every step, not part of the state.
     """
     moments = {name: optimiser.state_dict()["state"] for name, optimiser in optimisers.items()}
     write(path, networks, moments, rounds)
 
 
 def write(path: Path, networks: Mapping[str, nn.Module], moments: Moments, rounds: int) -> None:
-    """The same with the moments by network and number of the parameter, as torch has them."""
+    """Like `save`, with the optimiser state by network and parameter index, as in torch."""
     tensors: dict[str, Tensor] = {}
     for name, network in networks.items():
         for key, tensor in network.state_dict().items():
@@ -38,7 +38,7 @@ def write(path: Path, networks: Mapping[str, nn.Module], moments: Moments, round
             for key, moment in found.items():
                 if moment is not None:
                     tensors[f"optimiser/{name}/{index}/{key}"] = torch.as_tensor(moment)
-    # Clones, because safetensors refuses tensors that share memory (tied weights do).
+    # Cloned, because safetensors refuses tensors that share memory, as tied weights do.
     copies = {key: tensor.detach().cpu().contiguous().clone() for key, tensor in tensors.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
@@ -50,14 +50,14 @@ def write(path: Path, networks: Mapping[str, nn.Module], moments: Moments, round
 
 
 def load(path: Path, networks: Mapping[str, nn.Module], optimisers: Mapping[str, Optimizer]) -> int:
-    """Put a saved state into networks and optimisers of the same structure.
+    """Load a checkpoint into networks and optimisers of the same structure.
 
     Returns:
-        The rounds that were trained when it was saved.
+        Rounds trained when it was saved.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: the file is damaged, or belongs to networks of another structure.
+        FileNotFoundError: There is no such file.
+        ValueError: The file is damaged, or belongs to networks of another structure.
     """
     rounds, moments = read(path, networks)
     for name, optimiser in optimisers.items():
@@ -68,15 +68,14 @@ def load(path: Path, networks: Mapping[str, nn.Module], optimisers: Mapping[str,
 
 
 def read(path: Path, networks: Mapping[str, nn.Module]) -> tuple[int, Moments]:
-    """Put saved weights into networks.
+    """Load the weights of a checkpoint into networks.
 
     Returns:
-        The rounds that were trained, and the optimisers' moments by network and number of the
-        parameter.
+        Rounds trained, and the optimiser state by network and parameter index.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: the file is damaged, or belongs to networks of another structure.
+        FileNotFoundError: There is no such file.
+        ValueError: The file is damaged, or belongs to networks of another structure.
     """
     if not path.is_file():
         raise FileNotFoundError(f"no checkpoint {path}; it was deleted or belongs elsewhere")

@@ -1,4 +1,4 @@
-"""Training one configuration: one loop, whatever the learner."""
+"""The training loop of one configuration, the same for every learner."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ Watch = Callable[[int, Networks], None]
 
 
 class DivergedError(FloatingPointError):
-    """A loss or the metric stopped being finite."""
+    """A loss or the metric is not finite."""
 
 
 @functools.lru_cache(maxsize=4)
 def prepared(found: type[Learner], dataset: Dataset) -> Learner:
-    """A learner that knows its data; made once in each process, as preparing may take long."""
+    """A learner prepared on the training rows; cached per process, as preparing may take long."""
     learner = found(facts(dataset))
     learner.prepare(*tensors(dataset.train))
     return learner
 
 
 def facts(dataset: Dataset) -> DataFacts:
-    """What learners may know of a dataset."""
+    """What a learner is told about a dataset."""
     found = dataset.preprocessing.inputs
     return DataFacts(
         dataset.task,
@@ -50,12 +50,12 @@ def facts(dataset: Dataset) -> DataFacts:
 
 
 def derived_seed(*key: int) -> int:
-    """A seed for torch that depends on every number of the key."""
+    """A seed for torch, derived from all numbers of the key."""
     return int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
 def draw_seed(seed: tuple[int, ...]) -> np.uint32:
-    """What the randomness of a training's steps starts from."""
+    """The seed of the random numbers drawn in a training's steps."""
     return np.uint32(derived_seed(*seed, 2) % 2**32)
 
 
@@ -65,12 +65,12 @@ def tensors(split: Split) -> tuple[Tensor, Tensor]:
 
 
 class TrainingStep:
-    """The networks of one training with an optimiser for each.
+    """The networks of one training, with an optimiser for each.
 
     Args:
-        learner: What is trained.
-        networks: Its networks.
-        now: The hyperparameters of this moment.
+        learner: Learner to train.
+        networks: Networks of the learner, by name.
+        now: Current hyperparameters.
     """
 
     def __init__(self, learner: Learner, networks: Networks, now: Mapping[str, Any]) -> None:
@@ -86,13 +86,13 @@ class TrainingStep:
     def step(
         self, data: tuple[Tensor, Tensor], rows: Tensor, at: int, keys: Sequence[Tensor]
     ) -> Iterator[tuple[str, float]]:
-        """Each network in turn tells its name and loss, and learns before the next one does.
+        """Update the networks in turn, each by one optimiser step; yields its name and loss first.
 
         Args:
-            data: Inputs and targets.
-            rows: Which of them are the batch; each network has a copy of its own.
-            at: The step, counted from 0 over the whole training.
-            keys: What the randomness of each network's turn derives from.
+            data: Inputs and targets of all training rows.
+            rows: Row numbers of the mini-batch; each network gets its own copy.
+            at: Optimiser step, counted from 0 over the whole training.
+            keys: Random key of each network's update.
         """
         for name, key in zip(self._networks, keys, strict=True):
             self._randomness.begin(key)
@@ -121,23 +121,23 @@ def fit(
 ) -> Iterator[tuple[int, Measured]]:
     """Train, and yield (round, metrics) after each round, counted from 1.
 
-    Whoever drives it decides what to record and when to stop. Every round draws its batches and
-    dropout masks from (seed, round) alone, so a training that was continued from a checkpoint
-    equals one that never paused.
+    The caller decides what to record and when to stop. Every round draws its mini-batches and
+    dropout masks from (seed, round) alone, so a training continued from a checkpoint equals one
+    that was never interrupted.
 
     Args:
-        learner: What to train.
-        dataset: Its training rows are learned from, its validation rows measured.
-        params: The hyperparameters in force.
-        length: How long a whole trial is.
-        seed: Fixes initial weights, batch order and dropout.
-        until: Stop after this round of `length.rounds`; None for all of them.
-        start: A checkpoint to continue from.
-        end: Where to write the state after the last round.
-        watch: Called after each round, with its number and the networks in eval mode.
+        learner: Learner to train.
+        dataset: Dataset; trained on its training rows, evaluated on its validation rows.
+        params: Hyperparameters of the trial.
+        length: Length of a whole trial.
+        seed: Seed of initial weights, batch order and dropout.
+        until: Last round to train, of `length.rounds`; None for all of them.
+        start: Path of the checkpoint to continue from; None starts anew.
+        end: Path for a checkpoint after the last round; None writes none.
+        watch: Callback after each round, given its number and the networks in eval mode.
 
     Raises:
-        DivergedError: a loss stopped being finite.
+        DivergedError: A loss is not finite.
     """
     now = learner.now(params)
     inputs, targets = tensors(dataset.train)
@@ -178,19 +178,19 @@ def summary(
     now: Mapping[str, Any],
     last: int,
 ) -> Measured:
-    """What a round trained with: mean losses, and the learning rates in force at its last step.
+    """Training metrics of a round: mean losses, and the learning rates at its last step.
 
     Args:
-        losses: Of every step, by network.
-        rates: Read back from the optimisers, by network.
-        now: The hyperparameters of this moment.
-        last: The last step of the round, counted from 0.
+        losses: Losses of every step, by network.
+        rates: Learning rates read back from the optimisers, by network.
+        now: Current hyperparameters.
+        last: Last optimiser step of the round, counted from 0.
 
     Returns:
         `train_loss` where there is one network, else `train_<network>_loss`; rates likewise.
 
     Raises:
-        RuntimeError: an optimiser did not use the learning rate that it was given.
+        RuntimeError: An optimiser did not use the learning rate that it was given.
     """
     found = {}
     for name, values in losses.items():
@@ -215,7 +215,7 @@ def measure(
 ) -> Measured:
     """The learner's metrics on a split, each name prefixed (`val_accuracy`).
 
-    Whatever is random in them derives from the seed.
+    Random numbers drawn while evaluating come from the seed.
     """
     for network in networks.values():
         network.eval()
@@ -237,7 +237,7 @@ def total_steps(length: Length, rows: int, batch_size: int) -> int:
 
 
 def steps_per_epoch(rows: int, batch_size: int) -> int:
-    """Batches in one pass; a last batch of a single row is left out.
+    """Mini-batches in an epoch; a last one of a single row is dropped.
 
     Batch normalisation cannot be trained on one row.
     """
@@ -246,7 +246,7 @@ def steps_per_epoch(rows: int, batch_size: int) -> int:
 
 
 def batch(rows: int, batch_size: int, step: int, seed: tuple[int, ...]) -> Tensor:
-    """Row numbers of the batch at `step`, counted from 0 over the whole training."""
+    """Row numbers of the mini-batch at `step`, counted from 0 over the whole training."""
     epoch, index = divmod(step, steps_per_epoch(rows, batch_size))
     return shuffled(rows, (*seed, epoch))[index * batch_size : (index + 1) * batch_size]
 
@@ -260,7 +260,7 @@ def shuffled(rows: int, key: tuple[int, ...]) -> Tensor:
 
 @contextmanager
 def seeded(*key: int) -> Iterator[None]:
-    """Seeds torch inside the block, and gives its generator back as it was.
+    """Seed torch inside the block, and restore its generator afterwards.
 
     (`torch.manual_seed` would look for other devices each time, which takes longer than a step.)
     """

@@ -1,4 +1,4 @@
-"""The optimisers a study may choose, driven by the hyperparameters of the moment."""
+"""The optimisers a study may choose, set to the current hyperparameters before each step."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 
 
 def build(network: nn.Module, kind: str) -> Optimizer:
-    """An optimiser of this kind; `steer` gives it its numbers before each step."""
+    """An optimiser of this kind; `steer` sets its hyperparameters before each step."""
     parameters = list(network.parameters())
     match kind:
         case "sgd":
@@ -26,12 +26,12 @@ def build(network: nn.Module, kind: str) -> Optimizer:
 
 
 def own(network: str, name: str, now: Mapping[str, Any]) -> Any:
-    """A network's own `<network>_<name>`, or else the `name` of all networks."""
+    """A network's own `<network>_<name>`, or else the `name` shared by all networks."""
     return now.get(f"{network}_{name}", now[name])
 
 
 def learning_rate(network: str, now: Mapping[str, Any], step: int) -> float:
-    """The learning rate in force at a step, counted from 0: it rises linearly while it warms up.
+    """The learning rate at a step, counted from 0, with linear warm-up.
 
     Source: Goyal et al. (2017), arXiv:1706.02677, section 2.2.
     """
@@ -41,7 +41,7 @@ def learning_rate(network: str, now: Mapping[str, Any], step: int) -> float:
 
 
 def steer(optimiser: Optimizer, network: str, now: Mapping[str, Any], step: int) -> None:
-    """Set learning rate, momentum or betas, and weight decay to this moment's values."""
+    """Set learning rate, momentum or betas, and weight decay to their current values."""
     for group in optimiser.param_groups:
         group["lr"] = learning_rate(network, now, step)
         group["weight_decay"] = own(network, "weight_decay", now)
@@ -54,7 +54,7 @@ def steer(optimiser: Optimizer, network: str, now: Mapping[str, Any], step: int)
 
 
 def _give_buffers(optimiser: RMSprop) -> None:
-    """RMSprop cannot start with momentum later on: it makes its buffers at the first step."""
+    """Add momentum buffers: RMSprop creates none if its first step has no momentum."""
     for parameter, state in optimiser.state.items():
         if "momentum_buffer" not in state:
             state["momentum_buffer"] = torch.zeros_like(parameter)

@@ -1,12 +1,11 @@
-"""What is random in a training step: a function of a key, whoever else trains beside it.
+"""Counter-based random numbers of a training step: a function of a key, without state.
 
-A member of a stack must meet the dropout masks and noise that it would have met alone, and a
-generator shared by all could not give it these. So the draws of a step are a hash of (key, number
-of the draw, position): no state, the same on every device, and several times faster on a CPU than
-torch's own generator.
+A member of a stack must get the same dropout masks and noise as when trained alone, which a shared
+generator cannot provide. So the numbers drawn in a step are a hash of (key, number of the draw,
+position): the same on every device, and on a CPU several times faster than torch's generator.
 
-Source of the idea: Salmon et al., Parallel random numbers: as easy as 1, 2, 3 (2011); of the
-mixing function: Wellons' search for 32 bit integer hashes, `lowbias32`,
+Sources: counter-based generators, Salmon et al., Parallel random numbers: as easy as 1, 2, 3
+(2011); mixing function `lowbias32`, Wellons' search for 32 bit integer hashes,
 https://github.com/skeeto/hash-prospector.
 """
 
@@ -22,7 +21,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as nn_functional
-from torch.overrides import TorchFunctionMode
+
+from nettuner.models.torch_private import TorchFunctionMode
 
 # Signed, as torch's 32 bit integers are. The first is 2^32 over the golden ratio.
 SPREAD = -1640531527
@@ -35,7 +35,7 @@ MASK = 2**BITS - 1
 
 
 def mixed(x: Tensor) -> Tensor:
-    """Scramble 32 bit integers, in place: every bit of the outcome depends on every bit."""
+    """Hash 32 bit integers in place: every bit of the result depends on every input bit."""
     x ^= (x >> 16).bitwise_and_(0xFFFF)
     x *= FIRST_FACTOR
     x ^= (x >> 15).bitwise_and_(0x1FFFF)
@@ -45,12 +45,12 @@ def mixed(x: Tensor) -> Tensor:
 
 
 def step_keys(seeds: NDArray[np.uint32], steps: NDArray[np.int64], network: int) -> Tensor:
-    """The key of every member at every step.
+    """The random key of every member at every step.
 
     Args:
-        seeds: Shape [members], one for each.
-        steps: Shape [steps], counted over the whole training.
-        network: Which of a learner's networks learns.
+        seeds: Seed of each member, shape [members].
+        steps: Optimiser steps, counted over the whole training, shape [steps].
+        network: Index of the network that is updated.
 
     Returns:
         Shape [steps, members], int32.
@@ -66,19 +66,19 @@ def step_keys(seeds: NDArray[np.uint32], steps: NDArray[np.int64], network: int)
 
 @functools.lru_cache(maxsize=16)
 def _places(count: int, device: torch.device | str | None) -> Tensor:
-    """The positions 0, 1, 2 ..., spread over all 32 bit integers; kept, as steps repeat."""
+    """The positions 0, 1, 2 ..., spread over all 32 bit integers; cached for later steps."""
     return torch.arange(count, dtype=torch.int32, device=device) * SPREAD
 
 
 class Randomness(TorchFunctionMode):
-    """While it is entered, torch's random functions draw from a key.
+    """Context in which torch's random functions draw from a key.
 
-    It knows dropout of numbers and of channels, `rand`, `randn` and the `_like` of each, and
-    attention with dropout. Whatever else is random draws from torch's own generator.
+    It covers dropout of elements and of channels, `rand`, `randn` and the `_like` of each, and
+    attention with dropout. Other random functions draw from torch's own generator.
     """
 
     written_out = False
-    """Whether attention is written out even where it drops nothing."""
+    """Whether attention is written out even without dropout."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -86,7 +86,7 @@ class Randomness(TorchFunctionMode):
         self._draws = 0
 
     def begin(self, key: Tensor) -> None:
-        """Start a step: `key` is a 32 bit integer without dimensions."""
+        """Start a step: `key` is a scalar int32 tensor."""
         self._key = key
         self._draws = 0
 
@@ -106,7 +106,7 @@ class Randomness(TorchFunctionMode):
         """Whole numbers in [0, 2^24), int32.
 
         Raises:
-            RuntimeError: no step was begun.
+            RuntimeError: No step was begun.
         """
         if self._key is None:
             raise RuntimeError("nothing may be random here, got a draw; seed a generator")
@@ -117,7 +117,7 @@ class Randomness(TorchFunctionMode):
         return found
 
     def skip(self) -> None:
-        """Count a draw that is not needed here: another member, at another rate, makes it."""
+        """Count a draw that is not needed at this rate, as members at other rates make it."""
         self._draws += 1
 
     def uniform(self, shape: Sequence[int], device: torch.device | str | None = None) -> Tensor:
@@ -126,15 +126,15 @@ class Randomness(TorchFunctionMode):
         return found
 
     def normal(self, shape: Sequence[int], device: torch.device | str | None = None) -> Tensor:
-        """Standard normal numbers, float32, by Box and Muller's method."""
+        """Standard normal numbers, float32, by the Box-Muller transform."""
         radius = torch.sqrt(-2 * torch.log(1 - self.uniform(shape, device)))
         return radius * torch.cos(2 * math.pi * self.uniform(shape, device))
 
     def kept(self, shape: Sequence[int], rate: float | Tensor, like: Tensor) -> Tensor:
-        """What dropout multiplies by: 0 with probability `rate`, else 1 / (1 - rate)."""
+        """Dropout mask: 0 with probability `rate`, else 1 / (1 - rate)."""
         rate = torch.as_tensor(rate, dtype=torch.float32, device=like.device)
         kept = self.bits(shape, like.device) >= (rate * 2**BITS).to(torch.int32)
-        # The factor of a rate of 1 is more than half a float32 holds: multiply first.
+        # At a rate of 1 the factor overflows half precision: multiply in float32, then convert.
         factor: Tensor = (kept * (1 / (1 - rate).clamp(min=UNIT))).to(like.dtype)
         return factor
 
@@ -154,7 +154,7 @@ def _dropout(
     *,
     train: bool = True,  # what `torch.dropout` calls it
 ) -> Tensor:
-    """Dropout of single numbers, or of whole channels by the functions named after these."""
+    """Dropout of single elements; of whole channels for `dropout1d`, `dropout2d`, `dropout3d`."""
     if not (training and train) or never(p):
         mode.skip()
         return input
@@ -163,14 +163,14 @@ def _dropout(
 
 
 def _masked(func: Callable[..., Tensor], shape: torch.Size) -> Sequence[int]:
-    """The shape of the mask: of the whole input, or of its batch and channels, as torch does."""
+    """The shape of the mask: the whole input, or its batch and channels, as in torch."""
     if func not in WITHOUT_BATCH:
         return shape
     leading = 1 if len(shape) == WITHOUT_BATCH[func] else 2
     return [*shape[:leading], *[1] * (len(shape) - leading)]
 
 
-# Of the functions that drop channels: the dimensions of an input that is taken to have no batch.
+# Functions that drop channels: number of dimensions at which an input has no batch axis.
 WITHOUT_BATCH: dict[Callable[..., Any], int | None] = {
     nn_functional.dropout1d: 2,
     nn_functional.dropout2d: None,
@@ -179,7 +179,7 @@ WITHOUT_BATCH: dict[Callable[..., Any], int | None] = {
 
 
 def _drawn(kind: str) -> Callable[..., Tensor]:
-    """`rand` or `randn`, of a shape or like a tensor; a generator of one's own is left alone."""
+    """`rand` or `randn`, of a shape or like a tensor; torch's own if a generator is given."""
 
     def draw(
         mode: Randomness,
@@ -214,7 +214,7 @@ def _attention(
     scale: float | None = None,
     **more: Any,
 ) -> Tensor:
-    """Attention written out: torch's own draws its dropout where nobody can reach it."""
+    """Attention written out, because the dropout inside torch's own cannot be replaced."""
     if more.get("enable_gqa") or (never(dropout_p) and not mode.written_out):
         mode.skip()
         return func(query, key, value, attn_mask, dropout_p, is_causal, scale=scale, **more)
@@ -229,12 +229,12 @@ def _attention(
 
 
 def _softmax(scores: Tensor, mask: Tensor | None) -> Tensor:
-    """Over what the mask lets through; zeros where that is nothing, as torch has it."""
+    """Softmax over the unmasked entries; zeros where all are masked, as in torch."""
     if mask is None:
         return torch.softmax(scores, -1)
     seen = mask if mask.dtype == torch.bool else mask > -math.inf
     scores = scores if mask.dtype == torch.bool else scores + mask
-    # Finite, for a row of nothing but minus infinity has no gradient.
+    # Finite, because a row of minus infinity has a NaN gradient.
     scores = torch.where(seen, scores, torch.finfo(scores.dtype).min)
     return torch.softmax(scores, -1) * seen.any(-1, keepdim=True)
 

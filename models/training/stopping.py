@@ -1,4 +1,4 @@
-"""When a search ends: the first of a study's stop rules that is met, in words."""
+"""When a search ends: the first of a study's stop rules that is met, as a sentence."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ def reason_to_stop(
 ) -> str | None:
     """The first rule that is met; None while none is.
 
-    How many trials there may be is no matter of results: whoever proposes them counts.
+    The number of trials is limited elsewhere: where they are proposed.
 
     Args:
-        stop: The rules.
+        stop: Stop rules of the study.
         goal: Metric and direction of the target.
         history: Trials in the order in which they ended.
-        best: The best of them; None if none succeeded.
-        seconds: Wall time of the search so far.
+        best: Best trial so far; None if none succeeded.
+        seconds: Wall time of the search so far [s].
     """
     if stop.seconds is not None and seconds >= stop.seconds:
         return f"{stop.seconds:g} s have passed (stop.seconds)"
@@ -33,10 +33,10 @@ def reason_to_stop(
 
 
 def reason_to_give_up(stop: Stop, history: Sequence[Trial]) -> str | None:
-    """Why nothing good is to be expected any more; None while it is.
+    """Why the search gives up: too many failed trials in a row; None while there are fewer.
 
     Args:
-        stop: The rules.
+        stop: Stop rules of the study.
         history: Trials in the order in which they ended.
     """
     failed = _since(history, lambda trial: trial.succeeded)
@@ -49,7 +49,7 @@ def reason_to_give_up(stop: Stop, history: Sequence[Trial]) -> str | None:
 
 
 def _since(history: Sequence[Trial], event: Callable[[Trial], bool]) -> int:
-    """How many trials ended after the latest for which `event` holds."""
+    """How many trials ended since the latest for which `event` holds."""
     count = 0
     for trial in reversed(history):
         if event(trial):

@@ -1,4 +1,4 @@
-"""One trial from proposal to outcome, as a worker process runs it."""
+"""Runs one trial, from proposal to outcome, in a worker process."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class Job:
     """Everything a worker needs to run one trial.
 
     Args:
-        study: What to train.
-        goal: What counts as better.
-        proposal: The hyperparameters, and how far to train.
-        log: Where each round's metrics are appended as a JSON line, as they happen.
-        start: The checkpoint to continue from; None starts anew.
-        end: Where to leave the trained state; None for functions, which have none.
+        study: Study of the trial.
+        goal: Metric and direction.
+        proposal: Hyperparameters, and the round to train up to.
+        log: Path to which each round's metrics are appended as a JSON line.
+        start: Path of the checkpoint to continue from; None starts anew.
+        end: Path for the final checkpoint; None for functions, which have none.
         done: Rounds trained when `start` was written.
     """
 
@@ -47,13 +47,13 @@ class Job:
     done: int = 0
 
     def picture(self, name: str, step: int) -> Path:
-        """Where a picture of this step is left, as an array of numpy's."""
+        """Path of a picture drawn at this step, a numpy array."""
         return self.log.with_name(f"{self.log.stem}.{name}.{step}.npy")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a trial that succeeded brings back."""
+    """The result of a trial that succeeded."""
 
     score: float
     metrics: Mapping[str, float]
@@ -62,24 +62,24 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a trial has no score, and where it happened; what an exception says, as words."""
+    """Why a trial has no score, and the traceback."""
 
     reason: str
     details: str = ""
 
 
 def failure(error: BaseException) -> Failure:
-    """An exception as words: many an exception cannot be sent from process to process."""
+    """An exception as text, because not every exception can be pickled between processes."""
     trace = "".join(traceback.format_exception(error))
     return Failure(f"{type(error).__name__}: {error}", trace)
 
 
 def run(job: Job) -> Outcome:
-    """Run one trial; its score is the metric after its last round.
+    """Run one trial; its score comes from the metric after its last round.
 
     Raises:
-        DivergedError: a loss or the metric stopped being finite.
-        Exception: whatever the learner or function raised.
+        DivergedError: A loss or the metric is not finite.
+        Exception: The learner or function raised it.
     """
     found = learners.find(job.study.learner)
     with learners.beside(job.study.learner), job.log.open("w", encoding="utf-8") as log:
@@ -90,10 +90,10 @@ def run(job: Job) -> Outcome:
 
 
 def take(job: Job, round_: int, found: Measured | DivergedError, lines: Lines) -> None:
-    """Write down what came of a round.
+    """Log the metrics of a round.
 
     Raises:
-        DivergedError: nothing came of it, or the metric is not finite.
+        DivergedError: The round diverged, or the metric is not finite.
     """
     if isinstance(found, DivergedError):
         raise found
@@ -111,7 +111,7 @@ def is_shown(round_: int, rounds: int) -> bool:
 
 
 def show(job: Job, learner: Learner, networks: Networks, round_: int) -> None:
-    """Leave the learner's pictures where the search finds them."""
+    """Write the learner's pictures to files for the search to collect."""
     with torch.no_grad():
         pictures = learner.pictures(networks)
     for name, picture in pictures.items():
@@ -133,7 +133,7 @@ class Lines:
         self.step = 0
 
     def add(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Append the metrics of `step` with the time of day."""
+        """Append the metrics of `step` with a timestamp."""
         self.latest |= metrics
         self.count += 1
         self.step = step
@@ -143,7 +143,7 @@ class Lines:
 
 
 def trial_seed(study: Study, proposal: Proposal) -> tuple[int, int]:
-    """The seed of a trial; all segments of a population's member share one."""
+    """The seed of a trial; all segments of a population member share one."""
     member = proposal.number if proposal.member is None else proposal.member
     return study.seed, member
 
@@ -151,7 +151,7 @@ def trial_seed(study: Study, proposal: Proposal) -> tuple[int, int]:
 def _run_learner(job: Job, found: type[Learner], lines: Lines) -> Outcome:
     assert job.study.data is not None
     dataset = load(job.study.data)
-    learner = copy.copy(prepared(found, dataset))  # what it keeps for itself ends with the trial
+    learner = copy.copy(prepared(found, dataset))  # so that attributes it sets end with the trial
     length = job.study.length
 
     def watch(round_: int, networks: Networks) -> None:
@@ -175,7 +175,7 @@ def _run_learner(job: Job, found: type[Learner], lines: Lines) -> Outcome:
 
 
 def _run_function(job: Job, function: learners.Function, lines: Lines) -> Outcome:
-    """Call the user's f(hyperparameters, report) with every common generator seeded."""
+    """Call the user's f(hyperparameters, report) with the usual global generators seeded."""
     seed = derived_seed(*trial_seed(job.study, job.proposal))
     random.seed(seed)
     np.random.seed(seed % 2**32)  # noqa: NPY002 - what users' code draws from
@@ -204,7 +204,7 @@ def _run_function(job: Job, function: learners.Function, lines: Lines) -> Outcom
 
 
 def _numbers(metrics: Mapping[Any, Any]) -> dict[str, float]:
-    """The metrics as floats; an array or tensor of one number is one."""
+    """The metrics as floats; arrays and tensors of one number are converted."""
     return {str(name): _number(str(name), value) for name, value in metrics.items()}
 
 

@@ -1,4 +1,4 @@
-"""The winner of a search: measured on the test rows, once, and made ready to serve."""
+"""The best trial of a search: evaluated on the test rows, once, and exported for serving."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from nettuner.models.training.loop import measure, prepared, tensors
 
 @dataclass(frozen=True)
 class Winner:
-    """What is left of a search's best trial.
+    """A search's best trial, evaluated and exported.
 
     Args:
-        metrics: On the test rows, named test_*.
-        network: The network as a `torch.export` program; None if it cannot be exported.
-        why_not: Why it cannot be exported; None if it can.
-        preprocessing: From the rows as people have them to the network's inputs, as JSON; None
-            where a served model takes the network's own inputs and answers with its outputs.
-        example: A few rows as a served model receives them: a DataFrame or an array.
-        answers: What the network answers to them, where there is no preprocessing.
+        metrics: Metrics on the test rows, named test_*.
+        network: Path of the network as a `torch.export` program; None if it cannot be exported.
+        why_not: Reason why it cannot be exported; None if it can.
+        preprocessing: Preprocessing from raw rows to the network's inputs, as JSON; None where a
+            served model takes the network's own inputs and answers with its outputs.
+        example: Example rows as a served model receives them: a DataFrame or an array.
+        answers: Outputs of the network for `example`, where there is no preprocessing.
     """
 
     metrics: Mapping[str, float]
@@ -41,7 +41,7 @@ class Winner:
 
 
 def examine(study: Study, params: Mapping[str, Any], state: Path, folder: Path) -> Winner:
-    """Measure a trained state on the test rows and export its network into `folder`."""
+    """Evaluate a checkpoint on the test rows and export its network into `folder`."""
     with learners.beside(study.learner):
         return _examined(study, params, state, folder)
 
@@ -63,7 +63,7 @@ def _examined(study: Study, params: Mapping[str, Any], state: Path, folder: Path
     try:
         export(learner.predictor(networks), inputs, folder / "network.pt2")
     except Exception as error:
-        # Whatever torch.export cannot follow in a user's network must not cost the result.
+        # A user's network that torch.export cannot trace must not cost the result.
         path, why_not = None, ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
     if own is not None:
         with torch.no_grad():
@@ -76,9 +76,9 @@ def export(network: torch.nn.Module, example: torch.Tensor, path: Path) -> None:
     """Write the network as a program that runs without its source, for any batch size.
 
     Args:
-        network: From a batch of inputs to a batch of answers.
-        example: Two inputs or more; those of the program have their type and shape.
-        path: Where to write it.
+        network: Network from a batch of inputs to a batch of outputs.
+        example: Two or more example inputs; they fix the dtype and shape of the program's inputs.
+        path: Path of the file to write.
     """
     network.eval()
     program = torch.export.export(

@@ -9,7 +9,8 @@ import pandas as pd
 from nettuner.models.data import fingerprint
 from nettuner.models.data.labelled import Labelled
 from nettuner.models.data.load import load
-from nettuner.models.data.source import Parquet, TaskKind
+from nettuner.models.data.source import TaskKind
+from nettuner.models.data.sources.parquet import Parquet
 from nettuner.models.production.drift import Reference, reference
 from nettuner.models.production.incoming import Incoming, as_labelled
 from nettuner.models.production.set_aside import set_aside

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from nettuner.models.data.source import AnySource
+from nettuner.models.data.source import Source
 from nettuner.models.production.incoming import Incoming, read_incoming
 from nettuner.tasks.home import home
 
 
-def incoming_rows(data: str, like: AnySource, database: str | None, newest: int) -> Incoming:
+def incoming_rows(data: str, like: Source, database: str | None, newest: int) -> Incoming:
     """Read what is there now; files are relative to the home, wherever the flow runs.
 
     Args:

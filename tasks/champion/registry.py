@@ -17,15 +17,10 @@ import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
-from mlflow.protos.databricks_pb2 import (
-    INVALID_PARAMETER_VALUE,
-    RESOURCE_ALREADY_EXISTS,
-    RESOURCE_DOES_NOT_EXIST,
-    ErrorCode,
-)
 
 from nettuner.tasks.champion.ask_model import answers
 from nettuner.tasks.memory import tags as names
+from nettuner.tasks.memory.mlflow_private import exists, has_no_alias, is_absent
 
 CHAMPION = "champion"
 PREVIOUS = "previous_champion"
@@ -73,9 +68,7 @@ def _by_alias(mlflow: MlflowClient, study: str, alias: str) -> Version | None:
     try:
         return _version(mlflow.get_model_version_by_alias(study, alias), alias)
     except MlflowException as error:
-        absent = error.error_code == ErrorCode.Name(RESOURCE_DOES_NOT_EXIST)
-        no_alias = error.error_code == ErrorCode.Name(INVALID_PARAMETER_VALUE)
-        if absent or (no_alias and "alias" in str(error)):
+        if is_absent(error) or has_no_alias(error):
             return None
         raise
 
@@ -120,7 +113,7 @@ def register(
             study, description=f"What the searches of the study {study} brought into production."
         )
     except MlflowException as error:
-        if error.error_code != ErrorCode.Name(RESOURCE_ALREADY_EXISTS):
+        if not exists(error):
             raise
     model_id = model.removeprefix("models:/")
     return _version(
@@ -228,7 +221,7 @@ def moves(mlflow: MlflowClient, study: str) -> list[dict[str, Any]]:
     try:
         tags = mlflow.get_registered_model(study).tags
     except MlflowException as error:
-        if error.error_code == ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
+        if is_absent(error):
             return []
         raise
     found = sorted((name, value) for name, value in tags.items() if name.startswith(names.MOVE))

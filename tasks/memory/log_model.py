@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import shutil
 import sys
-import warnings
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import mlflow.pyfunc
 import numpy as np
 import pandas as pd
-from mlflow.models import Model, ModelSignature, infer_signature
+from mlflow.models import ModelSignature, infer_signature
 from mlflow.types import ColSpec, Schema
 from mlflow.types.schema import AnyType
 
 from nettuner.models.data import preprocessing
 from nettuner.tasks.memory import tags as names
+from nettuner.tasks.memory.mlflow_private import log_pyfunc
 
 if TYPE_CHECKING:
     from nettuner.models.training.winner import Winner
@@ -45,24 +44,18 @@ def log_model(record: SearchRecord, winner: Winner) -> None:
     shutil.copyfile(str(preprocessing.__file__), rules)
     sys.modules[RULES] = preprocessing
     versions = [f"{name}=={version(name).partition('+')[0]}" for name in SERVED_WITH]
-    # Made here and not by `log`, which would take the experiment from global state.
-    logged = record.mlflow.create_logged_model(
-        record.experiment_id, name="model", source_run_id=record.run_id, model_type="winner"
+    log_pyfunc(
+        record.mlflow,
+        record.experiment_id,
+        record.run_id,
+        "model",
+        python_model=str(Path(__file__).with_name("served_model.py")),
+        artifacts=artifacts,
+        code_paths=[str(rules)],
+        input_example=winner.example,
+        signature=signature(winner),
+        pip_requirements=versions,
     )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        Model.log(
-            artifact_path=None,
-            flavor=mlflow.pyfunc,
-            model_id=logged.model_id,
-            run_id=record.run_id,
-            python_model=str(Path(__file__).with_name("served_model.py")),
-            artifacts=artifacts,
-            code_paths=[str(rules)],
-            input_example=winner.example,
-            signature=signature(winner),
-            pip_requirements=versions,
-        )
 
 
 def signature(winner: Winner) -> ModelSignature:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, cast
@@ -24,21 +25,34 @@ UNFINISHED = ("RUNNING", "KILLED")
 
 
 @dataclass(frozen=True)
-class PastSearch:
-    """A search as it is recorded.
+class Children:
+    """The runs of a search's trials, as they are recorded.
 
     Args:
-        run_id, experiment_id, name, status: Of its parent run.
-        strategy: Which strategy searched.
-        digest: Of everything in the study that decides its trials.
+        trials: Trials in the order in which they ended.
+        unfinished: Run ids of trials that never ended.
+        members: Run ids of a population's members, by member.
+    """
+
+    trials: list[Trial]
+    unfinished: list[str] = field(default_factory=list)
+    members: dict[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PastSearch:
+    """A search as it is recorded; its trials are read when they are first asked for.
+
+    Args:
+        run_id, experiment_id, name, status: Facts of its parent run.
+        strategy: Name of the strategy.
+        digest: Digest of everything in the study that decides its trials.
         goal: Metric and direction.
         rounds: Rounds of one whole trial; 0 where a function decides.
-        unit: What rounds are: epochs, say.
-        began: When it started, seconds since 1970.
-        test: The winner's metrics on the test rows; empty before the end.
-        trials: In the order in which they ended.
-        unfinished: Runs of trials that never ended, by run id.
-        members: Runs of a population's members.
+        unit: Unit of a round: epochs, say.
+        began: Time of its start, seconds since 1970.
+        test: Metrics of the winner on the test rows; empty before the end.
+        read: Function that reads the runs of its trials.
     """
 
     run_id: str
@@ -52,16 +66,34 @@ class PastSearch:
     unit: str
     began: float
     test: dict[str, float]
-    trials: list[Trial]
-    unfinished: list[str]
-    members: dict[int, str]
+    read: Callable[[], Children]
+
+    @cached_property
+    def children(self) -> Children:
+        """The runs of its trials."""
+        return self.read()
+
+    @property
+    def trials(self) -> list[Trial]:
+        """Trials in the order in which they ended."""
+        return self.children.trials
+
+    @property
+    def unfinished(self) -> list[str]:
+        """Run ids of trials that never ended."""
+        return self.children.unfinished
+
+    @property
+    def members(self) -> dict[int, str]:
+        """Run ids of a population's members, by member."""
+        return self.children.members
 
 
 def searches(mlflow: MlflowClient, study: str) -> list[PastSearch]:
     """All searches of a study, the oldest first.
 
     Raises:
-        ValueError: the study was never searched.
+        ValueError: The study was never searched.
     """
     experiment = store.find_experiment(mlflow, study)
     if experiment is None:
@@ -74,32 +106,46 @@ def searches(mlflow: MlflowClient, study: str) -> list[PastSearch]:
     return sorted((_past(mlflow, run) for run in parents), key=lambda search: search.began)
 
 
+def latest(mlflow: MlflowClient, study: str) -> PastSearch:
+    """The search of a study that began last.
+
+    Raises:
+        ValueError: The study was never searched.
+    """
+    found = searches(mlflow, study)
+    if not found:
+        raise ValueError(f"no search of {study!r} has begun so far; give the study's file")
+    return found[-1]
+
+
 def population(mlflow: MlflowClient, study: str, name: str | None = None) -> PastSearch:
     """The latest population search of a study that is finished, or the one of this name.
 
     Raises:
-        ValueError: there is none.
+        ValueError: There is none.
     """
-    found = [s for s in searches(mlflow, study) if s.members and s.status == "FINISHED"]
-    if not found:
+    done = [s for s in searches(mlflow, study) if s.status == "FINISHED"]
+    named = (s for s in reversed(done) if name in (None, s.name, s.run_id) and s.members)
+    found = next(named, None)
+    if found is not None:
+        return found
+    known = [repr(search.name) for search in done if search.members]
+    if not known:
         raise ValueError(
             f"no population search of {study!r} is finished; search it first, with "
             "--strategy population"
         )
-    named = [search for search in found if name in (None, search.name, search.run_id)]
-    if not named:
-        known = ", ".join(repr(search.name) for search in found[-5:])
-        raise ValueError(
-            f"{study!r} has no finished population search {name!r}; its latest are: {known}"
-        )
-    return named[-1]
+    raise ValueError(
+        f"{study!r} has no finished population search {name!r}; its latest are: "
+        f"{', '.join(known[-5:])}"
+    )
 
 
 def finished(mlflow: MlflowClient, study: str, name: str | None = None) -> PastSearch:
     """The latest search of a study that is finished, or the one of this name.
 
     Raises:
-        ValueError: there is none.
+        ValueError: There is none.
     """
     found = [search for search in searches(mlflow, study) if search.status == "FINISHED"]
     named = [search for search in found if name in (None, search.name, search.run_id)]
@@ -130,14 +176,30 @@ def _runs(mlflow: MlflowClient, experiment_id: str, condition: str) -> Iterator[
 def _past(mlflow: MlflowClient, parent: Run) -> PastSearch:
     info, tags = parent.info, parent.data.tags
     names.check_version(tags, info.run_name)
-    direction = cast("Direction", tags[names.DIRECTION])
+    return PastSearch(
+        run_id=info.run_id,
+        experiment_id=info.experiment_id,
+        name=info.run_name,
+        status=info.status,
+        strategy=tags[names.STRATEGY],
+        digest=tags[names.DIGEST],
+        goal=Goal(tags[names.METRIC], cast("Direction", tags[names.DIRECTION])),
+        rounds=int(tags[names.ROUNDS]),
+        unit=tags[names.ROUND_UNIT],
+        began=info.start_time / 1000,
+        test={k: v for k, v in parent.data.metrics.items() if k.startswith("test_")},
+        read=partial(_children, mlflow, parent),
+    )
+
+
+def _children(mlflow: MlflowClient, parent: Run) -> Children:
+    info = parent.info
     trials: list[Trial] = []
     unfinished: list[str] = []
     members: dict[int, str] = {}
     condition = f"tags.`{names.PARENT}` = '{info.run_id}'"
     for run in _runs(mlflow, info.experiment_id, condition):
-        found = list(from_tags(run.data.tags))
-        trials += found
+        trials += from_tags(run.data.tags)
         if names.MEMBER in run.data.tags:
             members[int(run.data.tags[names.MEMBER])] = run.info.run_id
         elif run.info.status == "RUNNING":
@@ -147,21 +209,8 @@ def _past(mlflow: MlflowClient, parent: Run) -> PastSearch:
         kept = (w["tags"] for segment in _segments(mlflow, info.run_id) for w in segment.values())
         found = [trial for tags in kept for trial in from_tags(tags)]
         trials += {t.number: t for t in found if t.number not in known}.values()
-    return PastSearch(
-        run_id=info.run_id,
-        experiment_id=info.experiment_id,
-        name=info.run_name,
-        status=info.status,
-        strategy=tags[names.STRATEGY],
-        digest=tags[names.DIGEST],
-        goal=Goal(tags[names.METRIC], direction),
-        rounds=int(tags[names.ROUNDS]),
-        unit=tags[names.ROUND_UNIT],
-        began=info.start_time / 1000,
-        test={k: v for k, v in parent.data.metrics.items() if k.startswith("test_")},
-        trials=sorted(trials, key=lambda trial: (trial.ended, trial.number)),
-        unfinished=unfinished,
-        members=members,
+    return Children(
+        sorted(trials, key=lambda trial: (trial.ended, trial.number)), unfinished, members
     )
 
 

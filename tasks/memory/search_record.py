@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, Param, Run
 from mlflow.exceptions import MlflowException
-from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from nettuner.models.study import Goal, Proposal, Study, Trial
 from nettuner.tasks.home import home, tracking_uri
 from nettuner.tasks.memory import tags as names
+from nettuner.tasks.memory.mlflow_private import delete_artifacts
 from nettuner.tasks.memory.store import as_tags, find_experiment, finite_metrics, run_url
 from nettuner.tasks.memory.trial_record import TrialRecord
 
@@ -138,6 +138,7 @@ class SearchRecord:
         # The flow run that drove it before a resume.
         self.driven_by: str | None = run.data.tags.get(names.PREFECT)
         self._members: dict[int, TrialRecord] = {}
+        self._remarks: dict[str, None] = {}
 
     @property
     def url(self) -> str:
@@ -199,6 +200,10 @@ class SearchRecord:
         curve = {f"best_{self.goal.metric}": self.goal.value(trial.score)}
         self.mlflow.log_batch(self.run_id, finite_metrics(ended_trials, time.time(), curve))
 
+    def remark(self, text: str) -> None:
+        """Say something in the search's note, once, however often it is said."""
+        self._remarks[text] = None
+
     def finish(
         self,
         status: str,
@@ -213,6 +218,7 @@ class SearchRecord:
         """
         for member in self._members.values():
             member.close(status)
+        note = "\n\n".join([note, *self._remarks])
         tags = {names.NOTE: note, **({names.REASON: reason} if reason else {})}
         tags |= {f"{names.BEST}{name}": str(value) for name, value in params.items()}
         self.mlflow.log_batch(
@@ -225,9 +231,7 @@ class SearchRecord:
     def _forget_segments(self) -> None:
         """Delete what `keep_segment` kept: the members' own runs have all of it by now."""
         with suppress(Exception):  # a store may forbid it; then the files stay, which harms nobody
-            # MLflow's client itself cannot delete what a run keeps.
-            store = get_artifact_repository(self.artifacts, self.mlflow.tracking_uri)
-            store.delete_artifacts(names.SEGMENTS)  # type: ignore[no-untyped-call]
+            delete_artifacts(self.mlflow, self.artifacts, names.SEGMENTS)
 
     def keep(self, name: str, content: Mapping[str, Any]) -> None:
         """Keep a mapping with the search, as a JSON file of this name."""

@@ -52,15 +52,14 @@ def _row(trial: Trial, goal: Goal) -> dict[str, Any]:
 
 def latest_of_each_strategy(searches: Sequence[PastSearch]) -> list[PastSearch]:
     """The newest search of each strategy that has a result, the best first."""
-    newest = {s.strategy: s for s in searches if best(s.trials) is not None}
-
-    def score(search: PastSearch) -> float:
+    newest: dict[str, tuple[float, PastSearch]] = {}
+    for search in reversed(searches):
+        if search.strategy in newest:
+            continue  # its trials need not be read
         winner = best(search.trials)
-        assert winner is not None
-        assert winner.score is not None
-        return winner.score
-
-    return sorted(newest.values(), key=score)
+        if winner is not None and winner.score is not None:
+            newest[search.strategy] = winner.score, search
+    return [search for _, search in sorted(newest.values(), key=lambda found: found[0])]
 
 
 def comparison(searches: Sequence[PastSearch]) -> pd.DataFrame:

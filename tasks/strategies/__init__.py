@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import pkgutil
 from collections.abc import Collection, Sequence
 from typing import Annotated, ClassVar, Protocol, Self, TypeVar
@@ -10,6 +9,7 @@ from typing import Annotated, ClassVar, Protocol, Self, TypeVar
 from pydantic import BaseModel, Field, StrictInt, ValidationError
 from pydantic_core import InitErrorDetails
 
+from nettuner.models.class_of import class_of
 from nettuner.models.space import Space
 from nettuner.models.study import Proposal, Study, Trial
 
@@ -108,14 +108,9 @@ def find(name: str) -> type[Strategy]:
     """The class of the strategy in the file of this name.
 
     Raises:
-        ValueError: there is no such file.
+        ValueError: There is no such file, or no class in it that is named after it.
     """
-    file = full_name(name)
-    module = importlib.import_module(f"nettuner.tasks.strategies.{file}")
-    wanted = file.replace("_", "")
-    cls: type[Strategy] = next(
-        value for key, value in vars(module).items() if key.lower() == wanted
-    )
+    cls: type[Strategy] = class_of(f"nettuner.tasks.strategies.{full_name(name)}")
     return cls
 
 

@@ -79,13 +79,17 @@ def _outcomes(
     context: TrialContext, jobs: Sequence[Job], members: bool, glance: Any
 ) -> list[Outcome | Failure]:
     try:
-        return context.pool.run(run_stack, jobs, members, glance=glance)
+        together = context.pool.run(run_stack, jobs, members, glance=glance)
+        if together.why_not_stacked is not None:
+            get_run_logger().info("trained one by one: %s", together.why_not_stacked)
+            context.record.remark(f"Trials were trained one by one: {together.why_not_stacked}.")
+        return together.outcomes
     except TrialFailedError as error:
         get_run_logger().warning("%s: each is tried alone", error)
     found: list[Outcome | Failure] = []
     for job in jobs:
         try:
-            found += context.pool.run(run_stack, [job], True, glance=glance)
+            found += context.pool.run(run_stack, [job], True, glance=glance).outcomes
         except TrialFailedError as error:
             found.append(Failure(str(error), error.details))
     return found

@@ -37,7 +37,7 @@ def compared(job: dict[str, Any], folder: Path) -> dict[str, Any]:
     for one in jobs:
         run(one)
     between = time.perf_counter()
-    outcomes = run_stack(jobs, keep_all=False)
+    outcomes = run_stack(jobs, keep_all=False).outcomes
     ended = time.perf_counter()
     failed = [outcome.reason for outcome in outcomes if isinstance(outcome, Failure)]
     return {"alone": between - began, "stacked": ended - between, "failed": failed}
@@ -79,7 +79,7 @@ def population(plan: Plan, folder: Path) -> list[Trial]:
             job_of(plan, folder, p, None if p.parent is None else history[p.parent])
             for p in proposals
         ]
-        outcomes = run_stack(jobs, keep_all=True)
+        outcomes = run_stack(jobs, keep_all=True).outcomes
         for job, outcome in zip(jobs, outcomes, strict=True):
             score = None if isinstance(outcome, Failure) else outcome.score
             history.append(Trial(job.proposal, score, checkpoint=str(job.end)))

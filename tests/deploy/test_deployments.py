@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -123,10 +124,13 @@ def test_an_entrypoint_may_be_a_module():
 
 def test_a_flow_of_ones_own_in_a_folder_of_that_name_is_found(tmp_path, monkeypatch):
     (tmp_path / "flows").mkdir()
+    (tmp_path / "flows" / "__init__.py").touch()
     (tmp_path / "flows" / "nightly.py").write_text(
         "from prefect import flow\n\n\n@flow\ndef nightly():\n    return 1\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "modules", {**sys.modules})
+    sys.modules.pop("flows", None)
     given = deployments.DeploymentGiven(name="x", entrypoint="flows/nightly.py:nightly")
     assert given.flow().name == "nightly"
 

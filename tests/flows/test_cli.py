@@ -105,6 +105,29 @@ def test_a_file_that_is_not_there_is_one_line(tmp_path):
     assert len(errors(complained)) == 1
 
 
+def test_every_command_finds_a_study_that_comes_with_nettuner(tmp_path):
+    """From an empty folder, with an empty home: nobody has searched it so far."""
+    environment = {**os.environ, "NETTUNER_HOME": str(tmp_path), "PREFECT_API_URL": ""}
+    environment.pop("MLFLOW_TRACKING_URI", None)
+    code = "from typer.testing import CliRunner; from nettuner.flows.cli import app; import sys\n"
+    code += "for words in sys.argv[1:]:\n"
+    code += "    done = CliRunner().invoke(app, words.split())\n"
+    code += "    print(done.exit_code, done.stderr.strip() or done.stdout.splitlines()[0])\n"
+    commands = ["check", "trials", "compare", "replay", "history", "promote", "rollback"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *(f"{command} own_function.yaml" for command in commands)],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    told = dict(zip(commands, done.stdout.splitlines(), strict=True))
+    assert told.pop("check").startswith("0 own-function: ")
+    assert all("own-function" in line for line in told.values()), told
+    assert not any("must be a file" in line for line in told.values()), told
+
+
 def test_the_schema_of_a_study_is_json(tmp_path):
     status, _, _ = call("schema", "--output", tmp_path / "schema.json")
     assert status == 0

@@ -134,16 +134,16 @@ MALFORMED = [
     (
         "data: 3",
         "data: must be a mapping with the key 'source' or the name of a built-in data set, got 3; "
-        "write source: builtin, or one of csv, parquet, idx, parallel, numbers",
+        "write source: builtin, or one of csv, idx, numbers, parallel, parquet",
     ),
     (
         "data: {path: x.csv}",
-        "data.source: must be given, got {'path': 'x.csv'}; add one of builtin, csv, parquet, idx, "
-        "parallel, numbers",
+        "data.source: must be given, got {'path': 'x.csv'}; add one of builtin, csv, idx, numbers, "
+        "parallel, parquet",
     ),
     (
         "data: {source: cvs, path: x.csv}",
-        "data.source: must be one of builtin, csv, parquet, idx, parallel, numbers, got 'cvs'; "
+        "data.source: must be one of builtin, csv, idx, numbers, parallel, parquet, got 'cvs'; "
         "did you mean 'csv'?",
     ),
     (

@@ -16,7 +16,7 @@ from nettuner.models.data.number_words import (
     german_year,
 )
 from nettuner.models.data.numbers_corpus import DAYS, sentences
-from nettuner.models.data.source import Numbers
+from nettuner.models.data.sources.numbers import Numbers
 
 
 def joined(text):

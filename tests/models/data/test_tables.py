@@ -7,7 +7,8 @@ import pytest
 from pydantic import ValidationError
 
 from nettuner.models.data.load import load
-from nettuner.models.data.source import Csv, Parquet
+from nettuner.models.data.sources.csv import Csv
+from nettuner.models.data.sources.parquet import Parquet
 
 REAL = Path(__file__).parents[4] / "shared" / "data" / "uci_csv"
 
@@ -107,7 +108,7 @@ def test_the_target_goes_by_name_or_position(write, target):
 
 def test_an_unknown_target_lists_the_columns_and_the_closest(write):
     path = write(lines())
-    with pytest.raises(ValueError, match="has: 'x', 'colour', 'y'; did you mean 'colour'"):
+    with pytest.raises(ValueError, match=r"did you mean 'colour'\? the table has: 'x', 'colour'"):
         load(Csv(path=path, target="color"))
     with pytest.raises(ValueError, match="one of 3 columns, got position 3"):
         load(Csv(path=path, target=3))

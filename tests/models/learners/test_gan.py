@@ -15,7 +15,8 @@ from torch.func import functional_call, grad_and_value, stack_module_state, vmap
 from nettuner.models import learners
 from nettuner.models.data.dataset import Split
 from nettuner.models.data.load import load
-from nettuner.models.data.source import Builtin, Idx
+from nettuner.models.data.sources.builtin import Builtin
+from nettuner.models.data.sources.idx import Idx
 from nettuner.models.learner import DataFacts
 from nettuner.models.learners.gan import discriminator_loss, generator_loss, grid, latents
 from nettuner.models.networks import frechet

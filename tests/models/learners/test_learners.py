@@ -15,7 +15,9 @@ from nettuner.models import learners
 from nettuner.models.check import MisfitError, fit_together
 from nettuner.models.data.dataset import Split
 from nettuner.models.data.load import load
-from nettuner.models.data.source import Builtin, Csv, Numbers
+from nettuner.models.data.sources.builtin import Builtin
+from nettuner.models.data.sources.csv import Csv
+from nettuner.models.data.sources.numbers import Numbers
 from nettuner.models.learner import OPTIMISER, DataFacts, Learner, Supervised
 from nettuner.models.space import Space
 from nettuner.models.study import Length, Study

@@ -24,7 +24,9 @@ from nettuner.models.data.preprocessing import (
     Sentences,
     Vocabulary,
 )
-from nettuner.models.data.source import Builtin, Numbers, Parallel
+from nettuner.models.data.sources.builtin import Builtin
+from nettuner.models.data.sources.numbers import Numbers
+from nettuner.models.data.sources.parallel import Parallel
 from nettuner.models.learner import DataFacts
 from nettuner.models.networks.decoding import greedy
 from nettuner.models.networks.transformer import Attention, waves

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nettuner.models.data.source import Builtin, Csv
+from nettuner.models.data.sources.builtin import Builtin
+from nettuner.models.data.sources.csv import Csv
 from nettuner.models.production.incoming import NoDataError, read_incoming
 from nettuner.models.production.set_aside import set_aside
 

@@ -11,7 +11,7 @@ from torch import nn
 
 from nettuner.models import learners
 from nettuner.models.data.load import load
-from nettuner.models.data.source import Builtin
+from nettuner.models.data.sources.builtin import Builtin
 from nettuner.models.learner import Supervised
 from nettuner.models.stacks import choice
 from nettuner.models.stacks.choice import Speeds, StackChoice, choose

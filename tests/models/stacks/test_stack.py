@@ -21,7 +21,8 @@ from nettuner.models.data.dataset import Dataset, Split
 from nettuner.models.data.labelled import Labelled
 from nettuner.models.data.load import load
 from nettuner.models.data.preprocessing import Preprocessing, Table
-from nettuner.models.data.source import Builtin, Numbers
+from nettuner.models.data.sources.builtin import Builtin
+from nettuner.models.data.sources.numbers import Numbers
 from nettuner.models.learner import Hyperparameter, Learner, Supervised
 from nettuner.models.stacks import program
 from nettuner.models.stacks.program import UnstackableError

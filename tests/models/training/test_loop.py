@@ -21,7 +21,7 @@ from nettuner.models.data.dataset import Dataset, Split
 from nettuner.models.data.labelled import Labelled
 from nettuner.models.data.load import load
 from nettuner.models.data.preprocessing import Preprocessing, Table
-from nettuner.models.data.source import Builtin
+from nettuner.models.data.sources.builtin import Builtin
 from nettuner.models.learner import Hyperparameter, Learner, Supervised
 from nettuner.models.study import Length
 from nettuner.models.training.loop import (

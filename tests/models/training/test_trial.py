@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from nettuner.models.data.source import Builtin
+from nettuner.models.data.sources.builtin import Builtin
 from nettuner.models.space import Space
 from nettuner.models.study import Goal, Proposal, Study
 from nettuner.models.training.loop import DivergedError

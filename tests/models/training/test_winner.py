@@ -11,7 +11,8 @@ import torch
 from nettuner.models import learners
 from nettuner.models.data.load import load
 from nettuner.models.data.preprocessing import Preprocessing
-from nettuner.models.data.source import Builtin, Csv
+from nettuner.models.data.sources.builtin import Builtin
+from nettuner.models.data.sources.csv import Csv
 from nettuner.models.space import Space
 from nettuner.models.study import Study
 from nettuner.models.training import checkpoint, winner

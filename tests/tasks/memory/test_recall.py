@@ -60,6 +60,19 @@ def test_searches_come_in_the_order_in_which_they_began(mlflow, study):
     assert [past.run_id for past in recall.searches(mlflow, study.name)] == begun
 
 
+def test_to_know_the_latest_search_no_trial_of_any_is_read(mlflow, study, monkeypatch):
+    begun = [started(mlflow, study, range(3)).run_id for _ in range(4)]
+    read = []
+    children = recall._children
+    monkeypatch.setattr(
+        recall, "_children", lambda m, run: read.append(run.info.run_id) or children(m, run)
+    )
+    latest = recall.latest(mlflow, study.name)
+    assert (latest.run_id, latest.strategy, read) == (begun[-1], "random_search", [])
+    assert len(latest.trials) == len(latest.trials) == 3
+    assert read == begun[-1:]  # once, and those of no other search
+
+
 def test_trials_of_one_search_are_not_taken_for_those_of_another(mlflow, study):
     started(mlflow, study, [0, 1])
     started(mlflow, study, [2])

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from nettuner.models.study import Goal, Proposal, Study, Trial, best
-from nettuner.tasks.memory.recall import PastSearch
+from nettuner.tasks.memory.recall import Children, PastSearch
 from nettuner.tasks.report.tables import (
     comparison,
     curve,
@@ -33,9 +33,7 @@ def past(trials, **changes):
         "unit": "epochs",
         "began": 0.0,
         "test": {"test_accuracy": 0.7},
-        "trials": trials,
-        "unfinished": [],
-        "members": {},
+        "read": lambda: Children(trials),
     }
     return PastSearch(**{**given, **changes})
 

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from nettuner.models.data.idx import parse
 from nettuner.models.data.load import load
-from nettuner.models.data.source import Idx
+from nettuner.models.data.sources.idx import Idx, parse
 
-REAL = Path(__file__).parents[4] / "shared" / "data" / "mnist_t10k"
+REAL = Path(__file__).parents[5] / "shared" / "data" / "mnist_t10k"
 # Twelve images of 2 x 3 pixels, all of one grey: image i has value 20 i, and class i mod 2.
 IMAGES = np.repeat(np.arange(12, dtype=np.uint8) * 20, 6).reshape(12, 2, 3)
 LABELS = np.arange(12, dtype=np.uint8) % 2

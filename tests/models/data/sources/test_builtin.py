@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from nettuner.models.data.load import load
-from nettuner.models.data.source import Builtin
+from nettuner.models.data.sources.builtin import Builtin
 
 
 def test_digits_are_images_of_0_to_1():
@@ -68,7 +68,7 @@ def test_the_split_seed_does_not_change_the_fingerprint():
 def test_another_process_finds_the_same_fingerprint():
     program = (
         "from nettuner.models.data.load import load\n"
-        "from nettuner.models.data.source import Builtin\n"
+        "from nettuner.models.data.sources.builtin import Builtin\n"
         "print(load(Builtin(name='iris')).fingerprint)"
     )
     found = subprocess.run(

@@ -7,32 +7,64 @@ from __future__ import annotations
 
 import math
 import struct
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field, StrictStr, model_validator
 
 from nettuner.models.data.contents import read
-from nettuner.models.data.dataset import Dataset
-from nettuner.models.data.images import Images, image_dataset
-from nettuner.models.data.source import Idx
+from nettuner.models.data.source import Source
+
+if TYPE_CHECKING:
+    from nettuner.models.data.dataset import Dataset
+    from nettuner.models.data.images import Images
 
 TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
 
-def load_idx(source: Idx) -> Dataset:
-    """Images and labels from IDX files, gzipped or not.
+class Idx(Source):
+    """Images and labels in the IDX format of MNIST and Fashion-MNIST, gzipped or not."""
 
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: a file is not in the format, or images and labels do not match.
-    """
-    given = read_labelled(source.images, source.labels)
-    published = None
-    if source.test_images is not None and source.test_labels is not None:
-        published = read_labelled(source.test_images, source.test_labels)
-    scale = 255.0 if given[0].dtype == np.uint8 else None
-    return image_dataset(given, source, scale, published)
+    paths: ClassVar[tuple[str, ...]] = ("images", "labels", "test_images", "test_labels")
+
+    source: Literal["idx"] = "idx"
+    images: StrictStr = Field(description="The images file, relative to the study's folder.")
+    labels: StrictStr = Field(description="The labels file.")
+    test_images: StrictStr | None = Field(
+        None, description="Published test images, used instead of a share of `images`."
+    )
+    test_labels: StrictStr | None = Field(None, description="The labels of `test_images`.")
+
+    @property
+    def test_share(self) -> float:
+        """Share of `images` set aside for the test; 0 where test images are given."""
+        return self.test if self.test_images is None else 0.0
+
+    @model_validator(mode="after")
+    def _test_files_come_in_pairs(self) -> Idx:
+        if (self.test_images is None) != (self.test_labels is None):
+            raise ValueError(
+                f"test_images and test_labels go together, got test_images={self.test_images!r} "
+                f"and test_labels={self.test_labels!r}; give both or neither"
+            )
+        return self
+
+    def load(self) -> Dataset:
+        """Images and their labels.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            ValueError: A file is not in the format, or images and labels do not match.
+        """
+        from nettuner.models.data.images import image_dataset
+
+        given = read_labelled(self.images, self.labels)
+        published = None
+        if self.test_images is not None and self.test_labels is not None:
+            published = read_labelled(self.test_images, self.test_labels)
+        scale = 255.0 if given[0].dtype == np.uint8 else None
+        return image_dataset(given, self, scale, published)
 
 
 def read_labelled(images: str, labels: str) -> Images:

@@ -29,10 +29,10 @@ from nettuner.models.data.preprocessing import (
     detokenise,
     tokenise,
 )
-from nettuner.models.data.source import Parallel
+from nettuner.models.data.sources.parallel import Parallel
 from nettuner.models.data.vocabulary import fit_vocabulary, learn_merges
 
-REAL = Path(__file__).parents[4] / "shared" / "data" / "multi30k_ende"
+REAL = Path(__file__).parents[5] / "shared" / "data" / "multi30k_ende"
 J = JOINER
 # Ten pairs of 3 to 6 tokens: "a dog ." once, "a dog dog ." ... up to four dogs, and so for cats.
 NOUNS = [("dog", "Hund"), ("cat", "Katze")]

@@ -1,0 +1,43 @@
+"""Parquet files."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field, StrictInt, StrictStr
+
+from nettuner.models.data.source import TableSource, TableTask
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Parquet(TableSource):
+    """A Parquet file with one row per example."""
+
+    source: Literal["parquet"] = "parquet"
+    path: StrictStr = Field(description="The file, relative to the study's folder.")
+    target: StrictStr | StrictInt = Field(-1, description="Column to predict: name or position.")
+    task: TableTask | None = Field(
+        None, description="Classification or regression; guessed from the target if absent."
+    )
+
+    def read(self) -> pd.DataFrame:
+        """The file as a table.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            ValueError: It is no table.
+        """
+        import pandas as pd
+
+        from nettuner.models.data.contents import read
+        from nettuner.models.data.tables import unreadable
+
+        content = read(self.path)
+        try:
+            table = pd.read_parquet(io.BytesIO(content))
+        except Exception as error:  # pyarrow's errors share no base
+            raise unreadable(self.path, "Parquet", error) from None
+        return table.rename(columns=str)

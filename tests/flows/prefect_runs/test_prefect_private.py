@@ -1,0 +1,60 @@
+"""The private parts of Prefect that are used, each as it is relied on."""
+
+import inspect
+
+import pytest
+from httpx import HTTPStatusError, Request, Response
+from prefect import flow, task
+from prefect.events import emit_event
+
+from nettuner.flows.prefect_runs import prefect_private as private
+
+
+def refusal(status):
+    error = private.ConcurrencySlotAcquisitionError("no place")
+    request = Request("POST", "http://127.0.0.1/increment")
+    error.__cause__ = HTTPStatusError("", request=request, response=Response(status))
+    return error
+
+
+@pytest.mark.parametrize(("status", "taken"), [(423, True), (500, False), (429, False)])
+def test_a_place_is_taken_only_if_the_server_says_so(status, taken):
+    assert private.is_taken(refusal(status)) is taken
+
+
+def test_a_slow_server_has_not_said_that_a_place_is_taken():
+    assert not private.is_taken(private.ConcurrencySlotAcquisitionError("timed out"))
+
+
+def test_the_server_that_prefect_starts_itself_can_be_started_at_once():
+    from prefect.server.api.server import SubprocessASGIServer
+
+    assert SubprocessASGIServer() is SubprocessASGIServer()  # one for each process
+    start = inspect.signature(SubprocessASGIServer.start)
+    assert all(p.default is not p.empty for p in list(start.parameters.values())[1:])
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("lab")
+def test_events_are_with_the_server_when_they_are_drained():
+    event = emit_event("nettuner.test", resource={"prefect.resource.id": "nettuner.test"})
+    assert event is not None
+    private.drain_events()
+    emit_event("nettuner.test", resource={"prefect.resource.id": "nettuner.test"})
+    private.drain_events()  # and again: a drained worker is replaced by a new one
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("lab")
+def test_a_task_gets_its_argument_as_it_is():
+    given = {"a": [1, 2]}
+
+    @task
+    def same(value):
+        return value is given
+
+    @flow
+    def asks():
+        return same.submit(private.plain(given)).result()
+
+    assert asks()
