@@ -16,7 +16,7 @@ def bayesian_optimization(study: StudyGiven, resume: bool = False) -> SearchResu
     """Search a study's space: each trial is chosen from a model of all earlier ones.
 
     Args:
-        study: What to search: a study, its YAML file (absolute, or relative to the working
+        study: Study to search: a study, its YAML file (absolute, or relative to the working
             directory or to NETTUNER_HOME), or the name of one that was searched before.
         resume: Go on with the latest such search of this study that was interrupted.
     """

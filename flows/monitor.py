@@ -50,10 +50,10 @@ def monitor(
     Args:
         study: A YAML file (absolute, or relative to the working directory or to NETTUNER_HOME),
             or the name of a study that was searched before.
-        data: Where labelled rows arrive: a file or a pattern (`in/*.csv`), relative to
+        data: Labelled rows that arrive: a file or a pattern (`in/*.csv`), relative to
             NETTUNER_HOME; or, with `database`, an SQL query.
         database: SQLAlchemy's address of the database, where `data` is a query.
-        newest: Of the files that match, so many of the newest.
+        newest: Number of files to read of those that match, the newest.
         in_a_row: Checks in a row that must be degraded to raise the alarm.
         drift: The population stability index that a column may reach; above 0.25 is usually
             called a large shift.

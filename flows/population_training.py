@@ -16,7 +16,7 @@ def population_training(study: StudyGiven, resume: bool = False) -> SearchResult
     """Search a study's space: members train side by side, the weak continue from the strong.
 
     Args:
-        study: What to search: a study, its YAML file (absolute, or relative to the working
+        study: Study to search: a study, its YAML file (absolute, or relative to the working
             directory or to NETTUNER_HOME), or the name of one that was searched before.
         resume: Go on with the latest such search of this study that was interrupted.
     """

@@ -35,9 +35,9 @@ class Replayable:
 
     Args:
         study: As it was searched.
-        plan: What follows from it.
+        plan: Plan of the study.
         past: The search.
-        winner: Its best trial.
+        winner: Best trial of the search.
     """
 
     study: Study
@@ -51,11 +51,11 @@ class ReplayResult:
     """What came of a replay.
 
     Args:
-        name: Of the replay.
-        run_id: Of its parent run in MLflow.
-        url: Where people see it.
+        name: Name of the replay.
+        run_id: Id of its parent run in MLflow.
+        url: Address of its page in MLflow.
         trials: One for each phase; the last one's score is the replay's.
-        test: Its metrics on the test rows.
+        test: Metrics on the test rows.
         replayed: The search.
         original: The winner of that search.
     """
@@ -106,7 +106,7 @@ def replay(study: StudyGiven, search: str | None = None, seed: int | None = None
     another one, the replay is its training once more.
 
     Args:
-        study: That was searched.
+        study: Study that was searched.
         search: Name of the population search; left out: the latest that is finished.
         seed: Instead of the study's own.
     """

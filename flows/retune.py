@@ -48,8 +48,8 @@ class RetuneResult:
 
     Args:
         outcome: `promoted`; `refused` by the gate; `declined` by a person; `skipped` early.
-        reason: In a sentence.
-        version: Of the champion that was made.
+        reason: Reason, in a sentence.
+        version: Version of the champion that was made.
         search: Name of the search; empty where none was made.
         gate: Run of the comparison in MLflow.
     """
@@ -93,18 +93,18 @@ def retune(
         data: The labelled rows to search on: a file or a pattern (`in/*.csv`), relative to
             NETTUNER_HOME; or, with `database`, an SQL query.
         database: SQLAlchemy's address of the database, where `data` is a query.
-        newest: Of the files that match, so many of the newest.
-        reason: What led to it; kept with the version.
+        newest: Number of files to read of those that match, the newest.
+        reason: Reason for the retuning; kept with the version.
         strategy: Search with this one instead of the study's: grid, random, bayesian, population.
         trials: Search so many trials instead of the study's.
         finals: The best so many of the search are trained again.
         seeds: Each of them with so many seeds.
         aside: Share of the rows that only the comparison sees.
-        margin: By how much the challenger must be better, in the unit of the metric.
-        confidence: Of the bootstrap interval of its gain.
-        tolerance: How much worse than proved the new champion may get before a check objects.
-        approve: Whether a person has to agree, in the form that the paused run shows.
-        patience_minutes: How long a person has; no answer means no.
+        margin: Gain that the challenger must show, in the unit of the metric.
+        confidence: Confidence level of the bootstrap interval of its gain.
+        tolerance: Loss beyond what was proved that the new champion may show in a check.
+        approve: `human` if a person has to agree, in the form that the paused run shows.
+        patience_minutes: Minutes that a person has; no answer means no.
         cool_down_minutes: After one retuning of a study, so long none begins.
     """
     asked, source = with_data(study)

@@ -47,7 +47,7 @@ class Hyperparameter:
         default: Value used where the space does not name it; None means it must be given.
         low, high: Bounds, both included.
         choices: Values allowed; empty for any.
-        structural: Whether it fixes tensor shapes or code paths, and so never changes in a trial.
+        structural: True for one that fixes tensor shapes or code paths: it stays for a whole trial.
     """
 
     kind: type

@@ -35,7 +35,7 @@ def attached(prefect: str, mlflow: str, password: str | None) -> dict[str, str]:
 
     Args:
         prefect, mlflow: Their addresses.
-        password: Of their account; None where they have none.
+        password: Password of their account; None where they have none.
     """
     found = {"PREFECT_API_URL": f"{prefect}/api", "MLFLOW_TRACKING_URI": mlflow}
     found["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"  # of every run, when it ends

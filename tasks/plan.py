@@ -34,11 +34,11 @@ class Plan:
         strategy: Ready to propose.
         strategy_name: The strategy's file.
         structural: Hyperparameters that fix tensor shapes or code paths.
-        fingerprint, data_name: Of the data; empty where a function brings its own.
+        fingerprint, data_name: Facts of the data; empty where a function brings its own.
         width: Workers: trials, or stacks of trials, in flight at once.
         stack: Most trials that one worker trains together.
-        trials: How many trials there will be at most; None if only time or success ends it.
-        digest: Of all that decides what the trials are.
+        trials: Largest number of trials; None if only time or success ends the search.
+        digest: Digest of all that decides what the trials are.
     """
 
     study: Study
@@ -58,8 +58,8 @@ def make_plan(study: Study, file: str = "study") -> Plan:
     """Settle everything that a search of this study needs.
 
     Args:
-        study: To be searched.
-        file: How errors name where it came from.
+        study: Study to be searched.
+        file: Name of its file, for errors.
 
     Raises:
         StudyError: what does not fit, a line for each fault.
@@ -147,9 +147,9 @@ def digest(study: Study, fingerprint: str, size: int | None) -> str:
     """A digest of everything that decides which trials a search has and how they end.
 
     Args:
-        study: To be searched. The order of its dimensions decides what is drawn for each.
-        fingerprint: Of its data.
-        size: Of its grid or population, which may follow from `stop.trials`.
+        study: Study; the order of its dimensions decides what is drawn for each.
+        fingerprint: Fingerprint of its data.
+        size: Size of its grid or population, which may follow from `stop.trials`.
     """
     described = study.model_dump(mode="json", exclude=CHANGEABLE)
     text = json.dumps([described, study.space.names(), fingerprint, size], sort_keys=True)

@@ -35,13 +35,13 @@ def compare(
     """Compare the winner of a search with the champion.
 
     Args:
-        study: Its name.
+        study: Name of the study.
         search: Name of the search; None for the latest that is finished.
         data, database, newest: Rows to compare on; the study's own test rows without.
         metric: Compare by this instead of the study's.
-        margin: By how much it has to be better.
-        confidence: Of the interval.
-        why: What led to it.
+        margin: Gain that is demanded.
+        confidence: Confidence level of the interval.
+        why: Reason for the comparison.
 
     Raises:
         ValueError: there is no such search, or nothing to compare by or on.

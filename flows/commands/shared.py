@@ -31,8 +31,8 @@ def started(work: Callable[[], Result], again: str, verbose: bool) -> Result:
 
     Args:
         work: The flow.
-        again: What a person may do after an interruption.
-        verbose: Whether an unexpected exception is shown as it is.
+        again: Advice after an interruption.
+        verbose: True to show an unexpected exception as it is.
     """
     from nettuner.flows.engine.search import SearchFailedError
     from nettuner.flows.servers.local_server import start_local_server

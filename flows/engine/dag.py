@@ -23,8 +23,8 @@ class Dag:
     """Submits the nodes of one search, each after those that it depends on.
 
     Args:
-        context: Of the search.
-        strategy: Whose proposals are trained.
+        context: Context of the search.
+        strategy: Strategy whose proposals are trained.
     """
 
     def __init__(self, context: TrialContext, strategy: Strategy) -> None:

@@ -36,8 +36,8 @@ def folder_of(record: search_record.SearchRecord, resumable: bool) -> Iterator[P
     """A folder for checkpoints; closes the record with the reason if it is left early.
 
     Args:
-        record: Of the search.
-        resumable: Whether the folder is still of use after an interruption.
+        record: Record of the search.
+        resumable: True if the folder is still of use after an interruption.
     """
     folder = home() / "checkpoints" / record.run_id
     folder.mkdir(parents=True, exist_ok=True)

@@ -19,7 +19,7 @@ class Scheduler:
     """What has ended, what is in flight, and what waits; `width` groups may be in flight.
 
     Args:
-        plan: Of the search.
+        plan: Plan of the search.
         history: Trials that ended before, where the search is resumed.
     """
 

@@ -36,13 +36,13 @@ class SearchResult:
     """What a search found.
 
     Args:
-        name: Of the search.
-        run_id: Of its parent run in MLflow.
-        url: Where people see it.
+        name: Name of the search.
+        run_id: Id of its parent run in MLflow.
+        url: Address of its page in MLflow.
         trials: In the order in which they ended.
         best: The best trial; None if none succeeded.
         test: The best trial's metrics on the test rows.
-        ended: Why the search ended, in words.
+        ended: Reason why the search ended.
     """
 
     name: str
@@ -62,7 +62,7 @@ def search(study: Study, resume: bool = False) -> SearchResult:
     """Search the study's space with its strategy; runs inside a Prefect flow.
 
     Args:
-        study: What to search.
+        study: Study to be searched.
         resume: Go on with the latest search of this study and strategy that did not end.
 
     Raises:
@@ -101,8 +101,8 @@ class Engine:
     """Keeps `width` trials in flight until the strategy or a stop rule ends the search.
 
     Args:
-        context: Of the search.
-        plan: What follows from its study.
+        context: Context of the search.
+        plan: Plan of its study.
         history: Trials that ended before, where it is resumed.
     """
 

@@ -30,9 +30,9 @@ def train_finals(
 
     Args:
         fresh: The study on fresh data.
-        searched: What was found.
-        count: How many are trained again.
-        seeds: How often each.
+        searched: Result of the search.
+        count: Number of trials to train again.
+        seeds: Number of seeds for each.
 
     Returns:
         The challenger, and the node of the DAG that it comes from.

@@ -24,7 +24,7 @@ def mark_crashed(address: str | None) -> None:
     """Mark a flow run as crashed that still seems to run; a process that is killed cannot.
 
     Args:
-        address: Of its page, at which this server may know it.
+        address: Address of its page in Prefect.
     """
     if address is None:
         return

@@ -19,9 +19,9 @@ def ended(outcome: str, message: str, data: Data) -> State[Data]:
     their own.
 
     Args:
-        outcome: In a word or two.
-        message: In a sentence.
-        data: What the flow returns.
+        outcome: Outcome in a word or two.
+        message: Message, a sentence.
+        data: Result that the flow returns.
     """
     context = FlowRunContext.get()
     if context is not None and context.flow_run is not None:

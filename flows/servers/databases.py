@@ -17,9 +17,9 @@ class Databases:
     """Addresses for both servers.
 
     Args:
-        prefect: Of Prefect's records.
-        mlflow: Of MLflow's.
-        users: Of MLflow's users, where there is a password.
+        prefect: Address of Prefect's records.
+        mlflow: Address of MLflow's records.
+        users: Address of MLflow's users, where there is a password.
         prefect_schema: The schema of Prefect's tables; None where it has a database of its own.
     """
 

@@ -171,8 +171,8 @@ def serve(file: Path, at_once: int | None = None, alone: bool = False) -> None:
 
     Args:
         file: The prefect.yaml; automations lie in a folder of this name beside it.
-        at_once: How many runs may run at once.
-        alone: Whether no other process serves them: then what seems to run was killed.
+        at_once: Largest number of runs at once.
+        alone: True if no other process serves them: then what seems to run was killed.
 
     Raises:
         ValueError: a file is not right.

@@ -29,10 +29,10 @@ class Server:
     """A process that answers when it is ready.
 
     Args:
-        name: For people.
-        command: What starts it.
+        name: Name for people.
+        command: Command that starts it.
         health: An address that answers 200 when it is ready.
-        environment: Beside the one there is.
+        environment: Environment variables beside those there are.
     """
 
     name: str
@@ -74,7 +74,7 @@ def running(servers: Sequence[Server], log: Path) -> Iterator[list[subprocess.Po
     """Start servers, wait until all answer, and end them with all that they started.
 
     Args:
-        servers: What to start.
+        servers: Servers to start.
         log: Takes what they print.
 
     Raises:

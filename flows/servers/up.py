@@ -46,7 +46,7 @@ class Site:
     Args:
         host: The address they are bound to.
         mlflow_port, prefect_port: Their ports.
-        password: Of the one account; None lets everybody in.
+        password: Password of the one account; None lets everybody in.
     """
 
     host: str
@@ -69,7 +69,7 @@ def up(site: Site, database: str | None, deployments: Path) -> None:
     """Start everything, say where it is, and wait for Ctrl-C.
 
     Args:
-        site: Where.
+        site: Addresses and password.
         database: PostgreSQL's address; None keeps the records in files in the home.
         deployments: The prefect.yaml to serve.
 

@@ -43,8 +43,8 @@ class Dataset:
 
     Args:
         train, validation, test: Disjoint.
-        task: Whether classes, a number or a translation are predicted.
-        shape: Of one input, without the row axis.
+        task: Task: classification, regression or translation.
+        shape: Shape of one input, without the row axis.
         classes: Labels in the order of their indices; empty where there are none.
         preprocessing: Fitted on the training rows alone.
         example: Up to 5 training rows as a served model receives them: a DataFrame of the columns

@@ -25,7 +25,7 @@ def image_dataset(
 
     Args:
         given: Images [rows, height, width] and labels [rows].
-        source: How the rows are divided.
+        source: Source: its shares and its split seed.
         scale: The pixel value that becomes 1; None takes the largest of the training images.
         published: Test images and labels, used instead of a share of those given.
 

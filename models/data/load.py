@@ -15,7 +15,7 @@ def load(source: Source) -> Dataset:
     """The dataset, read once in each process and again when a file has changed.
 
     Args:
-        source: Its paths are absolute or relative to the working directory.
+        source: Source; its paths are absolute, or relative to the working directory.
 
     Raises:
         FileNotFoundError: a file is not there.

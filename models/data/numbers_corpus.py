@@ -56,9 +56,9 @@ def sentences(rows: int, highest: int, *, compounds: bool) -> Pairs:
     """This many different pairs; fewer are the first of more.
 
     Args:
-        rows: How many.
+        rows: Number of pairs.
         highest: The largest number that may occur.
-        compounds: Whether German writes a number as one word, or its parts apart.
+        compounds: True for German numbers as one word, False for their parts apart.
     """
     rng = random.Random(0)
     kinds: tuple[Callable[[random.Random, int], Texts], ...] = (_number, _counted, _date, _event)

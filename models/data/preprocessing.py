@@ -41,11 +41,11 @@ class Number:
     """A column of numbers, or of dates counted in days: standardised, gaps filled.
 
     Args:
-        name: Of the column.
+        name: Name of the column.
         median: Fills gaps.
-        mean, std: Of the training rows after filling.
-        missing: Whether a second feature says where the gaps were.
-        dates: Whether the values are dates.
+        mean, std: Mean and standard deviation of the training rows after filling.
+        missing: True for a second feature that says where the gaps were.
+        dates: True for dates.
     """
 
     name: str
@@ -77,11 +77,11 @@ class Category:
     """A column of texts or booleans: one feature for each category, 1 where it applies.
 
     Args:
-        name: Of the column.
+        name: Name of the column.
         categories: Those with a feature of their own.
-        other: Whether one feature stands for all further categories; without it, a category
+        other: True for one feature that stands for all further categories; without it, one
             never seen in training gets zeros only.
-        missing: Whether the last feature says where values are missing.
+        missing: True if the last feature says where values are missing.
     """
 
     name: str
@@ -182,7 +182,7 @@ class Vocabulary:
     Args:
         tokens: In the order of their ids, `SPECIAL` first.
         merges: The pairs that byte pair encoding joins, in order; None for whole words.
-        lowercase: Whether text is put in lower case first.
+        lowercase: True to put text in lower case first.
     """
 
     tokens: tuple[str, ...]
@@ -286,9 +286,9 @@ class Preprocessing:
     """What was learned from the training rows to turn raw rows into inputs, and outputs back.
 
     Args:
-        inputs: How rows become inputs.
+        inputs: Rules by which rows become inputs.
         classes: Labels in the order of a network's outputs; empty where there are none.
-        target_mean, target_std: Of the target in its own units; 0 and 1 but for regression.
+        target_mean, target_std: Mean and standard deviation of a regression target; else 0 and 1.
     """
 
     inputs: Table | Pixels | Sentences

@@ -22,7 +22,7 @@ class Target:
     """The target of every row.
 
     Args:
-        task: Whether it is a class or a number.
+        task: Task: classification or regression.
         values: Shape [rows]: class indices (int64), or numbers in their own units (float64).
         classes: Labels in the order of their indices; empty for regression.
     """

@@ -74,8 +74,8 @@ def text_dataset(
 
     Args:
         given: The pairs; an empty sentence drops its pair.
-        source: How they are divided, tokenised and cut.
-        lowercase: Whether text is put in lower case.
+        source: Source: its shares, its kind of vocabulary, its longest sentence.
+        lowercase: True to put text in lower case.
         validation, test: Published pairs, used instead of a share of those given.
 
     Raises:

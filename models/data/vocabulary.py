@@ -20,10 +20,10 @@ def fit_vocabulary(
 
     Args:
         sentences: The training text.
-        subword: Whether words are taken to pieces.
+        subword: True for pieces of words, False for whole words.
         size: Most tokens, those of `SPECIAL` included.
         min_count: Tokens rarer than this stay unknown, and pairs rarer than this apart.
-        lowercase: Whether text is put in lower case first.
+        lowercase: True to put text in lower case first.
 
     Raises:
         ValueError: no token occurs `min_count` times.
@@ -57,7 +57,7 @@ def learn_merges(words: Counter[str], most: int, min_count: int) -> list[Pair]:
     The most frequent pair is joined first, the first in the alphabet of equals.
 
     Args:
-        words: How often each word occurs.
+        words: Number of occurrences of each word.
         most: Pairs at most.
         min_count: Pairs rarer than this are not joined.
     """

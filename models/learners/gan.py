@@ -212,9 +212,9 @@ def discriminator_loss(
     """What a discriminator minimises, by the objectives of `generator_loss`.
 
     Args:
-        objective: Which one.
-        real, made: Its answers [batch] to real and to generated images.
-        label_smoothing: By how much less than 1 is wanted for real images: as the probability of
+        objective: Name of the objective.
+        real, made: Answers [batch] to real and to generated images.
+        label_smoothing: Distance from 1 of the answer wanted for real images: of the probability of
             being real, as the answer, or as the margin.
     """
     wanted = 1 - label_smoothing

@@ -36,7 +36,7 @@ def greedy(
         network: Transformer in eval mode.
         inputs: Source tokens [batch, source length].
         length: Maximum number of target tokens, the end token included.
-        stop_early: Whether to stop when all sentences have ended.
+        stop_early: True to stop when all sentences have ended.
 
     Returns:
         Target tokens [batch, length or less], without the begin token, padded after the end.

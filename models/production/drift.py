@@ -44,9 +44,9 @@ class Drift:
     """How far one column is from what it was.
 
     Args:
-        column: Its name.
+        column: Name of the column.
         index: The population stability index.
-        chance: What chance alone stays below.
+        chance: Upper bound of what chance alone explains.
     """
 
     column: str
@@ -67,7 +67,7 @@ def drifts(known: Mapping[str, Mapping[str, Any]], rows: pd.DataFrame) -> list[D
     """The drift of every column, the largest first.
 
     Args:
-        known: Of the training rows.
+        known: Reference made from the training rows.
         rows: New ones, at least one.
 
     Raises:

@@ -30,7 +30,7 @@ def read_incoming(
         data: A file, a pattern of files (`*`, `**`), or, with a database, an SQL query.
         like: The study's source: CSV files are read as it says, and its target is theirs.
         database: SQLAlchemy's address of a database.
-        newest: Of the files, so many, those that were written last.
+        newest: Number of files to read, those written last.
 
     Raises:
         NoDataError: there is no such file, or there are no rows.
@@ -55,7 +55,7 @@ class Incoming:
     Args:
         table: As they came.
         target: The column of true answers; it need not be there (yet).
-        names: Where they came from.
+        names: Names of the files, or the query.
     """
 
     def __init__(self, table: pd.DataFrame, target: str, names: tuple[str, ...]) -> None:

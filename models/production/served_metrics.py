@@ -28,9 +28,9 @@ class Measure:
 
     Args:
         name: As in a study, without `val_`.
-        direction: Whether less or more is better.
-        per_row: From truth and answers to figures [rows, k].
-        of_means: From the means of those over some rows [..., k] to the metric [...].
+        direction: Direction in which the metric is better.
+        per_row: Function from truth and answers to figures [rows, k].
+        of_means: Function from the means of those over some rows [..., k] to the metric [...].
     """
 
     name: str
@@ -51,7 +51,7 @@ def measure(task: TaskKind, metric: str) -> Measure:
     """The measure of a study's metric on answers.
 
     Args:
-        task: What is predicted.
+        task: Task: classification, regression or translation.
         metric: As the study names it: `val_accuracy`, say.
 
     Raises:
@@ -73,9 +73,9 @@ def constant(task: TaskKind, truth: Sequence[Any], name: str) -> pd.DataFrame:
     What is no better than this is worth nothing.
 
     Args:
-        task: What is predicted.
+        task: Task: classification, regression or translation.
         truth: The true answers.
-        name: Of the metric: absolute errors have the median as their best constant.
+        name: Name of the metric: absolute errors have the median as their best constant.
     """
     if task == "translation":
         return pd.DataFrame({"prediction": [""] * len(truth)})

@@ -22,8 +22,8 @@ class Divided:
     """A table in two parts, both in their old order.
 
     Args:
-        open: What may be searched and trained on.
-        aside: What only the gate sees.
+        open: Rows to search and to train on.
+        aside: Rows for the comparison alone.
     """
 
     open: pd.DataFrame

@@ -25,14 +25,14 @@ class Verdict:
     """A paired comparison of two models by a metric.
 
     Args:
-        metric: Its name.
-        direction: Whether less or more of it is better.
+        metric: Name of the metric.
+        direction: Direction in which the metric is better.
         champion, challenger: The metric of each.
-        gain: How much better the challenger is; positive is better.
+        gain: Difference of the two; positive where the challenger is better.
         low, high: Bootstrap interval of the gain.
-        margin: By how much it has to be better.
-        confidence: Of the interval.
-        rows: On which both were measured.
+        margin: Gain that is demanded.
+        confidence: Confidence level of the interval.
+        rows: Number of rows that both were measured on.
         worst: The challenger's metric at the worse end of its own interval.
     """
 
@@ -80,9 +80,9 @@ def judge(
     Args:
         measure: The metric.
         truth: The true answers.
-        champion, challenger: What each model answers.
-        margin: By how much the challenger has to be better, in units of the metric; at least 0.
-        confidence: Of the two-sided interval.
+        champion, challenger: Answers of each model.
+        margin: Gain that is demanded, in units of the metric; at least 0.
+        confidence: Confidence level of the two-sided interval.
 
     Raises:
         ValueError: there are too few rows, or the metric has no value on them.

@@ -48,7 +48,7 @@ class StackChoice:
 
     Args:
         size: Members in a stack; 1 trains them one by one, by the ordinary loop.
-        convolve_one_by_one: How a stack convolves.
+        convolve_one_by_one: True for convolutions in a loop over members, False for groups.
     """
 
     size: int = 1
@@ -63,10 +63,10 @@ class Speeds:
         alone: Seconds of a step of one member by the ordinary loop.
         stacked: Seconds of a step of one member, by the way it is stacked; infinite where that is
             impossible.
-        programs: What was recorded.
-        reason: Why it cannot be stacked; None if it can, as far as is known.
+        programs: Recorded programs.
+        reason: Reason why it cannot be stacked; None if it can, as far as is known.
         spent: Seconds that measuring took.
-        learner: Whose they are; held, so that no other takes its address.
+        learner: Learner that was measured; kept, so that no other takes its address.
     """
 
     alone: float
@@ -115,10 +115,10 @@ def choose(
     """How to train these members, and where their recorded programs are kept.
 
     Args:
-        learner: What is trained.
-        dataset: What it is trained on.
-        params, seeds: Of the members; their structure agrees.
-        steps: That a whole training of one of them takes.
+        learner: Learner to be trained.
+        dataset: Dataset to be trained on.
+        params, seeds: Hyperparameters and seeds of the members; their structure agrees.
+        steps: Optimiser steps of one whole training.
 
     Raises:
         Exception: whatever the learner raises at a step alone.

@@ -48,7 +48,7 @@ class StackedOptimiser(ABC):
 
         Args:
             grads: Shape [members, parameters].
-            network: Whose weights these are.
+            network: Name of the network that has these weights.
             nows: The hyperparameters of each member at this moment.
             at: The training step, counted from 0.
         """

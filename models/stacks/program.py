@@ -134,7 +134,7 @@ class Gradients:
     """A recorded loss, differentiated.
 
     Args:
-        program: From the arguments of `gradients` to gradients, losses and buffers.
+        program: Function from the arguments of `gradients` to gradients, losses and buffers.
         used: The parameters that the loss depends on. Alone the others have no gradient, so that
             not even weight decay moves them.
     """
@@ -191,11 +191,11 @@ def gradients(
     """What `network` of every member learns from a batch.
 
     Args:
-        learner: Whose loss it is.
+        learner: Learner that has the loss.
         together: Gives the structure; its weights are not used.
         network: The one that learns.
         fixed: Hyperparameters that all members share.
-        arguments: Of the shapes of all later ones, with the members along the first axis: its own
+        arguments: Tensors of the shapes of all later ones, members along the first axis: its own
             parameters by name, those of other networks, all buffers, inputs, targets, the live
             hyperparameters by name, and the keys of what is random.
         convolve_one_by_one: Convolutions in a loop over the members instead of in groups.
@@ -265,9 +265,9 @@ def evaluation(
     """The metrics of all members on one split.
 
     Args:
-        learner: Whose metrics they are.
+        learner: Learner that has the metrics.
         together: Gives the structure.
-        arguments: Of the shapes of all later ones: parameters and buffers by name with the
+        arguments: Tensors of the shapes of all later ones: parameters and buffers by name with the
             members along the first axis; inputs and targets, which they share.
         convolve_one_by_one: Convolutions in a loop over the members instead of in groups.
 

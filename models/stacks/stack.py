@@ -51,11 +51,11 @@ class Stack:
     """The weights of several members in one tensor for each network, one row a member.
 
     Args:
-        learner: What is trained.
+        learner: Learner to be trained.
         params: The hyperparameters of each member; those that fix the structure agree.
-        seeds: Of each member.
-        programs: Where recorded programs are kept, so that later stacks need not record them.
-        convolve_one_by_one: How convolutions are done.
+        seeds: Seed of each member.
+        programs: Cache of recorded programs, which later stacks need not record again.
+        convolve_one_by_one: True for convolutions in a loop over members, False for groups.
 
     Raises:
         UnstackableError: these members cannot be trained together.

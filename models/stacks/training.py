@@ -25,9 +25,9 @@ def fit_stack(
     the training ends.
 
     Args:
-        stack: What to train; its members were all trained for `done` rounds.
-        dataset: Its training rows are learned from, its validation rows measured.
-        length: How long a whole trial is.
+        stack: Members to train, all of them trained for `done` rounds before.
+        dataset: Dataset: training rows to learn from, validation rows to measure on.
+        length: Length of a whole trial.
         done: Rounds trained before.
         until: Stop after this round of `length.rounds`; None for all of them.
     """

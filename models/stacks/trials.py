@@ -51,7 +51,7 @@ def run_stack(jobs: Sequence[Job], keep_all: bool) -> StackOutcome:
 
     Args:
         jobs: Jobs that start after the same round and end at the same.
-        keep_all: Whether each leaves its trained state; else only the best of them does.
+        keep_all: True to keep the checkpoint of each; else only the best one's is kept.
     """
     if len(jobs) == 1:
         return StackOutcome([_attempt(jobs[0])])

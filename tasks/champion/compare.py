@@ -33,11 +33,11 @@ class Challenger:
 
     Args:
         study: Name of the study.
-        task: What is predicted.
-        metric: Of the study; models are compared by it.
-        run_id: Of the search (or the finals) that logged it.
-        reference: Of the inputs that it was trained on; empty where they are no table.
-        fingerprint: Of the data it was trained on.
+        task: Task: classification, regression or translation.
+        metric: Metric of the study, by which models are compared.
+        run_id: Run id of the search (or the finals) that logged it.
+        reference: Reference for drift of the training inputs; empty where they are no table.
+        fingerprint: Fingerprint of the data it was trained on.
     """
 
     study: str
@@ -53,13 +53,13 @@ class Comparison:
     """A comparison of the champion with a challenger.
 
     Args:
-        challenger: Who challenged.
+        challenger: Challenger that was compared.
         model: MLflow's address of the challenger's model.
-        champion: Whom; None if there was no champion.
-        verdict: How it ended.
+        champion: Champion at that time; None if there was none.
+        verdict: Result of the comparison.
         held_out: The rows.
-        answered: What the challenger answered to them.
-        experiment_id, run_id: Where it is recorded.
+        answered: Answers of the challenger to these rows.
+        experiment_id, run_id: Ids of its experiment and run.
     """
 
     challenger: Challenger
@@ -98,11 +98,11 @@ def compare(
 
     Args:
         mlflow: The client.
-        challenger: Who challenges.
+        challenger: Challenger to be compared.
         held_out: Rows that neither has seen.
-        margin: By how much it has to be better, in units of the metric.
-        confidence: Of the interval.
-        why: What led to it.
+        margin: Gain that is demanded, in units of the metric.
+        confidence: Confidence level of the interval.
+        why: Reason for the comparison.
         metric: Compare by this instead of the study's.
 
     Raises:

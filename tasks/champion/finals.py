@@ -25,8 +25,8 @@ class Finals:
     """A strategy that trains each of some schedules with several seeds, from scratch.
 
     Args:
-        schedules: Of the finalists, the best of the search first.
-        seeds: How often each is trained.
+        schedules: Schedules of the finalists, the best of the search first.
+        seeds: Number of seeds that each is trained with.
     """
 
     schedules: tuple[Schedule, ...]
@@ -110,9 +110,9 @@ def finalists(study: Study, history: Sequence[Trial], count: int) -> tuple[Sched
     """How the best few of a search were trained, no two alike.
 
     Args:
-        study: That was searched.
-        history: Its trials; of a population, its segments.
-        count: How many are wanted.
+        study: Study that was searched.
+        history: Trials of the search; of a population, its segments.
+        count: Number of finalists wanted.
     """
     whole = [t for t in history if t.succeeded and t.proposal.until in (None, study.rounds)]
     found: dict[str, Schedule] = {}

@@ -27,9 +27,9 @@ class FrozenData:
 
     Args:
         study: The same study with these data, which are a file from now on.
-        task: What is predicted.
+        task: Task: classification or regression.
         aside: Rows that neither the search nor the training sees.
-        reference: Of the training rows, for later checks of drift.
+        reference: Reference of the training rows, for later checks of drift.
     """
 
     study: Study
@@ -42,10 +42,10 @@ def freeze(study: Study, incoming: Incoming, share: float, task: TaskKind) -> Fr
     """Set rows aside, and write the others down, so that everybody reads the same ones.
 
     Args:
-        study: To be searched again.
+        study: Study to be searched again.
         incoming: Rows as they came.
-        share: Of the rows, to be set aside.
-        task: What is predicted.
+        share: Share of the rows to be set aside.
+        task: Task: classification or regression.
 
     Raises:
         ValueError: too few rows have a true answer.

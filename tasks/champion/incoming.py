@@ -14,7 +14,7 @@ def incoming_rows(data: str, like: Source, database: str | None, newest: int) ->
         data: A file, a pattern of files, or, with a database, a query.
         like: The study's data, whose target and format it shares.
         database: SQLAlchemy's address of a database.
-        newest: Of the files, so many, those that were written last.
+        newest: Number of files to read, those written last.
 
     Raises:
         NoDataError: there is nothing yet.

@@ -52,14 +52,14 @@ class Check:
     Args:
         outcome: `fine`, `degraded`, or why nothing can be said: `no champion`, `no data`,
             `no new data`, `too few rows`, `no labels`, `stale`.
-        message: In a sentence.
-        version: Of the champion; None without one.
-        metric: Its name, without `val_`; empty where it was not measured.
+        message: Outcome, in a sentence.
+        version: Version of the champion; None without one.
+        metric: Name of the metric, without `val_`; empty where it was not measured.
         value: The champion's metric; None where it was not measured.
-        threshold: What was recorded at its promotion.
+        threshold: Threshold that was recorded at its promotion.
         drifted: The columns that have drifted, the worst first.
         breaches: Checks in a row that were degraded.
-        url: Where its course is recorded.
+        url: Address of the run that holds all checks.
     """
 
     outcome: str
@@ -84,9 +84,9 @@ def check(
     Args:
         mlflow: The client.
         version: The champion.
-        task: What is predicted.
+        task: Task: classification, regression or translation.
         incoming: The newest data.
-        limits: When it is degraded.
+        limits: Limits beyond which it is degraded.
 
     Raises:
         ValueError: columns are missing, or the model refuses the rows.

@@ -29,9 +29,9 @@ def promote(
     Args:
         mlflow: The client.
         comparison: Comparison that it won, or lost.
-        why: What led to it.
-        forced: Whether somebody insisted on it, whatever the verdict.
-        tolerance: How much worse than the pessimistic end of its interval it may get before a
+        why: Reason for the promotion.
+        forced: True to promote it whatever the verdict.
+        tolerance: Loss beyond the pessimistic end of its interval that is tolerated before a
             check calls it degraded, in units of the metric.
 
     Raises:

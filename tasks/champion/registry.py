@@ -33,9 +33,9 @@ class Version:
 
     Args:
         study: Name of the study, and of the model.
-        number: From 1.
-        run_id: Of the search (or the finals) that trained it.
-        tags: What was recorded at its promotion.
+        number: Number of the version, from 1.
+        run_id: Run id of the search (or the finals) that trained it.
+        tags: Tags that were recorded at its promotion.
         alias: `champion`, `previous_champion`, or empty.
     """
 
@@ -105,7 +105,7 @@ def register(
         mlflow: The client.
         study: Name of the study.
         model: MLflow's address of a logged model.
-        run_id: That logged it.
+        run_id: Run id of the search that logged it.
         tags: The reason, the figures, the runs that belong to it.
     """
     try:
@@ -133,9 +133,9 @@ def set_champion(mlflow: MlflowClient, version: Version, rows: Any, expected: pd
 
     Args:
         mlflow: The client.
-        version: To be promoted.
+        version: Version to be promoted.
         rows: Some rows.
-        expected: What the model answered to them when it was judged.
+        expected: Answers of the model to these rows when it was judged.
 
     Raises:
         UnfitError: it answers otherwise; nothing was moved.

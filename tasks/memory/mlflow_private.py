@@ -63,7 +63,7 @@ def log_pyfunc(
         experiment_id: Experiment of the run.
         run_id: Run that logs it.
         name: Name of the model.
-        model: What `mlflow.pyfunc.log_model` takes beside these.
+        model: Further arguments of `mlflow.pyfunc.log_model`.
     """
     # Made here and not by `log`, which would take the experiment from global state.
     logged = mlflow.create_logged_model(

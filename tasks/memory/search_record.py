@@ -259,8 +259,8 @@ class SearchRecord:
         """Keep what was not sent yet of some members, in one go, for a resume.
 
         Args:
-            number: Of the first of the trials that have just ended.
-            records: Of the members.
+            number: Number of the first of the trials that have just ended.
+            records: Records of the members.
         """
         waiting = {r.run_id: r.waiting() for r in records if r.waits}
         if waiting:

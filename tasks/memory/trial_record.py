@@ -112,9 +112,9 @@ class TrialRecord:
         """Record what came of it; closes the run unless its member goes on.
 
         Args:
-            trial: What came of it.
-            last: Whether nothing continues it.
-            later: Whether what is told of a member that goes on may be sent some time later, as
+            trial: Trial that ended.
+            last: True if no later segment continues it.
+            later: True if the record of a member that goes on may be sent some time later, as
                 the search has it elsewhere.
         """
         tags = to_tags(trial)

@@ -38,9 +38,9 @@ def warmed(strategy: Strategy, mlflow: MlflowClient, study: str, record: SearchR
 
     Args:
         strategy: As the study sets it.
-        mlflow: Where the searches are.
+        mlflow: Client of the store.
         study: The name of the study.
-        record: Of the search that starts or goes on.
+        record: Record of the search that starts or goes on.
     """
     if not (isinstance(strategy, LearnsFromEarlier) and strategy.warm_start):
         return strategy

@@ -95,12 +95,12 @@ def draw_schedules(
     All members are thin and grey, the winner's ancestry is bold.
 
     Args:
-        study: That was searched.
-        goal: Of the study.
+        study: Study that was searched.
+        goal: Goal of the study.
         trials: All segments of the population.
         winner: The last segment of the ancestry.
-        path: Where the picture goes; its ending says the format.
-        title: Of the picture.
+        path: File of the picture; its ending says the format.
+        title: Title of the picture.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

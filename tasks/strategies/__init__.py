@@ -43,7 +43,7 @@ class Strategy(Protocol):
         """The strategy with a study's seed and settings.
 
         Args:
-            study: Whose strategy this is.
+            study: Study that names the strategy.
             structural: Hyperparameters that fix tensor shapes or code paths; a strategy that
                 continues from trained weights leaves these alone.
 
@@ -74,7 +74,7 @@ class Strategy(Protocol):
             space: The space to search.
             history: The trials that have ended.
             pending: All that was asked for and has not ended.
-            count: How many are wanted.
+            count: Number of proposals wanted.
         """
         ...
 

@@ -17,7 +17,7 @@ class TrialContext:
     """What all trials of one search share.
 
     Args:
-        study: What is searched.
+        study: Study that is searched.
         goal: Metric and direction.
         pool: Workers.
         record: Run of the search in MLflow.

@@ -34,8 +34,8 @@ class TrialFailedError(Exception):
     """A trial that has no score; the message is the reason people see.
 
     Args:
-        reason: In a line.
-        details: Where it happened, as a traceback; empty where there is none.
+        reason: Reason, in one line.
+        details: Traceback; empty where there is none.
     """
 
     def __init__(self, reason: str, details: str = "") -> None:

@@ -24,11 +24,11 @@ def fair_share(
 
     Args:
         waiting: In their order, at least one; the first decides the kind.
-        running: What other workers train.
-        kind: Of a proposal; only those of one kind can be stacked. It is not asked for where
+        running: Proposals that other workers train.
+        kind: Function that gives a proposal's kind; equals can be stacked. It is not called where
             nothing is stacked.
-        width: How many workers there are.
-        most: So many are trained together at most; 1 stacks nothing.
+        width: Number of workers.
+        most: Largest number that is trained together; 1 stacks nothing.
     """
     if most == 1:
         return [waiting[0]]
@@ -43,8 +43,8 @@ def kind_of(learner: type[Learner], proposal: Proposal, parent: Trial | None) ->
     """What the members of a stack have in common: where they end and begin, and the structure.
 
     Args:
-        learner: What is trained.
-        proposal: That is to be stacked.
+        learner: Learner to be trained.
+        proposal: Proposal that is to be stacked.
         parent: The trial whose weights it continues from.
     """
     done = parent.proposal.until if parent else None

@@ -31,9 +31,9 @@ def train_stack(
 
     Args:
         context: Context of the search.
-        proposals: What to train.
+        proposals: Proposals to train.
         parents: The trials whose weights they continue from.
-        name: Of the node in the DAG.
+        name: Name of the node in the DAG.
 
     Raises:
         InterruptedSearchError: the search was stopped meanwhile.

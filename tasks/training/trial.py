@@ -32,9 +32,9 @@ def train(context: TrialContext, proposal: Proposal, parent: Trial | None, name:
 
     Args:
         context: Context of the search.
-        proposal: What to train.
+        proposal: Proposal to train.
         parent: The trial whose weights to continue from.
-        name: Of the node in the DAG.
+        name: Name of the node in the DAG.
 
     Raises:
         FailedTrialError: there is no score; the message says why.

@@ -25,7 +25,7 @@ from measured import answering
 from torch import Tensor, nn
 from torch.nn import functional
 
-sys.path.insert(0, str(Path(__file__).parents[2]))
+sys.path.insert(0, str(Path(__file__).parents[2] / ".venv" / "layout"))
 
 Arrays = Mapping[str, Any]
 Space = Mapping[str, Mapping[str, Any]]

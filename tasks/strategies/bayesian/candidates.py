@@ -31,10 +31,10 @@ def promising(
     local search from the most promising ones.
 
     Args:
-        coordinates: Of the space.
+        coordinates: Coordinates of the space.
         leaders: Points of the best trials; shape [leaders, dimensions].
-        promise: Of each point, larger is better.
-        rng: Drawn from.
+        promise: Acquisition function of points; larger is better.
+        rng: Random generator.
     """
     units = rng.random((EVERYWHERE, len(coordinates.names)))
     pool = np.concatenate(

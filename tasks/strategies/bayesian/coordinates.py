@@ -91,7 +91,7 @@ class Coordinates:
             points: Shape [n, dimensions].
             radius: Standard deviation of a move as a share of the axis; listed values move by at
                 least one, unordered ones to any other.
-            rng: Drawn from equally often, whatever the points are.
+            rng: Random generator; it is drawn from equally often, whatever the points are.
         """
         shape = points.shape
         base = np.where(np.isnan(points), self.drawn(rng.random(shape)), points)

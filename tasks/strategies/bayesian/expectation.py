@@ -28,14 +28,14 @@ class Expectation:
     """What was learned from a history; see `expect`.
 
     Args:
-        coordinates: Of the space.
-        process: Of the scores.
-        works: Of whether trials fail; None where none did.
+        coordinates: Coordinates of the space.
+        process: Gaussian process of the scores.
+        works: Model of whether trials fail; None where none did.
         failed: Points of the present search's failed trials; shape [m, dimensions].
-        sources: How many searches the trials come from; the present one is the last.
+        sources: Number of searches that the trials come from; the present one is the last.
         leaders: Points of all trials with a score, the best first; shape [n, dimensions].
         best: The lowest mean at any trial of the present search.
-        trials: How many it was learned from.
+        trials: Number of trials that it was learned from.
     """
 
     coordinates: Coordinates
@@ -86,8 +86,8 @@ class Works:
     """Whether trials work: a Gaussian process of 0 for those that do and 1 for those that fail.
 
     Args:
-        process: Of these labels, standardised.
-        half: What 1/2 was standardised to.
+        process: Gaussian process of these labels, standardised.
+        half: Standardised value of 1/2.
     """
 
     process: GaussianProcess
@@ -115,10 +115,10 @@ def expect(
     are predicted better without them.
 
     Args:
-        coordinates: Of the space.
-        history: Of the present search.
+        coordinates: Coordinates of the space.
+        history: Trials of the present search.
         earlier: The trials of each earlier search; all fit the space but may lack dimensions.
-        seed: Of the fits.
+        seed: Seed of the fits.
 
     Returns:
         None if there are no two different scores, or nothing is searched.

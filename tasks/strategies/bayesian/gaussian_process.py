@@ -45,7 +45,7 @@ class GaussianProcess(GaussianProcessRegressor):  # type: ignore[misc]
     scores from `KEPT`.
 
     Args:
-        groups: Which dimension each column belongs to, from 0; shape [columns].
+        groups: Index of the dimension of each column, from 0; shape [columns].
         random_state: Seed of the fit's random starts.
     """
 
@@ -164,9 +164,9 @@ def fitted(columns: Floats, groups: Ints, targets: Floats, seed: int) -> Gaussia
 
     Args:
         columns: Shape [n, columns], in [0, 1].
-        groups: Which dimension each column belongs to, from 0; shape [columns].
+        groups: Index of the dimension of each column, from 0; shape [columns].
         targets: Shape [n], of mean 0 and standard deviation 1, lower is better.
-        seed: Of the fit's random starts.
+        seed: Seed of the fit's random starts.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that a point was tried before is no news

@@ -49,7 +49,7 @@ class MarginalLikelihood:
 
     Args:
         columns: Shape [n, columns].
-        groups: Which dimension each column belongs to, from 0; shape [columns].
+        groups: Index of the dimension of each column, from 0; shape [columns].
         targets: Shape [n], of mean 0 and variance 1.
     """
 

@@ -51,12 +51,12 @@ def explored(
     """A copy's hyperparameters; uses four random numbers for each dimension of the space.
 
     Args:
-        space: Whose configuration it is.
-        params: Of the member that is copied.
+        space: Space of the configuration.
+        params: Hyperparameters of the member that is copied.
         pinned: Dimensions that stay as they are, for the weights have their shape from them.
         factor: Above 1: how far a value moves.
         resample: Probability that a value is drawn anew from its distribution instead.
-        rng: Of this copy alone.
+        rng: Random generator of this copy alone.
 
     Returns:
         A configuration of the space. A dimension that comes to exist is drawn, one that no longer
@@ -90,10 +90,10 @@ def moved(dimension: Dimension, value: Any, factor: float, up: bool, which: floa
     """The value one step away.
 
     Args:
-        dimension: Whose value it is.
-        value: Where to start.
+        dimension: Dimension of the value.
+        value: Value to start from.
         factor: Above 1: the step's size.
-        up: Its direction. Bounded dimensions end at their bounds; the tails of unbounded ones
+        up: Direction. Bounded dimensions end at their bounds; the tails of unbounded ones
             reflect. Whole numbers and ordered choices change by at least one, away from an end
             if they are at it; ordered choices change by exactly one.
         which: In [0, 1): picks the other value where values have no order.

@@ -20,12 +20,12 @@ class Copy:
     """One member going on from another's weights.
 
     Args:
-        number: Of the trial that went on from the copy.
+        number: Number of the trial that went on from the copy.
         until: Rounds trained when it was copied.
-        member: Who copied.
+        member: Member that copied.
         source: The member it copied.
-        score: Of `member` at that time, lower is better; None if it failed.
-        source_score: Of `source` at that time.
+        score: Score of `member` at that time, lower is better; None if it failed.
+        source_score: Score of `source` at that time.
         changed: The hyperparameters in which the copy differs from its source, each as (the
             source's, the copy's); None where one does not have it.
     """
@@ -44,8 +44,8 @@ class Phase:
     """A stretch of training under the same hyperparameters.
 
     Args:
-        first: Its first round, counted from 0.
-        until: Its end: the rounds trained by then.
+        first: First round, counted from 0.
+        until: Rounds trained by its end.
         params: The hyperparameters.
     """
 

@@ -25,10 +25,10 @@ def written(
     """A winner's schedule as JSON, in rounds and in training steps.
 
     Args:
-        study: That was searched.
-        goal: Of the study.
+        study: Study that was searched.
+        goal: Goal of the study.
         trials: All segments of the population.
-        winner: Whose schedule it is.
+        winner: Last segment that was trained on the schedule.
         phases: The schedule.
     """
     return {
