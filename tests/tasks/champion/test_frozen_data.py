@@ -1,0 +1,93 @@
+"""Fresh data are divided by their content and written down before a retuning."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nettuner.models.data.load import load
+from nettuner.models.data.sources.csv import Csv
+from nettuner.models.production.incoming import Incoming
+from nettuner.models.study import Study
+from nettuner.tasks.champion.frozen_data import freeze
+
+
+@pytest.fixture
+def study(tmp_path, monkeypatch):
+    monkeypatch.setenv("NETTUNER_HOME", str(tmp_path / "home"))
+    source = Csv(path="/old.csv", target="side", validation=0.25, test=0.1, split_seed=3)
+    return Study.model_validate(
+        {"name": "clouds", "learner": "mlp", "data": source, "space": {}, "metric": "val_loss"}
+    )
+
+
+def rows(count, seed=0):
+    """Two clouds of points; a third of the last column is missing, numbers beside words."""
+    rng = np.random.default_rng(seed)
+    side = rng.integers(0, 2, count)
+    table = pd.DataFrame({"x": (rng.normal(size=count) + 3 * side).round(6)})
+    table["mixed"] = [[1, "one", None][k % 3] for k in range(count)]
+    return table.assign(side=np.where(side, "right", "left"))
+
+
+def incoming(table):
+    return Incoming(table, "side", ("in.csv",))
+
+
+def texts(table):
+    return {tuple(map(str, row)) for row in table[["x", "side"]].itertuples(index=False)}
+
+
+def test_a_quarter_is_set_aside_and_the_rest_is_written_down(study):
+    table = rows(400)
+    found = freeze(study, incoming(table), 0.25, "classification")
+    # Binomial(400, 1/4) has a standard deviation of 8.7; always the same rows, so no chance.
+    assert abs(len(found.aside) - 100) < 5 * 8.7
+    written = pd.read_parquet(found.study.data.path)
+    assert len(written) + len(found.aside) == 400
+    aside = found.aside.rows.assign(side=found.aside.truth)
+    assert texts(written) | texts(aside) == texts(table)
+    assert not texts(written) & texts(aside)
+
+
+def test_the_study_is_the_same_on_the_new_data(study):
+    found = freeze(study, incoming(rows(200)), 0.25, "classification").study
+    assert found.model_copy(update={"data": study.data}) == study
+    data = found.data
+    assert (data.source, data.target, data.task) == ("parquet", "side", "classification")
+    assert (data.validation, data.test, data.split_seed) == (0.25, 0.1, 3)
+    assert load(data).classes == ("left", "right")
+
+
+def test_the_same_rows_are_set_aside_when_more_have_come(study):
+    first, more = rows(200), pd.concat([rows(200), rows(200, seed=1)], ignore_index=True)
+    early = freeze(study, incoming(first), 0.25, "classification")
+    late = freeze(study, incoming(more), 0.25, "classification")
+    before, after = (texts(f.aside.rows.assign(side=f.aside.truth)) for f in (early, late))
+    assert before < after
+    assert early.study.data.path != late.study.data.path  # both are kept
+
+
+def test_rows_without_an_answer_are_not_used(study):
+    table = rows(200)
+    table.loc[:49, "side"] = None
+    found = freeze(study, incoming(table), 0.25, "classification")
+    assert len(pd.read_parquet(found.study.data.path)) + len(found.aside) == 150
+
+
+def test_the_reference_describes_the_training_rows(study):
+    found = freeze(study, incoming(rows(200)), 0.25, "classification")
+    assert {name: facts["kind"] for name, facts in found.reference.items()} == {
+        "x": "number",
+        "mixed": "category",
+    }
+    assert sum(found.reference["x"]["counts"]) == len(load(found.study.data).train)
+
+
+@pytest.mark.parametrize(
+    ("count", "share", "what"),
+    [(24, 0.5, "to search on"), (60, 0.02, "set aside for the comparison")],
+)
+def test_too_few_rows_on_either_side_are_refused(study, count, share, what):
+    rule = rf"a retuning needs at least 20 labelled rows {what}, got \d+ of {count} in in.csv; wait"
+    with pytest.raises(ValueError, match=rule):
+        freeze(study, incoming(rows(count)), share, "classification")
