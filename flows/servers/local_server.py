@@ -6,7 +6,7 @@ import signal
 
 
 def start_local_server() -> None:
-    """Start it now, deaf to Ctrl-C, unless the settings name a server.
+    """Start it now, protected from Ctrl-C, unless the settings name a server.
 
     Ctrl-C reaches all processes of a terminal. Prefect's server would end before it has heard how
     the trials ended, and the search would complain about that instead of ending cleanly.

@@ -1,4 +1,4 @@
-"""Convolutional network for images: two convolutions, each halved by pooling, one hidden layer."""
+"""Convolutional network for images: two convolutions with pooling, one hidden layer."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class Convolutional(nn.Module):
 
     def convolve(self, images: Tensor) -> Tensor:
         """Map [batch, colours, height, width] to [batch, features]."""
-        # Channels innermost in memory, and pooled before the activation, which commutes with it:
-        # on a CPU this is faster, and on 28 x 28 pixels it takes half the time.
+        # Channels innermost in memory, and pooling before the activation, with which it commutes:
+        # on a CPU this halves the time for 28 x 28 pixels.
         signal = self.first(images.to(memory_format=torch.channels_last))
         signal = self.second(functional.relu(functional.max_pool2d(signal, 2)))
         return functional.relu(functional.max_pool2d(signal, 2)).flatten(1)
@@ -54,7 +54,7 @@ class CNN(Supervised):
         """`channels` in the first convolution and twice as many in the second.
 
         Raises:
-            ValueError: the data are no images, or smaller than 4 x 4 pixels; or something is < 1.
+            ValueError: The data are no images of at least 4 x 4 pixels, or a size is less than 1.
         """
         shape = self.data.shape
         if len(shape) != 3 or min(shape[1:]) < 4:

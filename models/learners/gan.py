@@ -23,15 +23,15 @@ from nettuner.models.networks import frechet
 from nettuner.models.study import Direction
 
 LEAK = 0.2
-SAMPLES = 1024  # measured in each evaluation
+SAMPLES = 1024  # generated in each evaluation
 LATENT_SEED = 0
 SIDE = 8  # images along each side of the picture
 GAP = 2  # pixels between them
 SMALLEST_SHOWN = 32  # pixels of an image in the picture
 GREY = 128
 
-# Small steps for the generator, large ones for the discriminator, as Heusel et al. (2017) advise;
-# the first beta from Radford et al. (2015), arXiv:1511.06434.
+# A smaller learning rate for the generator than for the discriminator, as in Heusel et al. (2017);
+# beta1 from Radford et al. (2015), arXiv:1511.06434.
 DEFAULTS: Mapping[str, Any] = {
     "batch_size": 32,
     "beta1": 0.5,
@@ -43,7 +43,7 @@ DEFAULTS: Mapping[str, Any] = {
 
 
 class Generator(nn.Module):
-    """Hidden layers of equal width, each normalised by itself, and pixels from 0 to 1."""
+    """Hidden layers of equal width with layer normalisation; outputs pixels from 0 to 1."""
 
     def __init__(self, latent: int, hidden: int, depth: int, shape: tuple[int, ...]) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Hidden layers of equal width, each followed by dropout, and one number."""
+    """Hidden layers of equal width, each followed by dropout; outputs one logit."""
 
     def __init__(self, hidden: int, depth: int, shape: tuple[int, ...]) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ class Discriminator(nn.Module):
         self.output = nn.Linear(hidden, 1)
 
     def forward(self, images: Tensor, dropout: float | Tensor = 0.0) -> Tensor:
-        """Map [batch, colours, height, width] to [batch]: the more, the more real."""
+        """Map [batch, colours, height, width] to [batch]: larger means more likely real."""
         signal = 2 * images.flatten(1) - 1
         for layer in self.hidden:
             signal = functional.leaky_relu(layer(signal), LEAK)
@@ -111,7 +111,7 @@ class GAN(Learner):
 
     @classmethod
     def hyperparameters(cls) -> dict[str, Hyperparameter]:
-        """As of every learner, with defaults that suit two rivals."""
+        """Those of every learner, with defaults that suit adversarial training."""
         known = super().hyperparameters()
         changed = {name: replace(known[name], default=value) for name, value in DEFAULTS.items()}
         return known | changed
@@ -127,7 +127,7 @@ class GAN(Learner):
         """`depth` layers of `hidden` units in each network; `latent` numbers make an image.
 
         Raises:
-            ValueError: there cannot be so few.
+            ValueError: A size is less than 1.
         """
         if min(latent, hidden, depth) < 1:
             raise ValueError(
@@ -146,7 +146,7 @@ class GAN(Learner):
     def loss(
         self, network: str, networks: Networks, batch: tuple[Tensor, Tensor], now: Now
     ) -> Tensor:
-        """What the generator or the discriminator minimises, on as many images as there are."""
+        """The loss of the generator or the discriminator, on one generated image per real one."""
         real = batch[0]
         noise = torch.randn(len(real), now["latent"], device=real.device)
         made = networks["generator"](noise)
@@ -168,35 +168,35 @@ class GAN(Learner):
     def evaluate(self, networks: Networks, inputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
         """The Frechet distance of 1024 generated images from all real ones of one split.
 
-        The generated ones are always of the same latent numbers. Before `prepare` the features
-        are those of an untrained classifier: a rough measure, in other units.
+        The latent vectors are always the same. Before `prepare` the features are those of an
+        untrained classifier: a rough measure, on another scale.
         """
         generator = networks["generator"]
         made = self.features(generator(latents(SAMPLES, generator)))
         return {"frechet": frechet.distance(made, self.features(inputs))}
 
     def pictures(self, networks: Networks) -> Mapping[str, NDArray[np.uint8]]:
-        """`samples`: 8 x 8 images, always of the same latent numbers."""
+        """`samples`: 8 x 8 images, always from the same latent vectors."""
         generator = networks["generator"]
         return {"samples": grid(generator(latents(SIDE**2, generator)).numpy())}
 
     def requests(self, networks: Networks, rows: int) -> Tensor:
-        """Latent numbers [rows, latent]: what a served generator makes images of."""
+        """Latent vectors [rows, latent]: the inputs of a served generator."""
         return latents(rows, networks["generator"])
 
     def predictor(self, networks: Networks) -> nn.Module:
-        """The generator, from latent numbers [batch, latent] to images with pixels from 0 to 1."""
+        """The generator, from latent vectors [batch, latent] to images with pixels from 0 to 1."""
         return networks["generator"]
 
 
 def generator_loss(objective: str, made: Tensor) -> Tensor:
-    """What a generator minimises.
+    """Loss of a generator.
 
     Args:
-        objective: Non-saturating [nats], Goodfellow et al. (2014), section 3; least squares, Mao
-            et al. (2017), arXiv:1611.04076, equation 9; or hinge, Lim & Ye (2017),
-            arXiv:1705.02894.
-        made: The discriminator's answers [batch] to generated images.
+        objective: Name of the objective: non-saturating [nats], Goodfellow et al. (2014), section
+            3; least squares, Mao et al. (2017), arXiv:1611.04076, equation 9; or hinge, Lim & Ye
+            (2017), arXiv:1705.02894.
+        made: Answers of the discriminator [batch] to generated images.
     """
     match objective:
         case "least-squares":
@@ -209,13 +209,13 @@ def generator_loss(objective: str, made: Tensor) -> Tensor:
 def discriminator_loss(
     objective: str, real: Tensor, made: Tensor, label_smoothing: float | Tensor
 ) -> Tensor:
-    """What a discriminator minimises, by the objectives of `generator_loss`.
+    """Loss of a discriminator, for the objectives of `generator_loss`.
 
     Args:
         objective: Name of the objective.
         real, made: Answers [batch] to real and to generated images.
-        label_smoothing: Distance from 1 of the answer wanted for real images: of the probability of
-            being real, as the answer, or as the margin.
+        label_smoothing: Amount by which the target for real images is below 1: as probability
+            (non-saturating), as answer (least squares), or as margin (hinge).
     """
     wanted = 1 - label_smoothing
     match objective:
@@ -229,9 +229,9 @@ def discriminator_loss(
 
 
 def latents(count: int, generator: nn.Module) -> Tensor:
-    """Always the same standard normal numbers, [count, latent]; of numpy, to be recorded as such.
+    """Fixed standard normal latent vectors [count, latent]; from numpy: constants in a trace.
 
-    The first rows do not depend on how many there are.
+    The first rows do not depend on `count`.
     """
     assert isinstance(generator, Generator)
     rng = np.random.default_rng(LATENT_SEED)

@@ -51,10 +51,10 @@ class MLP(Supervised):
         depth: int = 1,
         activation: Literal["relu", "gelu", "tanh", "silu"] = "relu",
     ) -> nn.Module:
-        """`hidden` units in each of `depth` layers; without layers it is linear.
+        """`hidden` units in each of `depth` layers; without layers a linear model.
 
         Raises:
-            ValueError: there cannot be so few.
+            ValueError: `hidden` or `depth` is too small.
         """
         if hidden < 1 or depth < 0:
             raise ValueError(

@@ -15,14 +15,14 @@ from nettuner.models.networks.decoding import Greedy, greedy
 from nettuner.models.networks.transformer import Transformer
 from nettuner.models.study import Direction
 
-# Sentences that are translated at once: few enough for the words' scores to stay in cache.
+# Sentences translated at once: few enough for their logits to stay in the CPU cache.
 TRANSLATED_AT_ONCE = 256
 DROPOUT = Hyperparameter(float, 0.0, low=0, high=0.99)
 DROPOUTS = ("attention_dropout", "residual_dropout", "embedding_dropout")
 
 
 class Translator(Learner):
-    """Transformer (`models/networks`), learned by cross entropy, judged also by BLEU."""
+    """Transformer (`models/networks`), trained by cross entropy, evaluated also by BLEU."""
 
     live: ClassVar[Mapping[str, Hyperparameter]] = {
         **dict.fromkeys(DROPOUTS, DROPOUT),
@@ -49,10 +49,10 @@ class Translator(Learner):
         decoder_layers: int = 2,
         feed_forward: int = 128,
     ) -> nn.Module:
-        """Each token is `width` numbers; each layer has `heads` and `feed_forward` hidden units.
+        """Embeddings of `width`; layers with `heads` and `feed_forward` hidden units.
 
         Raises:
-            ValueError: there cannot be so few.
+            ValueError: A size is too small.
         """
         sizes = (width, heads, encoder_layers, decoder_layers, feed_forward)
         if min(sizes) < 1 or width < 2:
@@ -73,7 +73,7 @@ class Translator(Learner):
     def loss(
         self, network: str, networks: Networks, batch: tuple[Tensor, Tensor], now: Now
     ) -> Tensor:
-        """Cross entropy [nats] per target token, its share `label_smoothing` spread over all."""
+        """Cross entropy [nats] per target token, with label smoothing."""
         inputs, targets = batch
         rates = {name: now[name] for name in DROPOUTS}
         logits = networks[network](inputs, targets[:, :-1], **rates)
@@ -87,11 +87,10 @@ class Translator(Learner):
         """The metrics on all rows of one split.
 
         `loss` is the cross entropy [nats] per token, given the true words before it. `bleu` is
-        the corpus BLEU (0 to 100, sacrebleu's default) of greedy translations against the
-        sentences as the vocabulary spells them; words that it does not know match nothing, as no
-        translation has the unknown word. `exact` is the share of sentences that are all right.
+        the corpus BLEU (0 to 100, sacrebleu's default) of greedy translations; words outside the
+        vocabulary never match. `exact` is the share of sentences translated without error.
         """
-        from sacrebleu.metrics.bleu import BLEU  # takes a while, and other learners do without
+        from sacrebleu.metrics.bleu import BLEU  # slow to import, and other learners do not need it
 
         network = networks["network"]
         assert isinstance(network, Transformer)
@@ -117,23 +116,23 @@ class Translator(Learner):
         return [self.sentences.target.decode(ids) for ids in tokens.tolist()]
 
     def predictor(self, networks: Networks) -> nn.Module:
-        """From source tokens [batch, source length] to target tokens [batch, target length - 1]."""
+        """Greedy decoder: source tokens [batch, source length] to [batch, target length - 1]."""
         network = networks["network"]
         assert isinstance(network, Transformer)
         return Greedy(network, self.sentences.target_length - 1)
 
 
 def _entropies(logits: Tensor, words: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """For each word [batch, length]: its cross entropy, that of all words alike, if it counts.
+    """Per token [batch, length]: cross entropy, mean over the vocabulary, whether it counts.
 
-    The latter is the mean over all words of what each would cost; padding does not count.
+    The second is the cross entropy against the uniform distribution; padding does not count.
     """
     costs = -logits.log_softmax(-1)
     return costs.gather(-1, words[..., None]).squeeze(-1), costs.mean(-1), words != PAD
 
 
 def _portions(inputs: Tensor, targets: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """Rows that are translated at once, without the padding that all of them have."""
+    """Batches of rows to translate at once, without the padding that all rows share."""
     for some, wanted in zip(
         torch.split(inputs, TRANSLATED_AT_ONCE),
         torch.split(targets, TRANSLATED_AT_ONCE),

@@ -1,1 +1,1 @@
-"""What production is judged by: answers, verdicts, drift, what comes in."""
+"""Models in production: metrics of their answers, comparisons, drift, incoming data."""

@@ -32,21 +32,21 @@ BINS = 10
 MOST_CATEGORIES = 30
 # Above 0.1 a shift is usually called moderate, above 0.25 large.
 LIMIT = 0.25
-# How often chance alone calls any column of a check drifted.
+# Probability that a check without drift calls any column drifted.
 FALSE_ALARMS = 0.01
 
 Reference = dict[str, dict[str, Any]]
-"""By column: its kind, its inner edges or categories, and how many training rows each bin has."""
+"""By column: its kind, inner bin edges or categories, and the training rows in each bin."""
 
 
 @dataclass(frozen=True)
 class Drift:
-    """How far one column is from what it was.
+    """Drift of one column since training.
 
     Args:
         column: Name of the column.
-        index: The population stability index.
-        chance: Upper bound of what chance alone explains.
+        index: Population stability index.
+        chance: Quantile of the index without drift; values below are explained by chance.
     """
 
     column: str
@@ -59,7 +59,7 @@ class Drift:
 
 
 def reference(rows: pd.DataFrame) -> Reference:
-    """What later rows are compared with; can be written as JSON."""
+    """Histograms of the training rows, to compare later rows with; can be written as JSON."""
     return {str(name): _described(rows[name]) for name in rows.columns}
 
 
@@ -68,10 +68,10 @@ def drifts(known: Mapping[str, Mapping[str, Any]], rows: pd.DataFrame) -> list[D
 
     Args:
         known: Reference made from the training rows.
-        rows: New ones, at least one.
+        rows: New rows, at least one.
 
     Raises:
-        ValueError: columns are missing, or one that had numbers has other values.
+        ValueError: Columns are missing, or one that had numbers has other values.
     """
     absent = [name for name in known if name not in rows.columns]
     if absent:
@@ -107,7 +107,7 @@ def _values(kind: str, column: pd.Series[Any]) -> NDArray[np.float64]:
 
 
 def _counts(facts: Mapping[str, Any], column: pd.Series[Any]) -> NDArray[np.int64]:
-    """Rows in each bin: the bins, other categories if they are categories, missing ones."""
+    """Rows in each bin; further bins for other categories, if any, and for missing values."""
     if facts["kind"] == "category":
         codes, found = texts(column)
         places = {name: i for i, name in enumerate(facts["bins"])}
@@ -115,7 +115,7 @@ def _counts(facts: Mapping[str, Any], column: pd.Series[Any]) -> NDArray[np.int6
         place = np.array([gap if t is None else places.get(t, other) for t in found] + [gap])
         return np.bincount(place[codes], minlength=gap + 1)
     values = _values(facts["kind"], column)
-    # A value that fills whole bins is an edge: it belongs below it.
+    # A frequent value may be an edge itself; it counts to the bin below.
     inside = np.searchsorted(facts["bins"], values, side="left")
     gap = len(facts["bins"]) + 1
     return np.bincount(np.where(np.isnan(values), gap, inside), minlength=gap + 1)

@@ -1,4 +1,4 @@
-"""What production brings in: the newest files, or the answer to a query, as a table."""
+"""Data from production as a table: the newest files, or the result of an SQL query."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ class NoDataError(ValueError):
 def read_incoming(
     data: str, like: Source, database: str | None = None, newest: int = 1
 ) -> Incoming:
-    """Read what is there now.
+    """Read the data that are there now.
 
     Args:
-        data: A file, a pattern of files (`*`, `**`), or, with a database, an SQL query.
-        like: The study's source: CSV files are read as it says, and its target is theirs.
-        database: SQLAlchemy's address of a database.
+        data: Path of a file, a pattern (`*`, `**`), or, with a database, an SQL query.
+        like: Data source of the study: gives the CSV options and the target column.
+        database: SQLAlchemy URL of a database; None reads files.
         newest: Number of files to read, those written last.
 
     Raises:
-        NoDataError: there is no such file, or there are no rows.
-        ValueError: it cannot be read, or the study's data are no table.
+        NoDataError: There is no such file, or there are no rows.
+        ValueError: The data cannot be read, or the study's data are no table.
     """
     target = like.target_column()
     if database is not None:
@@ -53,8 +53,8 @@ class Incoming:
     """Rows from production.
 
     Args:
-        table: As they came.
-        target: The column of true answers; it need not be there (yet).
+        table: Rows as they were read.
+        target: Name of the column of true answers, which need not exist (yet).
         names: Names of the files, or the query.
     """
 
@@ -70,7 +70,7 @@ class Incoming:
 
     @property
     def labelled(self) -> pd.DataFrame:
-        """The rows whose true answer is known, as they came."""
+        """The rows whose true answer is known, as they were read."""
         if self.target not in self.table.columns:
             return self.table.iloc[:0]
         return self.table[has_value(self.table[self.target])].reset_index(drop=True)
@@ -81,17 +81,17 @@ class Incoming:
 
 
 def as_labelled(table: pd.DataFrame, target: str) -> Labelled:
-    """A table with a target as rows and truth."""
+    """Split a table into rows as a served model receives them and true answers."""
     if target not in table.columns:
         return Labelled(plain_types(table), ())
     return Labelled(plain_types(table.drop(columns=target)), tuple(table[target].tolist()))
 
 
 def newest_files(pattern: str, count: int) -> list[Path]:
-    """The files that match, those written last, oldest first.
+    """The newest `count` files that match, oldest first.
 
     Raises:
-        NoDataError: none matches.
+        NoDataError: No file matches.
     """
     found = [Path(name) for name in glob.glob(str(Path(pattern).expanduser()), recursive=True)]
     files = sorted(
@@ -110,10 +110,10 @@ def _read(file: Path, like: Source) -> pd.DataFrame:
 
 
 def _together(tables: list[pd.DataFrame], names: list[str]) -> pd.DataFrame:
-    """One table of several that have the same columns, in any order.
+    """Concatenate tables that have the same columns, in any order.
 
     Raises:
-        ValueError: their columns differ.
+        ValueError: Their columns differ.
     """
     first = set(tables[0].columns)
     for table, name in zip(tables, names, strict=True):

@@ -1,7 +1,7 @@
-"""How good a served model's answers are, row by row, so that two models can be compared in pairs.
+"""Metrics of a served model's answers, row by row, for paired comparisons of two models.
 
-Everything is measured on what a model answers in production, in the target's own units, never
-on what it was trained to minimise: two models may have scaled the target differently.
+Metrics are computed from a model's answers in production, in the target's own units, never from
+its training loss: two models may have scaled the target differently.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from nettuner.models.data.preprocessing import plain_text
 from nettuner.models.data.source import TaskKind
 from nettuner.models.study import Direction
 
-# A probability below this counts as this: one row that is impossible must not decide everything.
+# Probabilities are clipped here, so that one row with probability 0 does not decide everything.
 LEAST_PROBABILITY = 1e-7
 
 
 @dataclass(frozen=True)
 class Measure:
-    """A metric of answers that is a function of sums over rows.
+    """A metric that is a function of means over rows.
 
     Args:
-        name: As in a study, without `val_`.
+        name: Name as in a study, without `val_`.
         direction: Direction in which the metric is better.
-        per_row: Function from truth and answers to figures [rows, k].
-        of_means: Function from the means of those over some rows [..., k] to the metric [...].
+        per_row: Function from true answers and answers to statistics [rows, k].
+        of_means: Function from means of these over rows [..., k] to the metric [...].
     """
 
     name: str
@@ -48,14 +48,14 @@ class Measure:
 
 
 def measure(task: TaskKind, metric: str) -> Measure:
-    """The measure of a study's metric on answers.
+    """The `Measure` for a study's metric.
 
     Args:
         task: Task: classification, regression or translation.
-        metric: As the study names it: `val_accuracy`, say.
+        metric: Name as in the study, such as `val_accuracy`.
 
     Raises:
-        ValueError: it cannot be measured on answers.
+        ValueError: It cannot be computed from answers.
     """
     name = metric.removeprefix("val_")
     known = MEASURES[task]
@@ -68,14 +68,12 @@ def measure(task: TaskKind, metric: str) -> Measure:
 
 
 def constant(task: TaskKind, truth: Sequence[Any], name: str) -> pd.DataFrame:
-    """The answers of the best model that ignores its input, in hindsight.
-
-    What is no better than this is worth nothing.
+    """The answers of the best constant predictor, fitted to the truth: a baseline to beat.
 
     Args:
         task: Task: classification, regression or translation.
-        truth: The true answers.
-        name: Name of the metric: absolute errors have the median as their best constant.
+        truth: True answers.
+        name: Name of the metric; for `mae` the best constant is the median.
     """
     if task == "translation":
         return pd.DataFrame({"prediction": [""] * len(truth)})
@@ -131,7 +129,7 @@ def _absolute(truth: Sequence[Any], answers: pd.DataFrame) -> Floats:
 
 def _for_r2(truth: Sequence[Any], answers: pd.DataFrame) -> Floats:
     values = np.asarray(truth, dtype=np.float64)
-    values = values - values.mean()  # sums of squares lose no digits round zero
+    values = values - values.mean()  # centred: sums of squares keep their precision
     return np.stack([_errors(truth, answers) ** 2, values, values**2], axis=1)
 
 
@@ -142,7 +140,7 @@ def _r2(means: Floats) -> Floats:
 
 
 def _for_bleu(truth: Sequence[Any], answers: pd.DataFrame) -> Floats:
-    """Of each sentence: its length, the reference's, n-grams found and n-grams possible."""
+    """Per sentence: its length, the reference's, matched n-grams, and all n-grams."""
     from sacrebleu.metrics.bleu import BLEU
 
     bleu = BLEU(effective_order=True)

@@ -1,7 +1,7 @@
-"""Rows that are kept from search and training for good, so that models can be compared on them.
+"""Splits off rows that are never searched or trained on, so that models can be compared on them.
 
-A row's own content decides, not its place: the same row is set aside in every retuning, so the
-champion of an earlier one was not trained on it either. Equal rows go to the same side.
+The split is by a hash of a row's content, not by its position: the same row is set aside in every
+retuning, so an earlier champion was not trained on it either. Equal rows go to the same part.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import pandas as pd
 
 from nettuner.models.data.preprocessing import plain_text
 
-# Changing it would bring rows that were set aside into training.
+# Never change it: rows set aside before would get into training.
 KEY = "nettuner-aside-1"
 
 
 @dataclass(frozen=True, eq=False)
 class Divided:
-    """A table in two parts, both in their old order.
+    """A table in two parts, each in its original order.
 
     Args:
         open: Rows to search and to train on.
@@ -31,11 +31,11 @@ class Divided:
 
 
 def set_aside(table: pd.DataFrame, share: float) -> Divided:
-    """Divide rows by their content.
+    """Split rows by their content.
 
     Args:
-        table: Rows.
-        share: The chance of each distinct row to be set aside, between 0 and 1.
+        table: Table to split.
+        share: Probability of each distinct row to be set aside, between 0 and 1.
     """
     names = sorted(map(str, table.columns))
     texts = pd.DataFrame({name: table[name].map(_text).astype(object) for name in names})
@@ -48,7 +48,7 @@ def set_aside(table: pd.DataFrame, share: float) -> Divided:
 
 
 def _text(value: object) -> str:
-    """A value as text; all that is missing is alike, for files differ in their types."""
+    """A value as text; all missing values are equal, as their types differ between files."""
     if value is None or value is pd.NA or value != value:
         return ""
     return plain_text(value)

@@ -1,4 +1,4 @@
-"""Whether a challenger is proved better than the champion, on rows that neither has seen."""
+"""Whether a challenger is significantly better than the champion, on rows new to both."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nettuner.models.arrays import Floats
 from nettuner.models.production.served_metrics import Measure
 
 RESAMPLES = 4999
-# Index numbers that are drawn at once, so that large sets of rows need no large memory.
+# Row numbers drawn at once: limits the memory for large sets of rows.
 DRAWN_AT_ONCE = 5_000_000
 FEWEST_ROWS = 20
 
@@ -27,13 +27,13 @@ class Verdict:
     Args:
         metric: Name of the metric.
         direction: Direction in which the metric is better.
-        champion, challenger: The metric of each.
+        champion, challenger: Metric of each.
         gain: Difference of the two; positive where the challenger is better.
         low, high: Bootstrap interval of the gain.
-        margin: Gain that is demanded.
+        margin: Gain required.
         confidence: Confidence level of the interval.
         rows: Number of rows that both were measured on.
-        worst: The challenger's metric at the worse end of its own interval.
+        worst: Metric of the challenger at the worse end of its own interval.
     """
 
     metric: str
@@ -78,14 +78,14 @@ def judge(
     drawn with replacement, and both models are measured on the same draw.
 
     Args:
-        measure: The metric.
-        truth: The true answers.
+        measure: Metric to compare by.
+        truth: True answers.
         champion, challenger: Answers of each model.
-        margin: Gain that is demanded, in units of the metric; at least 0.
+        margin: Gain required, in units of the metric; at least 0.
         confidence: Confidence level of the two-sided interval.
 
     Raises:
-        ValueError: there are too few rows, or the metric has no value on them.
+        ValueError: There are too few rows, or the metric has no value on them.
     """
     if len(truth) < FEWEST_ROWS:
         raise ValueError(
@@ -121,7 +121,7 @@ def judge(
 
 
 def _of(measure: Measure, per_row: Floats, rows: NDArray[np.int64]) -> Floats:
-    """The metric over each draw of rows [draws, rows]."""
+    """The metric of each bootstrap sample of rows [draws, rows]."""
     means = np.stack([column[rows].mean(axis=-1) for column in per_row.T], axis=-1)
     return measure.of_means(means)
 
@@ -129,7 +129,7 @@ def _of(measure: Measure, per_row: Floats, rows: NDArray[np.int64]) -> Floats:
 def interval(count: int, statistic: Any, confidence: float) -> tuple[float, float]:
     """The percentile bootstrap interval of a statistic of row numbers [draws, rows].
 
-    Always the same draws: the same answers are judged the same way.
+    The seed is fixed: the same answers always give the same interval.
     """
 
     def of_rows(rows: NDArray[np.int64], axis: int) -> Floats:

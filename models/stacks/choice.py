@@ -1,7 +1,7 @@
-"""How some members are trained fastest: one by one, or in stacks of which size, and how.
+"""Chooses the fastest way to train some members: one by one, or in stacks of some size.
 
-A short measurement decides, on the members themselves: small networks gain several times from
-being stacked, large ones lose.
+A short benchmark on the members themselves decides: stacking makes small networks several times
+faster, and large ones slower.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from nettuner.models.stacks.evaluation import seconds
 from nettuner.models.stacks.stack import MOST_BYTES, Programs, Stack
 from nettuner.models.training.loop import TrainingStep, batch, tensors
 
-# Of the time that training one by one would take, measuring may cost this share.
+# Largest share of the time for training one by one that the benchmark may take.
 SHARE = 0.1
-# What trying the first size is expected to cost [s].
+# Expected cost of trying the first size [s].
 FIRST_TRY = 0.1
-# Larger stacks hardly gain, and outgrow the caches.
+# Larger stacks are hardly faster and exceed the CPU caches.
 SIZES = (8, 32, 64)
-# A stack is chosen only if it is clearly faster.
+# A stack is chosen only if it takes less than this share of the time.
 GAIN = 0.9
 STEPS = 4
-# Structures whose speeds and programs are kept; those least recently used make room.
+# Structures whose speeds and programs are cached; the least recently used are dropped.
 MOST_STRUCTURES = 32
 
 Seed = tuple[int, ...]
@@ -57,16 +57,15 @@ class StackChoice:
 
 @dataclass
 class Speeds:
-    """What was measured of one structure in this process.
+    """Benchmarks of one structure in this process.
 
     Args:
-        alone: Seconds of a step of one member by the ordinary loop.
-        stacked: Seconds of a step of one member, by the way it is stacked; infinite where that is
-            impossible.
+        alone: Seconds per step and member in the ordinary loop.
+        stacked: Seconds per step and member for each way to stack; infinite where impossible.
         programs: Recorded programs.
         reason: Reason why it cannot be stacked; None if it can, as far as is known.
-        spent: Seconds that measuring took.
-        learner: Learner that was measured; kept, so that no other takes its address.
+        spent: Seconds spent on benchmarks so far.
+        learner: Learner that was measured; referenced, so that its `id` stays unique.
     """
 
     alone: float
@@ -78,11 +77,11 @@ class Speeds:
 
     @property
     def next_try(self) -> float:
-        """What one more try is expected to cost [s]: somewhat more than those before."""
+        """Expected cost of the next benchmark [s]: somewhat more than those before."""
         return 1.5 * self.spent / len(self.stacked) if self.stacked else FIRST_TRY
 
     def best(self, members: int) -> StackChoice:
-        """The fastest way known for so many members."""
+        """The fastest way measured for this number of members."""
         if self.reason is not None:
             return StackChoice()
         known = {choice: t for choice, t in self.stacked.items() if choice.size <= members}
@@ -95,7 +94,7 @@ SPEEDS: OrderedDict[Any, Speeds] = OrderedDict()
 
 @contextmanager
 def generators_kept() -> Iterator[None]:
-    """Whatever is drawn inside the block, all common generators go on as if nothing had been."""
+    """Restore the global generators of Python, numpy and torch after the block."""
     ordinary, numpys = random.getstate(), np.random.get_state()  # noqa: NPY002
     try:
         with torch.random.fork_rng(devices=[]):
@@ -112,7 +111,7 @@ def choose(
     seeds: Sequence[Seed],
     steps: int,
 ) -> tuple[StackChoice, Speeds]:
-    """How to train these members, and where their recorded programs are kept.
+    """The fastest way to train these members, and the benchmarks of their structure.
 
     Args:
         learner: Learner to be trained.
@@ -121,7 +120,7 @@ def choose(
         steps: Optimiser steps of one whole training.
 
     Raises:
-        Exception: whatever the learner raises at a step alone.
+        Exception: The learner raised it at a step alone.
     """
     structural = learner.structural()
     now = learner.now(params[0])
@@ -146,7 +145,7 @@ def _measure(
     seeds: Sequence[Seed],
     steps: int,
 ) -> None:
-    """Try larger and larger stacks as long as they get faster and it is worth it."""
+    """Benchmark larger and larger stacks while they get faster and the budget allows."""
     budget = SHARE * speeds.alone * steps * len(params)
     ways = _ways(learner, params[0])
     fastest = speeds.alone
@@ -168,7 +167,7 @@ def _measure(
 
 
 def _ways(learner: Learner, params: Now) -> tuple[bool, ...]:
-    """Whether convolutions one by one are worth a try."""
+    """The values of `convolve_one_by_one` to try."""
     networks = learner.networks(params)
     parts = [part for network in networks.values() for part in network.modules()]
     return (True, False) if any(isinstance(part, nn.Conv2d) for part in parts) else (False,)
@@ -182,10 +181,10 @@ def _try(
     seeds: Sequence[Seed],
     choice: StackChoice,
 ) -> None:
-    """Measure one way; a learner that cannot be stacked in any is not tried again."""
+    """Benchmark one way; a learner that fails in every way is not tried again."""
     try:
         speeds.stacked[choice] = _stacked(speeds, learner, dataset, params, seeds, choice)
-    except Exception as error:  # whatever a user's learner cannot do in a stack
+    except Exception as error:  # a user's learner may fail in a stack in any way
         speeds.stacked[choice] = math.inf
         ways = len(_ways(learner, params[0]))
         if len(speeds.stacked) >= ways and not any(map(math.isfinite, speeds.stacked.values())):
@@ -193,13 +192,13 @@ def _try(
 
 
 def _seconds(step: Callable[[int], object]) -> float:
-    """Of one step: the fastest of a few, after one that warms up."""
+    """Seconds of one step: the fastest of a few, after a warm-up step."""
     step(0)
     return min(seconds(functools.partial(step, at)) for at in range(1, STEPS))
 
 
 def _alone(learner: Learner, dataset: Dataset, params: Now, seed: Seed) -> float:
-    """Seconds of one step of one member by the ordinary loop."""
+    """Seconds per step of one member in the ordinary loop."""
     learner = copy.copy(learner)
     now = learner.now(params)
     inputs, targets = tensors(dataset.train)
@@ -223,7 +222,7 @@ def _stacked(
     seeds: Sequence[Seed],
     choice: StackChoice,
 ) -> float:
-    """Seconds of one step of one member as part of a stack."""
+    """Seconds per step and member in a stack."""
     stack = Stack(
         learner,
         params[: choice.size],

@@ -1,7 +1,7 @@
-"""A convolution of every member of a stack by itself.
+"""A convolution in a loop over the members of a stack.
 
-On a CPU a convolution in groups, which is what vectorising gives, is slower than one after
-another: the library has its fast ways for a single group only.
+Under `vmap` a convolution becomes a grouped one, which on a CPU is slower than a loop: only a
+single group has fast kernels.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ def convolution(
 
 
 def _channels_last(images: Tensor) -> Tensor:
-    """With the channels innermost in memory, which the library is fastest on."""
+    """The images with channels innermost in memory, the fastest layout on a CPU."""
     return images.to(memory_format=torch.channels_last)
 
 
 def _members(in_dims: InDims, tensors: Sequence[Any], count: int) -> list[list[Any]]:
-    """Each member's own tensors; those that are shared are everybody's."""
+    """The tensors of each member; those without a batch dimension are shared."""
     return [
         [t if d is None else t.select(d, m) for t, d in zip(tensors, in_dims, strict=True)]
         for m in range(count)
@@ -52,7 +52,7 @@ def _members(in_dims: InDims, tensors: Sequence[Any], count: int) -> list[list[A
 
 
 def _joined(parts: list[Tensor]) -> Tensor:
-    """Along a new first axis; kept in memory as the parts are."""
+    """The parts along a new first axis, with the memory layout of the parts."""
     joined = torch.cat(parts)
     return joined.view(len(parts), len(joined) // len(parts), *joined.shape[1:])
 
@@ -65,7 +65,7 @@ def _convolve(inputs: Tensor, weight: Tensor, bias: Tensor | None, how: Any) -> 
 def _differentiate(
     grad: Tensor, images: Tensor, weight: Tensor, how: Any, of_images: bool
 ) -> tuple[Tensor, ...]:
-    """Gradients of weight and bias, and of the images if they are asked for."""
+    """Gradients of weight and bias, and of the images if `of_images`."""
     stride, padding, dilation, groups = how
     to_images, to_weight, to_bias = convolution_backward(
         _channels_last(grad),

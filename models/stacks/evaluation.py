@@ -1,4 +1,4 @@
-"""How good the members of a stack are: all at once where that is faster, else one by one."""
+"""Evaluates the members of a stack: all at once where that is faster, else one by one."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ Split = tuple[Tensor, Tensor]
 def measure_stack(
     stack: Stack, split: Split, prefix: str, round_: int, members: Collection[int]
 ) -> dict[int, Measured]:
-    """The metrics of these members, as `loop.measure` gives them for one.
+    """The metrics of these members, each the same as by `loop.measure`.
 
     Raises:
-        UnstackableError: evaluating keeps state, which members would share.
+        UnstackableError: Evaluation keeps state, which members would share.
     """
     if not members:
         return {}
@@ -36,7 +36,7 @@ def measure_stack(
         return {m: _alone(stack, m, split, prefix, round_) for m in members}
     try:
         found = {name: v.tolist() for name, v in program(*arguments).items()}
-    except RuntimeError:  # a member that diverged may keep the others from being measured
+    except RuntimeError:  # one diverged member may fail the evaluation of all
         return {m: _alone(stack, m, split, prefix, round_) for m in members}
     return {m: {f"{prefix}_{name}": v[m] for name, v in found.items()} for m in members}
 
@@ -49,7 +49,7 @@ def _alone(stack: Stack, member: int, split: Split, prefix: str, round_: int) ->
 def _faster(
     stack: Stack, arguments: tuple[Any, ...], split: Split, member: int, round_: int
 ) -> Program:
-    """All members at once, where that can be recorded, fits in memory and is faster."""
+    """A program for all members at once, if it can be recorded, fits in memory and is faster."""
     alone = functools.partial(_alone, stack, member, split, "", round_)
     stateless(stack.learner, stack.together, "evaluate", alone)
     rows = min(len(split[0]), EVALUATION_BATCH) / stack.nows[0]["batch_size"]
@@ -71,12 +71,12 @@ def _faster(
 
 
 def _one_by_one(*_: Any) -> Tensors:
-    """Stands where an evaluation was not recorded."""
+    """Marks an evaluation that was not recorded."""
     raise NotImplementedError("members are to be measured one by one")
 
 
 def seconds(action: Callable[[], object]) -> float:
-    """How long something takes."""
+    """Duration of an action [s]."""
     began = time.perf_counter()
     action()
     return time.perf_counter() - began

@@ -1,7 +1,7 @@
-"""One optimiser's step for every member of a stack, each with its own numbers.
+"""Optimiser steps for all members of a stack, each with its own hyperparameters.
 
-The weights of a member lie in one row, so a step is one call of torch's fused kernel per member:
-on a CPU that is faster than arithmetic over all rows, which passes over memory several times.
+The weights of a member are one row, so a step is one call of torch's fused kernel per member. On a
+CPU that is faster than arithmetic over all rows, which makes several passes over memory.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ MEAN_SQUARE_DECAY = 0.99
 
 
 class StackedOptimiser(ABC):
-    """The moments of all members, by the names that torch's own optimisers give them.
+    """The optimiser state of all members, under the same names as in torch's optimisers.
 
     Args:
-        weights: Shape [members, parameters], updated in place.
+        weights: Weights, shape [members, parameters]; updated in place.
     """
 
     moments: ClassVar[Sequence[str]]
@@ -36,28 +36,28 @@ class StackedOptimiser(ABC):
     def __init__(self, weights: Tensor) -> None:
         self.weights = weights
         self.parts: tuple[tuple[int, int], ...] = ((0, weights.shape[1]),)
-        """The parameters that have gradients; a step moves no others."""
+        """Ranges of the parameters that have gradients; a step updates no others."""
         self.state = {name: torch.zeros_like(weights) for name in self.moments}
         self.steps = [torch.zeros((), device=weights.device) for _ in weights]
         self.rates = [math.nan] * len(weights)
-        """The learning rate of each member's latest step, as its kernel was given it."""
+        """The learning rate passed to the kernel at each member's latest step."""
         self._views: dict[Any, list[Tensor]] = {}
 
     def step(self, grads: Tensor, network: str, nows: Sequence[Mapping[str, Any]], at: int) -> None:
-        """Move every member's weights.
+        """Update every member's weights.
 
         Args:
-            grads: Shape [members, parameters].
+            grads: Gradients, shape [members, parameters].
             network: Name of the network that has these weights.
-            nows: The hyperparameters of each member at this moment.
-            at: The training step, counted from 0.
+            nows: Current hyperparameters of each member.
+            at: Optimiser step, counted from 0.
         """
         for member, now in enumerate(nows):
             rate = optimiser.learning_rate(network, now, at)
             self.rates[member] = self.move(member, grads, network, now, rate)
 
     def of(self, rows: Tensor, member: int) -> list[Tensor]:
-        """The parts of a member's row that have gradients; kept, as every step asks for them."""
+        """The parts of a member's row that have gradients; cached, as every step uses them."""
         key = (id(rows), self.parts, member)
         if key not in self._views:
             self._views[key] = [rows[member, slice(*part)] for part in self.parts]
@@ -67,7 +67,7 @@ class StackedOptimiser(ABC):
     def move(
         self, member: int, grads: Tensor, network: str, now: Mapping[str, Any], rate: float
     ) -> float:
-        """Move one member's weights; the learning rate that was in force."""
+        """Update one member's weights; returns the learning rate used."""
 
 
 class _Adam(StackedOptimiser):
@@ -118,7 +118,7 @@ class _SGD(StackedOptimiser):
             dampening=0.0,
             nesterov=False,
             maximize=False,
-            is_first_step=False,  # a buffer of zeros gives the same
+            is_first_step=False,  # a buffer of zeros is equivalent
         )
         return rate
 

@@ -1,7 +1,7 @@
 """The gradients of a loss for all members of a stack, as one program.
 
-`loss` is recorded once, vectorised over the members and differentiated; what is replayed at every
-step is a flat list of tensor operations, without autograd and without the user's Python.
+`loss` is traced once, vectorised over the members and differentiated; every step then replays a
+flat list of tensor operations, without autograd and without the user's Python.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ Value = TypeVar("Value")
 Tensors = dict[str, Tensor]
 Arguments = tuple[Any, ...]
 
-# Below so many entries torch's own log softmax takes longer than its parts.
+# Up to so many entries torch's own log softmax is slower than its elementary operations.
 FEW = 64
 
-# Another thread, too, may draw from the generators of Python and numpy: only what does so whenever
-# it is tried is taken to draw itself.
+# Other threads may draw from the generators of Python and numpy, too: only an action after which
+# they have changed in every try is taken to draw from them.
 TRIES = 3
 
 
@@ -48,7 +48,7 @@ class UnstackableError(Exception):
 
 
 class Recorded(Randomness):
-    """Like `Randomness`, and with what functions need that cannot be vectorised as they are."""
+    """`Randomness` that also replaces functions which cannot be vectorised as they are."""
 
     written_out = True
 
@@ -64,7 +64,7 @@ class Recorded(Randomness):
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         given = dict(kwargs or {})
-        if func in (Tensor.to, Tensor.contiguous):  # a layout in memory belongs to one member
+        if func in (Tensor.to, Tensor.contiguous):  # a memory format would apply to one member
             given.pop("memory_format", None)
             if func is Tensor.to and not given and len(args) == 1:
                 return args[0]
@@ -80,7 +80,7 @@ def smoothed_cross_entropy(
 ) -> Tensor:
     """Cross entropy [nats] against targets mixed with a share of the uniform distribution.
 
-    It is linear in this share, which torch itself takes as a plain number only.
+    It is linear in this share, for which torch itself accepts only a plain number.
 
     Source: Szegedy et al. (2016), arXiv:1512.00567, section 7.
     """
@@ -118,7 +118,7 @@ def record(function: Callable[..., Any], arguments: Arguments) -> Callable[..., 
     autograd nor Python code of the learner runs again.
 
     Raises:
-        UnstackableError: it branches on values, or does what cannot be vectorised.
+        UnstackableError: It branches on values, or does what cannot be vectorised.
     """
     try:
         with torch.no_grad():
@@ -135,15 +135,15 @@ class Gradients:
 
     Args:
         program: Function from the arguments of `gradients` to gradients, losses and buffers.
-        used: The parameters that the loss depends on. Alone the others have no gradient, so that
-            not even weight decay moves them.
+        used: Parameters that the loss depends on. The others have no gradient, so not even weight
+            decay changes them, as when trained alone.
     """
 
     program: Callable[..., tuple[Tensors, tuple[Tensor, Tensors]]]
     used: frozenset[str]
 
     def __call__(self, *arguments: Any) -> tuple[Tensors, tuple[Tensor, Tensors]]:
-        """What the program answers."""
+        """The program's result."""
         return self.program(*arguments)
 
     @property
@@ -153,7 +153,7 @@ class Gradients:
 
 
 def size(program: Callable[..., Any]) -> int:
-    """Bytes of all tensors that a recorded program makes: more than it ever holds at once."""
+    """Bytes of all tensors that a recorded program creates: an upper bound of its memory."""
     total = 0
     for node in getattr(program, "graph", fx.Graph()).nodes:
         facts = node.meta.get("tensor_meta")
@@ -163,7 +163,7 @@ def size(program: Callable[..., Any]) -> int:
 
 
 class Together(nn.Module):
-    """All networks of a learner, so that the weights of all can be given from outside at once."""
+    """All networks of a learner as one module, for `functional_call`."""
 
     def __init__(self, networks: Mapping[str, nn.Module]) -> None:
         super().__init__()
@@ -171,11 +171,11 @@ class Together(nn.Module):
         self.parts = nn.ModuleList(networks.values())
 
     def forward(self, function: Callable[[Networks], Any]) -> Any:
-        """What a function of the networks answers."""
+        """The result of a function of the networks."""
         return function(dict(zip(self.names, self.parts, strict=True)))
 
     def prefix(self, network: str) -> str:
-        """How the names of a network's weights begin."""
+        """Prefix of the names of a network's weights."""
         return f"parts.{self.names.index(network)}."
 
 
@@ -188,24 +188,24 @@ def gradients(
     *,
     convolve_one_by_one: bool,
 ) -> Gradients:
-    """What `network` of every member learns from a batch.
+    """Record the gradients of `network` for all members, from one mini-batch each.
 
     Args:
         learner: Learner that has the loss.
-        together: Gives the structure; its weights are not used.
-        network: The one that learns.
+        together: Networks that give the structure; their weights are not used.
+        network: Name of the network to differentiate by.
         fixed: Hyperparameters that all members share.
-        arguments: Tensors of the shapes of all later ones, members along the first axis: its own
-            parameters by name, those of other networks, all buffers, inputs, targets, the live
-            hyperparameters by name, and the keys of what is random.
-        convolve_one_by_one: Convolutions in a loop over the members instead of in groups.
+        arguments: Example arguments that fix all shapes, members along the first axis: the
+            network's parameters by name, those of other networks, all buffers, inputs, targets,
+            live hyperparameters by name, and random keys.
+        convolve_one_by_one: True for convolutions in a loop over members, False for groups.
 
     Returns:
-        A program from such arguments to the gradients by parameter, the losses [members], and the
-        buffers as they are afterwards.
+        Program from such arguments to the gradients by parameter, the losses [members], and the
+        updated buffers.
 
     Raises:
-        UnstackableError: the loss keeps state, branches on values, or cannot be vectorised.
+        UnstackableError: The loss keeps state, branches on values, or cannot be vectorised.
     """
 
     def loss(
@@ -224,7 +224,7 @@ def gradients(
         def of(networks: Networks) -> tuple[Tensor, Tensors]:
             with randomness:
                 value = learner.loss(network, networks, (inputs, targets), {**fixed, **live})
-            # Looked up here, for a network may replace a buffer instead of changing it.
+            # Looked up here, because a network may replace a buffer instead of changing it.
             return value, dict(together.named_buffers(remove_duplicate=False))
 
         value, after = functional_call(together, {**own, **others, **buffers}, (of,))
@@ -240,7 +240,7 @@ def gradients(
 
 
 def _successor(old: Tensor, new: Tensor) -> Tensor:
-    """What a buffer is after a step."""
+    """The value of a buffer after a step."""
     if (old.shape, old.dtype) != (new.shape, new.dtype):
         raise TypeError("a buffer is replaced by one of another shape or type")
     return new.detach()
@@ -262,20 +262,20 @@ def _used(loss: Callable[..., tuple[Tensor, Tensors]], arguments: Arguments) -> 
 def evaluation(
     learner: Learner, together: Together, arguments: Arguments, *, convolve_one_by_one: bool
 ) -> Callable[..., Tensors]:
-    """The metrics of all members on one split.
+    """Record the metrics of all members on one split.
 
     Args:
         learner: Learner that has the metrics.
-        together: Gives the structure.
-        arguments: Tensors of the shapes of all later ones: parameters and buffers by name with the
-            members along the first axis; inputs and targets, which they share.
-        convolve_one_by_one: Convolutions in a loop over the members instead of in groups.
+        together: Networks that give the structure; their weights are not used.
+        arguments: Example arguments that fix all shapes: parameters and buffers by name with
+            members along the first axis; inputs and targets, which all members share.
+        convolve_one_by_one: True for convolutions in a loop over members, False for groups.
 
     Returns:
-        A program from such arguments to the metrics by name, each [members].
+        Program from such arguments to the metrics by name, each [members].
 
     Raises:
-        UnstackableError: it answers with plain numbers, branches on values, or is random.
+        UnstackableError: `evaluate` answers with plain numbers, branches on values, or is random.
     """
 
     def measure(weights: Tensors, inputs: Tensor, targets: Tensor) -> Tensors:
@@ -296,10 +296,10 @@ def evaluation(
 def stateless(
     learner: Learner, together: Together, what: str, action: Callable[[], Value]
 ) -> Value:
-    """The answer of something that must not keep what its next call could depend on.
+    """The result of an action, checked to keep no state.
 
     Raises:
-        UnstackableError: it changed attributes, or drew from a generator that is not torch's.
+        UnstackableError: It changed attributes, or drew from a generator that is not torch's.
     """
     for _ in range(TRIES):
         generators, before = _generators(), _attributes(learner, together)
@@ -313,13 +313,13 @@ def stateless(
 
 
 def _generators() -> tuple[int, int]:
-    """Where the generators of Python and numpy are."""
+    """Hashes of the states of the generators of Python and numpy."""
     state = np.random.get_state(legacy=False)  # noqa: NPY002 - what a user's code may draw from
     return hash(random.getstate()), hash(repr(state))
 
 
 def _attributes(learner: Learner, together: Together) -> list[Any]:
-    """What the learner and all modules hold; not only its addresses, for these are used again."""
+    """The attributes of the learner and all modules; references to them, as an `id` is reused."""
     found: list[Any] = []
     for part in (learner, *together.modules()):
         for name, value in vars(part).items():

@@ -1,7 +1,7 @@
-"""Several members of one structure, trained side by side as one program.
+"""Several members of one structure, trained together as one program.
 
-Source of the idea of stacking: `torch.func.stack_module_state`; what is new here is that every
-member has its own hyperparameters, batches and randomness, and ends as it would have alone.
+Stacking weights is from `torch.func.stack_module_state`; here every member also has its own
+hyperparameters, mini-batches and random numbers, and the same result as when trained alone.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from nettuner.models.training.randomness import step_keys
 Seed = tuple[int, ...]
 Program = Callable[..., Any]
 
-# What the tensors of one recorded program may take, all of them together.
+# Most memory for all tensors of one recorded program [bytes].
 MOST_BYTES = 2**29
-# Recorded programs that are kept of one structure: several sizes, networks and batch sizes.
+# Recorded programs cached for one structure: several sizes, networks and batch sizes.
 MOST_PROGRAMS = 64
 
 
 class Programs(OrderedDict[Any, Program]):
-    """Recorded programs; those least recently used make room for new ones."""
+    """Cache of recorded programs; the least recently used are dropped."""
 
     def __getitem__(self, key: Any) -> Program:
         self.move_to_end(key)
@@ -52,13 +52,13 @@ class Stack:
 
     Args:
         learner: Learner to be trained.
-        params: The hyperparameters of each member; those that fix the structure agree.
+        params: Hyperparameters of each member; the structural ones agree.
         seeds: Seed of each member.
         programs: Cache of recorded programs, which later stacks need not record again.
         convolve_one_by_one: True for convolutions in a loop over members, False for groups.
 
     Raises:
-        UnstackableError: these members cannot be trained together.
+        UnstackableError: These members cannot be trained together.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Stack:
         *,
         convolve_one_by_one: bool,
     ) -> None:
-        self.learner = copy.copy(learner)  # what it keeps for itself is nobody else's
+        self.learner = copy.copy(learner)  # so that attributes it sets are not shared
         self.nows = [learner.now(given) for given in params]
         self.params = list(params)
         self.seeds = list(seeds)
@@ -78,7 +78,7 @@ class Stack:
         self.programs = programs
         self.convolve_one_by_one = convolve_one_by_one
         self._fixed, self._live = divided(learner, params, self.nows)
-        # Under which programs are kept: all that they depend on, but for the shapes of data.
+        # Key of recorded programs: all that they depend on except the shapes of the data.
         self.key = (
             tuple(sorted((k, repr(v)) for k, v in self._fixed.items())),
             tuple(self._live),
@@ -100,7 +100,7 @@ class Stack:
             return self.learner.networks(params)
 
     def _lay_out(self, members: Sequence[Together]) -> None:
-        """Put each network's learned weights into rows, and whatever else it has beside them."""
+        """Put each network's trainable weights into rows, and stack the other tensors."""
         learned = {n: p for n, p in self.together.named_parameters() if p.requires_grad}
         states = [_weights(member) for member in members]
         self.rows: dict[str, Tensor] = {}
@@ -121,14 +121,14 @@ class Stack:
         self.buffers = {name: torch.stack([state[name] for state in states]) for name in rest}
 
     def train(self, inputs: Tensor, targets: Tensor, steps: NDArray[np.int64]) -> Tensor:
-        """Every member takes these steps, each on its own batches.
+        """Train every member for these steps, each on its own mini-batches.
 
         Args:
-            inputs, targets: All training rows.
-            steps: Counted from 0 over the whole training.
+            inputs, targets: Inputs and targets of all training rows.
+            steps: Optimiser steps, counted from 0 over the whole training.
 
         Returns:
-            The losses, shape [steps, networks, members].
+            Losses, shape [steps, networks, members].
         """
         self.together.train()
         keys = [step_keys(self._draws, steps, index) for index in range(len(self.networks))]
@@ -139,7 +139,7 @@ class Stack:
         return torch.stack(losses)
 
     def _step(self, inputs: Tensor, targets: Tensor, at: int, keys: Sequence[Tensor]) -> Tensor:
-        """One step of every member: the losses, shape [networks, members]."""
+        """One step of every member; returns the losses, shape [networks, members]."""
         rows = self._batches(len(targets), at)
         images, labels = inputs[rows], targets[rows]
         losses = []
@@ -157,7 +157,7 @@ class Stack:
         return torch.stack(losses)
 
     def _batches(self, count: int, at: int) -> Tensor:
-        """Row numbers of every member's batch at a step, shape [members, batch]."""
+        """Row numbers of every member's mini-batch at a step, shape [members, batch]."""
         size = self.nows[0]["batch_size"]
         epoch, index = divmod(at, steps_per_epoch(count, size))
         if self._order is None or self._order[0] != epoch:
@@ -174,7 +174,7 @@ class Stack:
         return self.weights[network], others, self.buffers, inputs, targets, self._live, keys
 
     def _use(self, network: str, used: frozenset[str]) -> None:
-        """Let the optimiser leave alone what the loss does not depend on."""
+        """Exclude the parameters that the loss does not depend on from updates."""
         if self._used.get(network) == used:
             return
         self._used[network] = used
@@ -198,14 +198,14 @@ class Stack:
         return program
 
     def everything(self) -> Tensors:
-        """Weights and buffers of all members by name, the members along the first axis."""
+        """Weights and buffers of all members by name; members are the first axis."""
         found = dict(self.buffers)
         for weights in self.weights.values():
             found |= weights
         return found
 
     def member(self, index: int) -> dict[str, nn.Module]:
-        """The networks of one member in eval mode: they share its memory until the next call."""
+        """The networks of one member in eval mode, as views of its memory until the next call."""
         self.together.eval()
         everything = self.everything()
         for name, tensor in (
@@ -216,7 +216,7 @@ class Stack:
         return self.networks
 
     def moments(self, index: int) -> dict[str, dict[int, dict[str, Tensor]]]:
-        """A member's optimisers as torch has them: by network and number of the parameter."""
+        """A member's optimiser state by network and parameter index, as in torch."""
         found: dict[str, dict[int, dict[str, Tensor]]] = {}
         for network, of_network in self.optimisers.items():
             used = self._used.get(network, self.weights[network])
@@ -231,7 +231,7 @@ class Stack:
         return found
 
     def _places(self, network: str) -> dict[str, int]:
-        """The number of each learned parameter among all of its network, in their order."""
+        """The index of each trainable parameter among all parameters of its network."""
         prefix = self.together.prefix(network)
         return {
             f"{prefix}{name}": place
@@ -240,11 +240,11 @@ class Stack:
         }
 
     def save(self, index: int, path: Path, rounds: int) -> None:
-        """Write a member's state, as a training alone would write it."""
+        """Write a member's checkpoint, the same as when trained alone."""
         checkpoint.write(path, self.member(index), self.moments(index), rounds)
 
     def load(self, index: int, path: Path) -> int:
-        """Put a saved state in a member's place, all of it at once; the rounds it was trained."""
+        """Load a checkpoint into a member; returns the rounds it was trained."""
         networks = self._fresh(self.params[index], self.seeds[index])
         rounds, saved = checkpoint.read(path, networks)
         state = _weights(Together(networks))
@@ -256,14 +256,14 @@ class Stack:
                 kept = saved[network].get(place, {})
                 for moment in moments.keys() - {"step"}:
                     moments[moment].copy_(kept.get(moment, torch.zeros(())))
-            # What no loss depends on has no steps; all else has as many.
+            # Parameters that no loss depends on have no step count; all others have the same.
             steps = [float(kept["step"]) for kept in saved[network].values() if "step" in kept]
             self.optimisers[network].steps[index].fill_(max(steps, default=0.0))
         return rounds
 
 
 def _parts(sizes: Mapping[str, int], used: Collection[str]) -> tuple[tuple[int, int], ...]:
-    """Where in a row the used parameters lie; neighbours as one piece."""
+    """Ranges of the used parameters in a row; adjacent ones are merged."""
     parts: list[tuple[int, int]] = []
     end = 0
     for name, count in sizes.items():
@@ -282,7 +282,7 @@ def _weights(together: Together) -> Tensors:
 
 
 def _views(rows: Tensor, shapes: Mapping[str, torch.Size]) -> Tensors:
-    """Each parameter of all members, as a view of the rows that hold them."""
+    """Each parameter of all members, as a view of their rows."""
     found, start = {}, 0
     for name, shape in shapes.items():
         end = start + shape.numel()

@@ -1,4 +1,4 @@
-"""Which trials may be trained as one stack: what their members must share."""
+"""Which trials may be trained as one stack: what their members must have in common."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nettuner.models.stacks.program import Tensors, Together, UnstackableError
 
 
 def structure(learner: type[Learner], params: Now) -> tuple[tuple[str, Any], ...]:
-    """What must agree between the members of a stack: all that is structural or no number."""
+    """What the members of a stack must agree in: structural or non-numeric hyperparameters."""
     structural = learner.structural()
     return tuple(
         (name, value)
@@ -25,21 +25,21 @@ def structure(learner: type[Learner], params: Now) -> tuple[tuple[str, Any], ...
 
 
 def is_number(value: object) -> bool:
-    """Whether members of a stack may differ in it."""
+    """Whether members of a stack may differ in this value."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def divided(
     learner: Learner, params: Sequence[Now], nows: Sequence[Now]
 ) -> tuple[dict[str, Any], Tensors]:
-    """What all members share, and as tensors [members] what each has of its own.
+    """The hyperparameters shared by all members, and those of each member as tensors [members].
 
     Raises:
-        UnstackableError: what is no number differs between the members.
+        UnstackableError: A non-numeric hyperparameter differs between the members.
     """
     structural = learner.structural()
     defaults = learner.now({})
-    # Also those that follow from what was given: of each network, where one is for all.
+    # Also those derived from what was given: `<network>_<name>` from the shared `name`.
     varied = {
         name
         for given, now in zip(params, nows, strict=True)
@@ -60,10 +60,10 @@ def divided(
 
 
 def check_alike(networks: Mapping[str, nn.Module], members: Sequence[Together]) -> None:
-    """Whether rows of weights can hold all that differs between members.
+    """Check that members differ in their weights and buffers only.
 
     Raises:
-        UnstackableError: they cannot.
+        UnstackableError: They differ in more, or their weights cannot be stacked.
     """
     learned = [
         {p for p in network.parameters() if p.requires_grad} for network in networks.values()
@@ -80,14 +80,14 @@ def check_alike(networks: Mapping[str, nn.Module], members: Sequence[Together]) 
 
 
 def _held(part: nn.Module) -> dict[str, Any]:
-    """What a module has beside weights, buffers and other modules."""
+    """The attributes of a module other than parameters, buffers and submodules."""
     return {n: v for n, v in vars(part).items() if n not in ("_parameters", "_buffers", "_modules")}
 
 
 def _equal(left: Any, right: Any) -> bool:
-    """Whether values that a network may depend on are equal; others are not compared."""
+    """Whether two attributes are equal; of objects of other types only the types are compared."""
     if isinstance(left, nn.Parameter):
-        return True  # those of recurrent layers, which are known by name as well
+        return True  # recurrent layers list their parameters, which are also registered by name
     if isinstance(left, Mapping) and isinstance(right, Mapping):
         return _equal(list(left.values()), list(right.values()))
     if isinstance(left, list | tuple) and isinstance(right, list | tuple):

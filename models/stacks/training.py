@@ -19,17 +19,17 @@ Found = Measured | DivergedError
 def fit_stack(
     stack: Stack, dataset: Dataset, length: Length, *, done: int = 0, until: int | None = None
 ) -> Iterator[tuple[int, list[Found]]]:
-    """Train all members, and yield (round, what came of each) after each round, from `done` + 1.
+    """Train all members, and yield (round, result of each) after each round, from `done` + 1.
 
-    A member that diverges is told as an error from then on; it disturbs nobody. When all have,
-    the training ends.
+    The result of a member that diverged is its error from then on; the others are not affected.
+    Training ends when all have diverged.
 
     Args:
         stack: Members to train, all of them trained for `done` rounds before.
-        dataset: Dataset: training rows to learn from, validation rows to measure on.
+        dataset: Dataset; trained on its training rows, evaluated on its validation rows.
         length: Length of a whole trial.
         done: Rounds trained before.
-        until: Stop after this round of `length.rounds`; None for all of them.
+        until: Last round to train, of `length.rounds`; None for all of them.
     """
     inputs, targets = tensors(dataset.train)
     held_out = tensors(dataset.validation)
@@ -60,7 +60,7 @@ def fit_stack(
 
 
 def _divergence(losses: Tensor, stack: Stack, first: int, round_: int) -> DivergedError | None:
-    """The first loss of a member that is not finite, as the error it would have been alone."""
+    """The error that a member's first non-finite loss would have raised when trained alone."""
     wrong = (~torch.isfinite(losses)).nonzero()
     if not len(wrong):
         return None
