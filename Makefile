@@ -10,11 +10,12 @@ DEMO_HOME := .nettuner/demo
 
 LAYOUT := $(VENV)/layout/nettuner
 
-# What an earlier build left would be taken for the package.
+# What a build leaves would be taken for the package by the next one.
 $(VENV)/installed: pyproject.toml deploy/constraints.txt
 	rm -rf build *.egg-info
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint deploy/constraints.txt --editable '.[dev]'
+	rm -rf build *.egg-info
 	mkdir -p $(LAYOUT)
 	ln -sfn ../../../flows/face/__init__.py $(LAYOUT)/__init__.py
 	for folder in deploy flows models tasks; do ln -sfn ../../../$$folder $(LAYOUT)/$$folder; done
@@ -60,4 +61,4 @@ constraints:
 	rm -rf .venv-constraints
 
 clean:
-	rm -rf $(VENV) .nettuner build dist comparison.png
+	rm -rf $(VENV) .nettuner build dist *.egg-info comparison.png
