@@ -7,7 +7,7 @@ from typing import Any
 
 
 def class_of(module: str) -> Any:
-    """The class that is named after its file, whatever its capitals: `gan` has `GAN`.
+    """The class named after its file, in any capitalisation: `GAN` in `gan`.
 
     Args:
         module: Dotted name of the file's module.

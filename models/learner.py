@@ -74,7 +74,7 @@ BATCH_SIZE = Hyperparameter(int, 64, low=1, structural=True)
 
 @dataclass(frozen=True)
 class DataFacts:
-    """What a learner is told about the data to build its networks.
+    """The facts about the data that a learner builds its networks from.
 
     Args:
         task: Classification, regression or translation.
@@ -231,8 +231,8 @@ def _taken(network: Callable[..., Any]) -> tuple[str, ...]:
 class Supervised(Learner):
     """One network from inputs to targets: cross entropy for classes, squared error for numbers.
 
-    A subclass only has to say how to `build` the network. Live hyperparameters that the network's
-    forward pass takes by name (a dropout rate, say) are passed to it at every step.
+    A subclass only has to `build` the network. Live hyperparameters that are arguments of the
+    network's `forward` by name (such as `dropout`) are passed to it at every step.
     """
 
     live: ClassVar[Mapping[str, Hyperparameter]] = {

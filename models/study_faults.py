@@ -274,7 +274,7 @@ class Words:
 
 
 def _limits(node: Node) -> dict[str, float]:
-    """The bounds of a number, by their wording; beside unions pydantic writes `gt` and the like."""
+    """The bounds of a number, by their wording; for unions pydantic writes `gt` and the like."""
     names = {
         "of at least": ("minimum", "ge"),
         "above": ("exclusiveMinimum", "gt"),

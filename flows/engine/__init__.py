@@ -1,1 +1,1 @@
-"""What every strategy's flow runs on."""
+"""The engine that runs a search for every strategy's flow."""

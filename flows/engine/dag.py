@@ -1,4 +1,4 @@
-"""The nodes of a search in Prefect, and what each of them follows."""
+"""The Prefect tasks of a search, and their dependencies."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from nettuner.tasks.training.trial import train
 
 
 class Dag:
-    """Submits the nodes of one search, each after those that it depends on.
+    """Submits the tasks of one search, with their dependencies.
 
     Args:
         context: Context of the search.
@@ -34,16 +34,16 @@ class Dag:
         self._trained: dict[int, PrefectFuture[Any]] = {}
         self._asked: list[PrefectFuture[list[Proposal]]] = []
         self._origin: dict[int, PrefectFuture[list[Proposal]]] = {}
-        # What ended since the strategy was asked last.
+        # Training tasks that ended since the last call of the strategy.
         self._unseen: list[PrefectFuture[Any]] = []
 
     def propose(
         self, history: Sequence[Trial], running: Sequence[Proposal], count: int
     ) -> list[Proposal]:
-        """Ask the strategy.
+        """Ask the strategy for proposals.
 
-        The node follows the trials it learns from: those that ended since the last one, and,
-        through that last one, all earlier ones.
+        The task depends on the trials that ended since the last such task, and, through that task,
+        on all earlier ones.
         """
         learned = [allow_failure(future) for future in self._unseen]
         future = propose.submit(
@@ -65,7 +65,7 @@ class Dag:
     def train(
         self, proposals: Sequence[Proposal], parents: Sequence[Trial | None]
     ) -> PrefectFuture[Any]:
-        """Train proposals; their node follows those of their proposals, and of their parents."""
+        """Train proposals; depends on the tasks that proposed them and trained their parents."""
         before: list[Any] = [self._origin[proposal.number] for proposal in proposals]
         before += [self._trained[p.number] for p in parents if p and p.number in self._trained]
         name = node_name(proposals)
@@ -91,23 +91,23 @@ class Dag:
         return future
 
     def outcome(self, number: int) -> Any:
-        """What came of the node that trained a proposal: trials, or an exception."""
+        """Result of the task that trained a proposal: trials, or an exception."""
         future = self._trained[number]
         self._unseen.append(future)
         return future.result(raise_on_failure=False)
 
     def fail(self, trial: Trial) -> None:
-        """Show a failed trial of a stack as a failed node."""
+        """Show a failed trial of a stack as a failed task run."""
         name = node_name([trial.proposal])
         after = [self._trained[trial.number]]
         fail.submit(plain(trial), name, return_state=False, wait_for=after).wait()
 
     def wait(self, number: int, seconds: float) -> None:
-        """Give the node that trains a proposal time to end."""
+        """Wait for the task that trains a proposal."""
         self._trained[number].wait(timeout=seconds)
 
     def trace(self, history: Sequence[Trial], winner: Trial) -> None:
-        """Draw a population; where that fails it is a failed node, and costs no result."""
+        """Store a population's lineage and schedules; a failure does not fail the search."""
         trace.submit(
             plain(self.context),
             plain(list(history)),

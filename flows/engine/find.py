@@ -1,4 +1,4 @@
-"""The flow of a strategy, found among the files of flows/."""
+"""Finds the flow of a strategy among the files of flows/."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from nettuner.flows.engine.search import SearchResult, search
 from nettuner.models.study import Study
 from nettuner.tasks.plan import using
 
-# The line by which a file tells whose flow it has; read, so that no other file is imported.
+# Line in a file that names its strategy; read as text, so that no other file is imported.
 DECLARED = re.compile(r'^STRATEGY = "(\w+)"$', re.MULTILINE)
 
 
 def flow_of(strategy: str) -> Callable[..., SearchResult]:
-    """The flow in the file that declares this strategy, which has the file's name.
+    """The flow of this strategy: the function named after the file that declares it.
 
-    A strategy that has none yet runs on the engine as it is.
+    For a strategy without a file, a generic flow.
 
     Args:
         strategy: Full name of the strategy: the name of its file.

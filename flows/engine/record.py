@@ -1,4 +1,4 @@
-"""What a search leaves behind: its facts, its folder, and why it ended early."""
+"""Facts and folder of a search, and its record when it ends early."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from nettuner.tasks.training.pool import InterruptedSearchError
 
 
 def facts_of(plan: Plan) -> search_record.Facts:
-    """What is recorded of a search beside its study, and the flow run that it runs in."""
+    """What is recorded about a search besides its study, the flow run included."""
     context = FlowRunContext.get()
     flow_run = context.flow_run if context else None
     return search_record.Facts(
@@ -33,11 +33,11 @@ def facts_of(plan: Plan) -> search_record.Facts:
 
 @contextmanager
 def folder_of(record: search_record.SearchRecord, resumable: bool) -> Iterator[Path]:
-    """A folder for checkpoints; closes the record with the reason if it is left early.
+    """A folder for checkpoints; on an exception the record is closed with the reason.
 
     Args:
         record: Record of the search.
-        resumable: True if the folder is still of use after an interruption.
+        resumable: Whether to keep the folder after an interruption.
     """
     folder = home() / "checkpoints" / record.run_id
     folder.mkdir(parents=True, exist_ok=True)
@@ -49,7 +49,7 @@ def folder_of(record: search_record.SearchRecord, resumable: bool) -> Iterator[P
         record.finish("KILLED", _note(record, "interrupted"), {}, {}, reason="interrupted")
         raise
     except Exception as error:
-        needed = False  # a search that failed cannot be resumed
+        needed = False  # a failed search cannot be resumed
         reason = f"{type(error).__name__}: {error}"
         record.finish("FAILED", _note(record, reason), {}, {}, reason=reason)
         raise

@@ -1,4 +1,4 @@
-"""Which proposals are trained next, and together with which: the places of a search, no Prefect."""
+"""Decides which proposals are trained next, and which together; without Prefect."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from nettuner.models.study import Proposal, Trial, best
 from nettuner.tasks.plan import Plan
 from nettuner.tasks.training.share_out import fair_share, kind_of
 
-# A strategy whose proposals do not get better by waiting is asked for so many at once.
+# Proposals requested at once from a strategy that does not learn from results.
 BATCH = 256
 
 
 class Scheduler:
-    """What has ended, what is in flight, and what waits; `width` groups may be in flight.
+    """Trials ended, in flight, and waiting; up to `width` groups may be in flight.
 
     Args:
         plan: Plan of the search.
-        history: Trials that ended before, where the search is resumed.
+        history: Trials from before a resume; else empty.
     """
 
     def __init__(self, plan: Plan, history: Sequence[Trial]) -> None:
@@ -29,7 +29,7 @@ class Scheduler:
         self.best = best(history)
         self.waiting: deque[Proposal] = deque()
         self.groups: dict[int, list[Proposal]] = {}
-        """What is in flight: the proposals that are trained together, by the first one's number."""
+        """Proposals in flight: those trained together, by the number of the first one."""
 
     @property
     def running(self) -> list[Proposal]:
@@ -38,18 +38,18 @@ class Scheduler:
 
     @property
     def free(self) -> int:
-        """How many more groups may be started."""
+        """Number of groups that may still be started."""
         return self.plan.width - len(self.groups)
 
     @property
     def left(self) -> int:
-        """How many more trials there may be at most."""
+        """Maximum number of further trials."""
         trials = self.plan.trials
         return BATCH if trials is None else trials - len(self.history) - len(self.running)
 
     @property
     def wanted(self) -> int:
-        """How many proposals the strategy is to be asked for now; 0 while it has to wait."""
+        """Number of proposals to request from the strategy now; 0 to wait."""
         strategy = self.plan.strategy
         if strategy.adaptive and not strategy.one_by_one and self.groups:
             return 0  # it learns from whole generations
@@ -58,7 +58,7 @@ class Scheduler:
         return self.left if strategy.adaptive else min(BATCH, self.left)
 
     def parent(self, proposal: Proposal) -> Trial | None:
-        """The trial whose weights a proposal continues from."""
+        """The trial whose weights a proposal continues from; None if it starts anew."""
         if proposal.parent is None:
             return None
         return next((t for t in self.history if t.number == proposal.parent), None)
@@ -72,17 +72,17 @@ class Scheduler:
         return group
 
     def _kind(self, proposal: Proposal) -> tuple[Any, ...]:
-        """What the members of a stack have in common."""
+        """What the members of a stack must agree in."""
         found = learners.find(self.plan.study.learner)
         assert isinstance(found, type)
         return kind_of(found, proposal, self.parent(proposal))
 
     def end(self, number: int) -> list[Proposal]:
-        """Take a group out of flight; gives its proposals."""
+        """Remove a group from those in flight; returns its proposals."""
         return self.groups.pop(number)
 
     def add(self, trial: Trial) -> bool:
-        """Take a trial into the history; whether it is the best so far."""
+        """Add a trial to the history; returns whether it is the best so far."""
         self.history.append(trial)
         known = [self.best] if self.best else []
         if trial.succeeded and best([trial, *known]) is trial:
@@ -91,7 +91,7 @@ class Scheduler:
         return False
 
     def needed(self) -> set[int]:
-        """Numbers of the trials whose states something may still need; of the best one, always."""
+        """Numbers of the trials whose checkpoints are still needed, the best one included."""
         pending = [*self.running, *self.waiting]
         needed = self.plan.strategy.needed(self.history, pending)
         return needed | ({self.best.number} if self.best else set())

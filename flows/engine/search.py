@@ -33,15 +33,15 @@ GRACE_SECONDS = 20.0
 
 @dataclass(frozen=True)
 class SearchResult:
-    """What a search found.
+    """The result of a search.
 
     Args:
         name: Name of the search.
         run_id: Id of its parent run in MLflow.
-        url: Address of its page in MLflow.
-        trials: In the order in which they ended.
-        best: The best trial; None if none succeeded.
-        test: The best trial's metrics on the test rows.
+        url: URL of the run in MLflow.
+        trials: Trials in the order in which they ended.
+        best: Best trial; None if none succeeded.
+        test: Metrics of the best trial on the test rows.
         ended: Reason why the search ended.
     """
 
@@ -63,16 +63,16 @@ def search(study: Study, resume: bool = False) -> SearchResult:
 
     Args:
         study: Study to be searched.
-        resume: Go on with the latest search of this study and strategy that did not end.
+        resume: Whether to continue the latest unfinished search of this study and strategy.
 
     Raises:
-        StudyError: the study makes no sense; nothing was trained.
-        ValueError: nothing can be resumed.
-        SearchFailedError: no trial succeeded, or too many in a row failed.
-        KeyboardInterrupt: stopped by hand; what was finished is kept.
+        StudyError: The study is invalid; nothing was trained.
+        ValueError: There is nothing to resume.
+        SearchFailedError: No trial succeeded, or too many in a row failed.
+        KeyboardInterrupt: The search was stopped by hand; finished trials are kept.
     """
     late = superseded()
-    if late is not None:  # Prefect takes a state that a flow returns as that of its run
+    if late is not None:  # a state returned by a flow becomes that of its run
         return cast("SearchResult", ended("stale", late, None))
     plan = make_plan(study)
     client = store.client()
@@ -103,7 +103,7 @@ class Engine:
     Args:
         context: Context of the search.
         plan: Plan of its study.
-        history: Trials that ended before, where it is resumed.
+        history: Trials from before a resume; else empty.
     """
 
     def __init__(self, context: TrialContext, plan: Plan, history: list[Trial]) -> None:
@@ -125,7 +125,7 @@ class Engine:
         return self.scheduler.best
 
     def train(self) -> None:
-        """Train until the strategy or a stop rule ends it.
+        """Train until the strategy or a stop rule ends the search.
 
         Raises:
             SearchFailedError: Too many trials in a row failed.
@@ -145,14 +145,14 @@ class Engine:
             progress.show(self.history, self.best, 0)
 
     def fill(self) -> None:
-        """Start trials while there are free places and no reason to stop."""
+        """Start trials while workers are free and no stop rule is met."""
         while self.ended is None and self.scheduler.free:
             if not self.scheduler.waiting and not self.ask():
                 return
             self.start()
 
     def ask(self) -> bool:
-        """Ask the strategy for more; False if it has nothing now."""
+        """Ask the strategy for more proposals; returns False if there are none now."""
         scheduler, stop = self.scheduler, self.context.study.stop
         if scheduler.left <= 0:
             trials = self.plan.trials
@@ -175,7 +175,7 @@ class Engine:
         future.add_done_callback(lambda _: self._done.put(proposals[0].number))
 
     def settle(self, number: int) -> None:
-        """Take the trials of a node that ended into the history."""
+        """Add the trials of a task that ended to the history."""
         proposals, outcome = self.scheduler.end(number), self.dag.outcome(number)
         if isinstance(outcome, FailedTrialError):
             outcome = outcome.trial
@@ -190,14 +190,14 @@ class Engine:
         self.forget_checkpoints()
 
     def forget_checkpoints(self) -> None:
-        """Delete the states that nothing can need any more."""
+        """Delete the checkpoints that are no longer needed."""
         keep = self.scheduler.needed() | {proposal.number for proposal in self.scheduler.running}
         for path in self.context.folder.glob("*.safetensors"):
             if int(path.stem.removeprefix("trial-")) not in keep:
                 path.unlink(missing_ok=True)
 
     def reason_to_stop(self) -> str | None:
-        """The first stop rule that is met, in words; None while none is.
+        """The first stop rule that is met, as a sentence; None while none is.
 
         Raises:
             SearchFailedError: Too many trials in a row failed.
@@ -210,13 +210,13 @@ class Engine:
         return reason_to_stop(stop, goal, self.history, self.best, seconds)
 
     def abandon(self) -> None:
-        """Stop what runs now; each trial in flight closes its own run with the reason."""
+        """Stop all trials in flight; each closes its own run with the reason."""
         self.context.pool.stop()
         for number in self.scheduler.groups:
             self.dag.wait(number, GRACE_SECONDS)
 
     def conclude(self, winner: Trial | None) -> SearchResult:
-        """Measure the winner on the test rows, log its model, close the record.
+        """Evaluate the winner on the test rows, log its model, close the record.
 
         Raises:
             SearchFailedError: No trial succeeded.

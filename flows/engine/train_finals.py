@@ -1,4 +1,4 @@
-"""The best few of a search trained again with several seeds; the best of the best challenges."""
+"""Trains the best few of a search again with several seeds; the winner is the challenger."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from nettuner.tasks.plan import make_plan
 from nettuner.tasks.training.context import TrialContext
 from nettuner.tasks.training.pool import open_pool
 
-# Added to a study's seed for the finals, whose networks are to be others than the search's.
+# Added to a study's seed for the finals, so that their initial weights differ.
 OTHER_SEED = 1_000_003
 
 
@@ -29,16 +29,16 @@ def train_finals(
     """Train the best few again, with seeds that the search did not use.
 
     Args:
-        fresh: The study on fresh data.
+        fresh: Study on fresh data.
         searched: Result of the search.
         count: Number of trials to train again.
         seeds: Number of seeds for each.
 
     Returns:
-        The challenger, and the node of the DAG that it comes from.
+        The challenger, and the Prefect future that logged it.
 
     Raises:
-        SearchFailedError: none could be trained.
+        SearchFailedError: None could be trained.
     """
     strategy = Finals(finalists(fresh.study, searched.trials, count), seeds)
     size = strategy.size(fresh.study.space)

@@ -1,1 +1,1 @@
-"""How flow runs are named, end, wait for each other, and for people."""
+"""Flow runs: names, outcomes, concurrency, approval, events."""

@@ -1,4 +1,4 @@
-"""A person asked whether a challenger may become the champion, by the form of a paused run."""
+"""Asks a person to approve a promotion, by the form of a paused flow run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from prefect.flow_runs import pause_flow_run
 from prefect.input import RunInput
 from pydantic import Field
 
-# Prefect fails a paused run that nobody has answered so long after its time.
+# Prefect's time-out of the paused run, counted from the deadline for an answer [s].
 PRESUMED_DEAD_SECONDS = 600
 
 
@@ -27,13 +27,13 @@ class Approval(RunInput):
 
     @property
     def refusal(self) -> str:
-        """A no, in words."""
+        """Message of a refusal."""
         who = f"declined by {self.name}" if self.name else "declined"
         return f"{who}: {self.note}" if self.note else who
 
     @property
     def agreement(self) -> str:
-        """A yes, in words."""
+        """Message of an approval."""
         who = f"approved by {self.name}" if self.name else "approved"
         return f"{who}: {self.note}" if self.note else who
 
@@ -41,7 +41,7 @@ class Approval(RunInput):
 def ask(question: str, minutes: float) -> Approval:
     """Pause until a person has filled in the form; no answer in time means no.
 
-    After Prefect's own time-out a run can only fail. So the answer of nobody is given in time.
+    After Prefect's own time-out a run can only fail, so a timer answers no before it.
     """
     context = FlowRunContext.get()
     assert context is not None
@@ -59,5 +59,5 @@ def ask(question: str, minutes: float) -> Approval:
 
 
 def _answer(flow_run: UUID, said: dict[str, Any]) -> None:
-    with get_client(sync_client=True) as client, suppress(PrefectException):  # somebody was faster
+    with get_client(sync_client=True) as client, suppress(PrefectException):  # answered meanwhile
         client.resume_flow_run(flow_run, run_input=said)

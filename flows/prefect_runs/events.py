@@ -1,4 +1,4 @@
-"""What nettuner tells Prefect beside the states of its runs."""
+"""Prefect events that nettuner emits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ROLLED_BACK = "nettuner.champion.rolled-back"
 def tell(event: str, study: str, payload: Mapping[str, Any]) -> None:
     """Emit an event about the champion of a study, and wait until the server has it.
 
-    A process that ended first would take it along.
+    If the process ended before, the event would be lost.
     """
     from prefect.events import emit_event
 

@@ -1,4 +1,4 @@
-"""Flow runs whose process was killed, marked as what they are."""
+"""Marks flow runs whose process was killed as crashed."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import State, StateType
 from prefect.states import Crashed
 
-# What a run is in while a process is at it, or waits for a person.
+# States of a run while a process executes it, or while it waits for a person.
 HELD = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING, StateType.PAUSED]
 
 
 def mark_crashed(address: str | None) -> None:
-    """Mark a flow run as crashed that still seems to run; a process that is killed cannot.
+    """Mark a flow run as crashed if it is in a running state though its process was killed.
 
     Args:
-        address: Address of its page in Prefect.
+        address: URL of the flow run in Prefect; None does nothing.
     """
     if address is None:
         return
@@ -43,10 +43,10 @@ def mark_crashed(address: str | None) -> None:
 
 
 def mark_deployed_crashed() -> int:
-    """Mark all runs of deployments that seem to run as crashed; gives how many there were.
+    """Mark all deployed runs in a running state as crashed; returns their number.
 
-    To be called where nothing else runs deployments. What was killed with its server would hold
-    the places of its deployment for ever.
+    Only call it if no other process runs deployments. Runs killed with their server would hold the
+    concurrency slots of their deployment for ever.
     """
     seem_to_run = FlowRunFilter(
         state=FlowRunFilterState(type=FlowRunFilterStateType(any_=HELD)),

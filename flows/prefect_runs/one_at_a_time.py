@@ -1,4 +1,4 @@
-"""One run of a kind at a time for each study, wherever it was started from."""
+"""Allows one run of a kind at a time for each study."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from nettuner.flows.prefect_runs.prefect_private import (
     is_taken,
 )
 
-# The server forgets a run that was killed after so long.
+# The slot of a killed run is released after this time.
 LEASE_SECONDS = 60.0
 
 
 class BusyError(RuntimeError):
-    """Another run is at it."""
+    """Another run holds the slot."""
 
 
 @contextmanager
 def one_at_a_time(what: str, study: str) -> Iterator[None]:
-    """Hold the only place there is for this work on a study.
+    """Hold the only concurrency slot for this work on a study.
 
     Raises:
-        BusyError: another run holds it.
+        BusyError: Another run holds it.
     """
     name = f"nettuner-{what}-{study}"
     with get_client(sync_client=True) as client:

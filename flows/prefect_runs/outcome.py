@@ -1,4 +1,4 @@
-"""How a run ended, to be seen in a list of runs: in its name, and as the message of its state."""
+"""Shows the outcome of a flow run in its name and in the message of its state."""
 
 from __future__ import annotations
 
@@ -13,15 +13,14 @@ Data = TypeVar("Data")
 
 
 def ended(outcome: str, message: str, data: Data) -> State[Data]:
-    """The final state of the flow run that this is in, which is named after its outcome.
+    """The final state of the current flow run; the outcome is added to the run's name.
 
-    The state keeps its usual name: Prefect's pages leave out runs whose states have names of
-    their own.
+    The state keeps its usual name, as Prefect's pages hide runs in states with custom names.
 
     Args:
-        outcome: Outcome in a word or two.
-        message: Message, a sentence.
-        data: Result that the flow returns.
+        outcome: Outcome in one or two words.
+        message: Message of the state, a sentence.
+        data: Result of the flow.
     """
     context = FlowRunContext.get()
     if context is not None and context.flow_run is not None:

@@ -1,4 +1,4 @@
-"""A run that its schedule meant for an earlier time leaves, where a later one is due as well."""
+"""Skips an overdue scheduled run if a later one is due as well."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.context import FlowRunContext
 
-# A schedule's own runs are due to the second.
+# Tolerance of expected start times.
 SLACK = timedelta(seconds=1)
 WITHOUT_RESULT = (StateType.CANCELLED, StateType.CANCELLING, StateType.CRASHED, StateType.FAILED)
 
 
 def superseded() -> str | None:
-    """Why the flow run that this is in should leave early; None if it should go on.
+    """Why the current flow run should be skipped; None if it should go on.
 
-    Prefect starts every run that a machine missed while it was off, one after another. The newest
-    of them does all that they would have done.
+    Prefect starts every run that was missed while the machine was off, one after another. The
+    latest of them does the work of all.
     """
     context = FlowRunContext.get()
     run = context.flow_run if context else None
@@ -55,8 +55,8 @@ def superseded() -> str | None:
 
 
 def _counts(run: FlowRun) -> bool:
-    """Whether it does the work, has done it, or left that to one that is due later still.
+    """Whether a run does the work, has done it, or was skipped for a still later one.
 
-    Prefect does not start them in order. One that was cancelled by a limit, or failed, does not.
+    Prefect does not start runs in order. Cancelled and failed runs do not count.
     """
     return run.state is None or run.state.type not in WITHOUT_RESULT

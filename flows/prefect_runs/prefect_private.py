@@ -1,11 +1,11 @@
-"""What Prefect does not promise to keep and is used nevertheless, in one place.
+"""All uses of Prefect's internal interfaces, in one place.
 
-- `start_server`: the server that Prefect itself starts where none is named, started at once.
-- `drain_events`: waits until the server has all events; a process that ended would lose them.
-- `is_taken`: tells a place that somebody holds from a server that is slow to answer.
-- `plain`: hands a task its argument without a search for results of other tasks in it.
+- `start_server`: starts the temporary server that Prefect would start itself later.
+- `drain_events`: waits until the server has all events, which a process that ends would lose.
+- `is_taken`: distinguishes a slot that is taken from a server that is slow to answer.
+- `plain`: passes a task its argument without a search for results of other tasks in it.
 
-`tests/flows/prefect_runs/test_prefect_private.py` fails first where a release changes one of them.
+`tests/flows/prefect_runs/test_prefect_private.py` fails if a release changes one of them.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ Value = TypeVar("Value")
 
 
 def start_server() -> None:
-    """Start the server of this process; it ends with it."""
-    from prefect.server.api.server import SubprocessASGIServer  # takes seconds to import
+    """Start a temporary server, which ends with this process."""
+    from prefect.server.api.server import SubprocessASGIServer  # slow to import
 
     SubprocessASGIServer().start()
 
@@ -36,15 +36,15 @@ def drain_events() -> None:
 
 
 def is_taken(error: ConcurrencySlotAcquisitionError) -> bool:
-    """Whether the server said that somebody has the place: a slow answer is no such answer."""
+    """Whether the server reported the slot as taken, not merely answered late."""
     cause = error.__cause__
     return isinstance(cause, HTTPStatusError) and cause.response.status_code == codes.LOCKED
 
 
 def plain(value: Value) -> Value:
-    """Hands a value to a task as it is.
+    """Pass a value to a task as it is.
 
-    Prefect would else look through it for results of other tasks, which takes long and draws
-    every edge of the DAG that `wait_for` draws, and those that follow from them.
+    Prefect would else search it for results of other tasks, which is slow and adds redundant edges
+    to the DAG beside those of `wait_for`.
     """
     return cast("Value", quote(value))

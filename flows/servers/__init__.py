@@ -1,1 +1,1 @@
-"""Servers: started, found, ended; where they keep records; what they run."""
+"""The MLflow and Prefect servers: processes, databases, deployments."""

@@ -1,4 +1,4 @@
-"""Where the servers keep their records: SQLite files in the home, or a PostgreSQL database."""
+"""Databases of the servers: SQLite files in the home, or PostgreSQL."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ PREFECT, MLFLOW, USERS = "prefect", "mlflow", "mlflow_users"
 
 @dataclass(frozen=True)
 class Databases:
-    """Addresses for both servers.
+    """Database URLs of both servers.
 
     Args:
-        prefect: Address of Prefect's records.
-        mlflow: Address of MLflow's records.
-        users: Address of MLflow's users, where there is a password.
-        prefect_schema: The schema of Prefect's tables; None where it has a database of its own.
+        prefect: URL of Prefect's database.
+        mlflow: URL of MLflow's database.
+        users: URL of MLflow's user database, used with a password.
+        prefect_schema: Schema of Prefect's tables; None where it has a database of its own.
     """
 
     prefect: str
@@ -30,7 +30,7 @@ class Databases:
 
 
 def embedded() -> Databases:
-    """Files in the home."""
+    """SQLite files in the home."""
     folder = home()
     return Databases(
         f"sqlite+aiosqlite:///{folder / 'prefect.db'}",
@@ -40,15 +40,15 @@ def embedded() -> Databases:
 
 
 def on_postgresql(address: str) -> Databases:
-    """Schemas of their own in one database, made if they are not there.
+    """One schema for each server in a PostgreSQL database, created if missing.
 
     Both servers have a table of the same name, so they cannot share a schema.
 
     Args:
-        address: `postgresql://user:password@host:port/database`.
+        address: URL `postgresql://user:password@host:port/database`.
 
     Raises:
-        ValueError: it is no such address, the driver is not installed, or nobody answers there.
+        ValueError: It is no such URL, the driver is not installed, or the server does not answer.
     """
     url = _parsed(address)
     _make_schemas(url)
@@ -74,7 +74,7 @@ def _parsed(address: str) -> URL:
 
 
 def _in_schema(url: URL, schema: str) -> URL:
-    # The driver is named: newer versions of SQLAlchemy mean another one by plain postgresql.
+    # The driver is explicit: the default for plain postgresql depends on SQLAlchemy's version.
     named = url.set(drivername="postgresql+psycopg")
     return named.update_query_dict({"options": f"-csearch_path={schema}"})
 

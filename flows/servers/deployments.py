@@ -1,4 +1,4 @@
-"""The deployments and automations of a prefect.yaml, registered and run by this process."""
+"""Registers the deployments and automations of a prefect.yaml, and runs them."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from ruamel.yaml.error import YAMLError
 
 from nettuner.flows.prefect_runs.mark_crashed import mark_deployed_crashed
 
-# The process that runs the deployments, as Prefect's pages name it.
+# Name of the runner in Prefect's pages.
 NAME = "nettuner"
 
 
 class ScheduleGiven(BaseModel):
-    """When a deployment runs by itself: `cron` with a time zone, or every `interval` seconds."""
+    """Schedule of a deployment: `cron` with a time zone, or every `interval` seconds."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -42,10 +42,10 @@ class ScheduleGiven(BaseModel):
     slug: str | None = None
 
     def schedule(self) -> Schedule:
-        """As Prefect takes it.
+        """The Prefect schedule.
 
         Raises:
-            ValueError: neither cron nor interval is given, or both.
+            ValueError: Neither cron nor interval is given, or both are.
         """
         if (self.cron is None) == (self.interval is None):
             raise ValueError(
@@ -64,7 +64,7 @@ class ScheduleGiven(BaseModel):
 
 
 class Limit(BaseModel):
-    """How many runs of a deployment may run at once, and what becomes of more."""
+    """Concurrency limit of a deployment, and what happens to further runs."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -72,13 +72,13 @@ class Limit(BaseModel):
     collision_strategy: Literal["ENQUEUE", "CANCEL_NEW"] = "ENQUEUE"
 
     def config(self) -> ConcurrencyLimitConfig:
-        """As Prefect takes it."""
+        """The Prefect concurrency limit."""
         strategy = ConcurrencyLimitStrategy(self.collision_strategy)
         return ConcurrencyLimitConfig(limit=self.limit, collision_strategy=strategy)
 
 
 class DeploymentGiven(BaseModel):
-    """One deployment of a prefect.yaml, as far as it is understood here."""
+    """One deployment of a prefect.yaml; other keys are ignored."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -91,7 +91,7 @@ class DeploymentGiven(BaseModel):
     concurrency_limit: Limit | None = None
 
     def deployment(self) -> RunnerDeployment:
-        """As Prefect takes it."""
+        """The Prefect deployment."""
         limit = self.concurrency_limit
         return RunnerDeployment.from_flow(
             self.flow(),
@@ -105,10 +105,10 @@ class DeploymentGiven(BaseModel):
         )
 
     def flow(self) -> Flow[..., Any]:
-        """The flow, imported by the name of its module: by its path it would be another one.
+        """The flow, imported by module name: imported by path it would be another object.
 
         Raises:
-            ValueError: there is no such flow.
+            ValueError: There is no such flow.
         """
         path, _, name = self.entrypoint.rpartition(":")
         try:
@@ -124,7 +124,7 @@ class DeploymentGiven(BaseModel):
 
 
 def _module(path: str) -> str:
-    """The module in a file; `flows/monitor.py` is nettuner's own where that has such a flow."""
+    """The module name of a file; `flows/...` means nettuner's own module, if it exists."""
     module = path.removesuffix(".py").replace("/", ".")
     ours = f"nettuner.{module}"
     return ours if module.startswith("flows.") and find_spec(ours) else module
@@ -134,7 +134,7 @@ def read(file: Path) -> list[DeploymentGiven]:
     """The deployments of a prefect.yaml.
 
     Raises:
-        ValueError: the file is not there or not right.
+        ValueError: The file is missing or invalid.
     """
     given = _yaml(file)
     try:
@@ -149,7 +149,7 @@ def read(file: Path) -> list[DeploymentGiven]:
 
 
 def automations(folder: Path) -> list[dict[str, Any]]:
-    """The automations in the files of a folder; none where there is no folder."""
+    """The automations in the files of a folder; none if the folder does not exist."""
     return [_yaml(file) for file in sorted(folder.glob("*.yaml"))]
 
 
@@ -165,17 +165,17 @@ def _yaml(file: Path) -> dict[str, Any]:
 
 
 def serve(file: Path, at_once: int | None = None, alone: bool = False) -> None:
-    """Register everything and run what is due, until this process is told to end.
+    """Register everything and execute scheduled runs, until this process is terminated.
 
-    Schedules stay active while nobody serves them: what was missed meanwhile is made up for once.
+    Schedules stay active when not served; of the runs missed, one is executed later.
 
     Args:
-        file: The prefect.yaml; automations lie in a folder of this name beside it.
-        at_once: Largest number of runs at once.
-        alone: True if no other process serves them: then what seems to run was killed.
+        file: Path of the prefect.yaml; the folder `automations` beside it has the automations.
+        at_once: Maximum number of concurrent runs; None for no limit.
+        alone: Whether no other process serves them: then runs in state running are marked crashed.
 
     Raises:
-        ValueError: a file is not right.
+        ValueError: A file is invalid.
     """
     deployments = [given.deployment() for given in read(file)]
     wanted = automations(file.parent / "automations")
@@ -195,9 +195,9 @@ def serve(file: Path, at_once: int | None = None, alone: bool = False) -> None:
 
 
 async def _register(given: dict[str, Any]) -> None:
-    """Create an automation, or bring the one of its name up to date.
+    """Create an automation, or update the one of its name.
 
-    In a file, an action names its deployment (`flow/name`), for nobody knows its id.
+    In a file an action names its deployment (`flow/name`), which is replaced by its id here.
     """
     async with get_client() as client:
         actions = []

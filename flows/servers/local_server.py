@@ -1,4 +1,4 @@
-"""The server that Prefect starts for a command where nobody runs one."""
+"""The temporary server that Prefect starts for a command if none is running."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import signal
 
 
 def start_local_server() -> None:
-    """Start it now, protected from Ctrl-C, unless the settings name a server.
+    """Start it, protected from Ctrl-C, unless the settings name a server.
 
-    Ctrl-C reaches all processes of a terminal. Prefect's server would end before it has heard how
-    the trials ended, and the search would complain about that instead of ending cleanly.
+    Ctrl-C reaches all processes of a terminal. The server would end before the states of the trials
+    are recorded, and the search would fail instead of ending cleanly.
     """
     from prefect.settings import get_current_settings
 

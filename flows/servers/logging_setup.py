@@ -1,4 +1,4 @@
-"""Prefect and MLflow set up for one machine, their chatter kept out of the way."""
+"""Settings of Prefect and MLflow for one machine, and their logging."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from nettuner.tasks.training.pool import WORKER_LOG
 
 
 def keep_quiet(verbose: bool) -> None:
-    """Point both at the home, before either is imported; unless verbose, silence their consoles.
+    """Set both to use the home, before either is imported; unless verbose, silence them.
 
-    Prefect's logs still reach its server, where its pages show them; what trials print goes to
-    workers.log in the home.
+    Prefect's logs still reach its server and its pages; the output of trials goes to workers.log in
+    the home.
     """
     configure_prefect()
     os.environ.setdefault("MLFLOW_TRACKING_URI", tracking_uri())

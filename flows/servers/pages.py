@@ -1,4 +1,4 @@
-"""The pages of MLflow and Prefect over what was recorded, for as long as somebody looks."""
+"""Serves the web pages of MLflow and Prefect until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ HOST = "127.0.0.1"
 
 
 def serve_pages(mlflow_port: int, prefect_port: int, browser: bool) -> None:
-    """Serve both pages until Ctrl-C, except those that a server of the user's own has.
+    """Serve both pages until Ctrl-C, except those that the user's own server has.
 
     Raises:
-        OSError: a port is taken.
-        RuntimeError: a server ended before it answered.
+        OSError: A port is taken.
+        RuntimeError: A server ended before it answered.
     """
     configure_prefect()
     mlflow, prefect = f"http://{HOST}:{mlflow_port}", f"http://{HOST}:{prefect_port}"

@@ -1,4 +1,4 @@
-"""Servers as child processes: started together, waited for until they answer, ended together."""
+"""Servers as child processes: started together, checked until they answer, ended together."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from nettuner.tasks.home import home, tracking_uri
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 PATIENCE_SECONDS = 120
 GRACE_SECONDS = 5
-# MLflow's jobs, which nothing here uses, make its start and its end much longer.
+# MLflow's jobs are not used here and make its start and end much slower.
 WITHOUT_JOBS = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
 
 
 @dataclass(frozen=True)
 class Server:
-    """A process that answers when it is ready.
+    """A server process.
 
     Args:
-        name: Name for people.
+        name: Name in messages.
         command: Command that starts it.
-        health: An address that answers 200 when it is ready.
-        environment: Environment variables beside those there are.
+        health: URL that answers 200 when it is ready.
+        environment: Additional environment variables.
     """
 
     name: str
@@ -48,8 +48,8 @@ def mlflow_server(
     more: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
 ) -> Server:
-    """MLflow's server over a store; by default the one that is recorded to."""
-    # One worker: with MLflow's default of four every request takes fifteen times as long.
+    """MLflow's server for a store, by default the current tracking store."""
+    # One worker: with MLflow's default of four, requests take fifteen times as long.
     where = ["--backend-store-uri", store or tracking_uri(), "--host", host, "--port", str(port)]
     command = [sys.executable, "-m", "mlflow", "server", *where, "--workers", "1", *more]
     health = f"http://{reachable(host)}:{port}/health"
@@ -57,7 +57,7 @@ def mlflow_server(
 
 
 def prefect_server(host: str, port: int, environment: Mapping[str, str] | None = None) -> Server:
-    """Prefect's server; its pages are told where its API is."""
+    """Prefect's server, with the API's URL set for its pages."""
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", host]
     address = f"http://{reachable(host)}:{port}/api"
     told = {"PREFECT_SERVER_UI_API_URL": address, **(environment or {})}
@@ -65,20 +65,20 @@ def prefect_server(host: str, port: int, environment: Mapping[str, str] | None =
 
 
 def reachable(host: str) -> str:
-    """The host by which this machine reaches a server that is bound to it."""
+    """The host name by which this machine reaches a server bound to `host`."""
     return "127.0.0.1" if host in ("0.0.0.0", "::") else host
 
 
 @contextmanager
 def running(servers: Sequence[Server], log: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
-    """Start servers, wait until all answer, and end them with all that they started.
+    """Start servers, wait until all answer, and end them with their child processes.
 
     Args:
         servers: Servers to start.
-        log: Takes what they print.
+        log: Path of the file for their output.
 
     Raises:
-        RuntimeError: one ended before it answered, or does not answer.
+        RuntimeError: A server ended before it answered, or does not answer.
     """
     processes = [_started(server, log) for server in servers]
     try:
@@ -90,7 +90,7 @@ def running(servers: Sequence[Server], log: Path) -> Iterator[list[subprocess.Po
 
 
 def _started(server: Server, log: Path) -> subprocess.Popen[bytes]:
-    """Start one in a session of its own, so that what it starts ends with it."""
+    """Start a server in a process group of its own, so that its children end with it."""
     with log.open("ab") as file:
         return subprocess.Popen(
             list(server.command),
@@ -103,7 +103,7 @@ def _started(server: Server, log: Path) -> subprocess.Popen[bytes]:
 
 
 def end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
-    """End servers and all that they started; those that linger are killed."""
+    """Terminate servers and their child processes; kill those that remain."""
     for how in (signal.SIGTERM, signal.SIGKILL):
         for process in processes:
             with suppress(ProcessLookupError):
@@ -114,10 +114,10 @@ def end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
 
 
 def check_free(host: str, port: int, option: str) -> None:
-    """Refuse a port that is taken.
+    """Check that a port is free.
 
     Raises:
-        OSError: it is.
+        OSError: The port is taken.
     """
     with socket.socket() as probe:
         if probe.connect_ex((reachable(host), port)) == 0:
@@ -136,7 +136,7 @@ def _wait_until_healthy(server: Server, process: subprocess.Popen[bytes], log: P
 
 
 def answers(address: str) -> bool:
-    """Whether an address answers 200."""
+    """Whether a URL answers 200."""
     try:
         with urllib.request.urlopen(address, timeout=5) as answer:
             return bool(answer.status == 200)
@@ -145,5 +145,5 @@ def answers(address: str) -> bool:
 
 
 def log_file(name: str) -> Path:
-    """Where servers print to."""
+    """Path of a log file for the output of servers."""
     return home() / f"{name}.log"

@@ -1,4 +1,4 @@
-"""Everything that production needs on one machine: both servers, and what runs the deployments."""
+"""Production on one machine: both servers, and the process that runs the deployments."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ from nettuner.tasks.home import (
     servers_run,
 )
 
-# MLflow refuses shorter ones.
+# MLflow rejects shorter ones.
 SHORTEST_PASSWORD = 12
 GLANCE_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
 class Site:
-    """Where the servers are bound, and how they are protected.
+    """Addresses and password of the servers.
 
     Args:
-        host: The address they are bound to.
-        mlflow_port, prefect_port: Their ports.
-        password: Password of the one account; None lets everybody in.
+        host: Address that both servers are bound to.
+        mlflow_port, prefect_port: Port of each server.
+        password: Password of the only account; None for no authentication.
     """
 
     host: str
@@ -56,27 +56,27 @@ class Site:
 
     @property
     def mlflow(self) -> str:
-        """MLflow's address on this machine."""
+        """MLflow's URL on this machine."""
         return f"http://{reachable(self.host)}:{self.mlflow_port}"
 
     @property
     def prefect(self) -> str:
-        """Prefect's address on this machine."""
+        """Prefect's URL on this machine."""
         return f"http://{reachable(self.host)}:{self.prefect_port}"
 
 
 def up(site: Site, database: str | None, deployments: Path) -> None:
-    """Start everything, say where it is, and wait for Ctrl-C.
+    """Start everything, print the URLs, and wait for Ctrl-C.
 
     Args:
         site: Addresses and password.
-        database: PostgreSQL's address; None keeps the records in files in the home.
-        deployments: The prefect.yaml to serve.
+        database: URL of a PostgreSQL database; None uses SQLite files in the home.
+        deployments: Path of the prefect.yaml to serve.
 
     Raises:
-        OSError: a port is taken.
-        ValueError: it would be open to the network without a password, or no database answers.
-        RuntimeError: a server ended before it answered, or ends by itself.
+        OSError: A port is taken.
+        ValueError: The network could reach it without a password, or the database does not answer.
+        RuntimeError: A server ended before it answered, or ended by itself later.
     """
     check(site)
     kept = embedded() if database is None else on_postgresql(database)
@@ -103,11 +103,11 @@ def up(site: Site, database: str | None, deployments: Path) -> None:
 
 
 def check(site: Site) -> None:
-    """Refuse what would not work, or would be unsafe.
+    """Check ports, password, and that no other servers run for this home.
 
     Raises:
-        OSError: a port is taken.
-        ValueError: it would be open to the network without a password, or that is too short.
+        OSError: A port is taken.
+        ValueError: There is no password for a public host, it is too short, or other servers run.
     """
     if site.password is None and site.host not in LOOPBACK:
         raise ValueError(
@@ -129,7 +129,7 @@ def check(site: Site) -> None:
 
 
 def servers(site: Site, kept: Databases) -> list[Server]:
-    """Both servers."""
+    """Both servers, Prefect first."""
     prefect = {"PREFECT_API_DATABASE_CONNECTION_URL": kept.prefect}
     if kept.prefect_schema is not None:
         path = f"{kept.prefect_schema},public"
@@ -141,7 +141,7 @@ def servers(site: Site, kept: Databases) -> list[Server]:
         mlflow = _users(kept, site.password)
         more += ["--app-name", "basic-auth"]
     if site.host not in LOOPBACK:
-        more += ["--allowed-hosts", "*"]  # the password keeps strangers out
+        more += ["--allowed-hosts", "*"]  # access is protected by the password
     return [
         prefect_server(site.host, site.prefect_port, prefect),
         mlflow_server(site.host, site.mlflow_port, kept.mlflow, more, mlflow),
@@ -149,7 +149,7 @@ def servers(site: Site, kept: Databases) -> list[Server]:
 
 
 def _users(kept: Databases, password: str) -> dict[str, str]:
-    """MLflow's one account; its settings are a file, its password is not in it."""
+    """Environment variables of MLflow's only account; its settings file has no password."""
     path = home() / "mlflow-users.ini"
     path.touch(mode=0o600)
     path.write_text(
@@ -193,7 +193,7 @@ def deployed(site: Site, deployments: Path) -> Server:
 
 
 def free_port() -> int:
-    """A port that nobody has now."""
+    """A port that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -202,7 +202,7 @@ def free_port() -> int:
 
 @contextmanager
 def _noted(site: Site) -> Iterator[None]:
-    """Let commands of other terminals find the servers while they run."""
+    """Register the servers for commands of other terminals while they run."""
     note_servers(site.prefect, site.mlflow)
     try:
         yield

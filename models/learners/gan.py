@@ -95,9 +95,9 @@ class GAN(Learner):
         "image_noise": Hyperparameter(float, 0.05, low=0),
         "label_smoothing": Hyperparameter(float, 0.0, low=0, high=1),
     }
-    """Of the discriminator: dropout; the standard deviation of noise on every image that it sees,
-    real or generated, in units of the pixels' range; by how much the answer wanted for real
-    images is less than 1 (Salimans et al. 2016, arXiv:1606.03498)."""
+    """Those of the discriminator: dropout rate; standard deviation of noise added to every image,
+    real or generated, in units of the pixels' range; amount by which the target for real images
+    is below 1 (one-sided label smoothing, Salimans et al. 2016, arXiv:1606.03498)."""
 
     def __init__(self, data: DataFacts) -> None:
         super().__init__(data)

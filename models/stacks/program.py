@@ -111,14 +111,14 @@ FASTER: dict[Any, Callable[..., Any]] = {
 
 
 def record(function: Callable[..., Any], arguments: Arguments) -> Callable[..., Any]:
-    """A function as the list of tensor operations that it does on arguments of these shapes.
+    """Trace a function on arguments of these shapes into a list of tensor operations.
 
-    An optional layer: the function itself gives the same answers, vectorised by `torch.func`
-    alone. Recorded, a step of a small network is 1.2 to 1.5 times as fast, since neither
-    autograd nor Python code of the learner runs again.
+    An optimisation: the function itself, vectorised by `torch.func`, gives the same results. Traced
+    steps of a small network are 1.2 to 1.5 times as fast, since neither autograd nor Python code
+    of the learner runs again.
 
     Raises:
-        UnstackableError: It branches on values, or does what cannot be vectorised.
+        UnstackableError: It branches on values, or does something that cannot be vectorised.
     """
     try:
         with torch.no_grad():

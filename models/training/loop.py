@@ -38,7 +38,7 @@ def prepared(found: type[Learner], dataset: Dataset) -> Learner:
 
 
 def facts(dataset: Dataset) -> DataFacts:
-    """What a learner is told about a dataset."""
+    """The facts about a dataset for a learner."""
     found = dataset.preprocessing.inputs
     return DataFacts(
         dataset.task,

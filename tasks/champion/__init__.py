@@ -1,1 +1,1 @@
-"""The champion: its registry, how it is compared, watched, and trained again."""
+"""The champion: model registry, comparison, promotion, monitoring, retraining."""

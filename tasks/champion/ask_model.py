@@ -1,7 +1,7 @@
-"""What a logged model answers, in a process of its own, as it would be served.
+"""Predictions of logged models, each in its own process, as if served.
 
-A model brings its own code (`nettuner_preprocessing`). Two models in one process would share that
-of the first.
+A model includes its own code (`nettuner_preprocessing`); two models in one process would both use
+that of the first.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 
 def answers(models: list[str], rows: pd.DataFrame | NDArray[Any]) -> list[pd.DataFrame]:
-    """What each of some models answers to the same rows.
+    """The predictions of each model for the same rows.
 
     Args:
-        models: MLflow's addresses of them.
-        rows: As they are served: a table of columns, or images.
+        models: MLflow URIs of the models.
+        rows: Rows as a served model receives them: a table, or an array of images.
 
     Raises:
-        ValueError: a model refuses the rows: columns are missing, say.
+        ValueError: A model rejects the rows, for example because columns are missing.
     """
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(
@@ -42,7 +42,7 @@ def answers(models: list[str], rows: pd.DataFrame | NDArray[Any]) -> list[pd.Dat
 
 
 def _answer(uri: str, model: str, rows: Any) -> pd.DataFrame | str:
-    """The answers, or why there are none: MLflow's exceptions do not survive the way back."""
+    """The predictions, or the error as text, because MLflow's exceptions cannot be pickled."""
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     import mlflow
     import torch

@@ -1,4 +1,4 @@
-"""Champion against challenger on rows that neither has seen, recorded, and what follows from it."""
+"""Compares champion and challenger on rows that neither was trained on, and records it."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ NOBODY = "the best answer that ignores its input"
 
 @dataclass(frozen=True)
 class Challenger:
-    """A model that wants to be the champion.
+    """A model that may become the champion.
 
     Args:
         study: Name of the study.
         task: Task: classification, regression or translation.
         metric: Metric of the study, by which models are compared.
         run_id: Run id of the search (or the finals) that logged it.
-        reference: Reference for drift of the training inputs; empty where they are no table.
+        reference: Histograms of the training inputs for drift; empty where they are no table.
         fingerprint: Fingerprint of the data it was trained on.
     """
 
@@ -54,12 +54,12 @@ class Comparison:
 
     Args:
         challenger: Challenger that was compared.
-        model: MLflow's address of the challenger's model.
+        model: MLflow URI of the challenger's model.
         champion: Champion at that time; None if there was none.
         verdict: Result of the comparison.
-        held_out: The rows.
+        held_out: Rows that both were measured on.
         answered: Answers of the challenger to these rows.
-        experiment_id, run_id: Ids of its experiment and run.
+        experiment_id, run_id: MLflow ids of the comparison's experiment and run.
     """
 
     challenger: Challenger
@@ -78,7 +78,7 @@ class Comparison:
 
     @property
     def url(self) -> str:
-        """Where people see it."""
+        """URL of the comparison's MLflow run."""
         return store.run_url(self.experiment_id, self.run_id)
 
 
@@ -94,19 +94,19 @@ def compare(
 ) -> Comparison:
     """Compare, and record it as a run of its own in the study's experiment.
 
-    Where there is no champion yet, the challenger has to beat the best constant answer.
+    Without a champion the challenger has to beat the best constant predictor.
 
     Args:
-        mlflow: The client.
+        mlflow: MLflow client.
         challenger: Challenger to be compared.
-        held_out: Rows that neither has seen.
-        margin: Gain that is demanded, in units of the metric.
+        held_out: Rows that neither was trained on.
+        margin: Gain required, in units of the metric.
         confidence: Confidence level of the interval.
         why: Reason for the comparison.
-        metric: Compare by this instead of the study's.
+        metric: Metric to compare by; None for the study's.
 
     Raises:
-        ValueError: the metric cannot be compared, there are too few rows, or a model refuses them.
+        ValueError: The metric cannot be compared, there are too few rows, or a model rejects them.
     """
     scale = measure(challenger.task, metric or challenger.metric)
     model = registry.model_of(mlflow, challenger.run_id)
@@ -131,7 +131,7 @@ def compare(
 
 
 def named(version: Version | None) -> str:
-    """A champion in words; without one, what stands in its place."""
+    """Name of the champion in messages; of the constant predictor without one."""
     return NOBODY if version is None else f"version {version.number}"
 
 
@@ -142,7 +142,7 @@ def _recorded(
     verdict: Verdict,
     why: str,
 ) -> Run:
-    """Keep a verdict, with what later checks compare the inputs with."""
+    """Record a verdict, and the reference that later drift checks compare with."""
     experiment = store.find_experiment(mlflow, challenger.study)
     assert experiment is not None  # the challenger was trained in it
     against = named(champion)

@@ -1,4 +1,4 @@
-"""How long ago a study was retuned: an alarm that goes on must not start one after another."""
+"""Minimum time between two retunings, so that a lasting alarm does not start them in a row."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 def retuned(mlflow: MlflowClient, study: str) -> None:
-    """Note that a study was retuned just now."""
+    """Record that a study was retuned now."""
     experiment = store.find_experiment(mlflow, study)
     assert experiment is not None  # it was searched
     mlflow.set_experiment_tag(experiment.experiment_id, names.RETUNED, f"{time.time():.0f}")
 
 
 def cooling(mlflow: MlflowClient, study: str, minutes: float) -> str | None:
-    """Why a retuning should not begin yet; None if it may."""
+    """Why a retuning may not start yet; None if it may."""
     experiment = store.find_experiment(mlflow, study)
     latest = experiment.tags.get(names.RETUNED) if experiment else None
     if latest is None:

@@ -1,8 +1,8 @@
-"""The best few of a search trained again with other seeds: how good they are, luck apart.
+"""Finals: the best few of a search are trained again with several other seeds.
 
-A search picks the best of many noisy figures, so its best is in part luck; in about a tenth of
-all cases even worse than the default ("overtuning", Schneider, Bischl and Feurer 2025, arXiv
-2506.19540). The mean over several seeds tells the configurations apart.
+A search picks the best of many noisy scores, so its winner is partly luck, and in about a tenth of
+cases even worse than the default ("overtuning", Schneider, Bischl and Feurer 2025,
+arXiv:2506.19540). The mean over several seeds is a fairer comparison.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ Schedule = tuple[Phase, ...]
 
 @dataclass(frozen=True)
 class Finals:
-    """A strategy that trains each of some schedules with several seeds, from scratch.
+    """A strategy that trains each schedule with several seeds, from scratch.
 
     Args:
-        schedules: Schedules of the finalists, the best of the search first.
-        seeds: Number of seeds that each is trained with.
+        schedules: Schedules of the finalists, best of the search first.
+        seeds: Number of seeds for each.
     """
 
     schedules: tuple[Schedule, ...]
@@ -37,11 +37,11 @@ class Finals:
 
     @classmethod
     def for_study(cls, study: Study, structural: Collection[str] = ()) -> Finals:
-        """No study can ask for it."""
+        """A study cannot name this strategy."""
         raise NotImplementedError
 
     def size(self, space: Space) -> int:
-        """Phases of all finalists, times the seeds."""
+        """Number of phases of all finalists, times the seeds."""
         return len(self._asked())
 
     def _asked(self) -> list[Proposal]:
@@ -59,7 +59,7 @@ class Finals:
     def propose(
         self, space: Space, history: Sequence[Trial], pending: Sequence[Proposal], count: int
     ) -> list[Proposal]:
-        """What was not asked for yet, as far as the phase before it has ended well."""
+        """The phases not proposed yet whose predecessor, if any, has succeeded."""
         done = {trial.number for trial in history if trial.succeeded}
         known = {trial.number for trial in history} | {proposal.number for proposal in pending}
         return [
@@ -69,14 +69,14 @@ class Finals:
         ][:count]
 
     def needed(self, history: Sequence[Trial], pending: Sequence[Proposal]) -> set[int]:
-        """Every state but those that a later phase went on from: any end may be the winner."""
+        """All trials that no later phase continued from: any of them may be the winner."""
         continued = {trial.proposal.parent for trial in history}
         return {trial.number for trial in history} - continued
 
     def winner(self, history: Sequence[Trial]) -> Trial | None:
-        """The best end of the configuration whose mean over its seeds is best.
+        """The best trial of the finalist with the best mean over its seeds.
 
-        One that failed with any seed comes after all that never did.
+        Finalists that failed with some seed rank after those that never did.
         """
         ends = [
             [trial for trial in history if trial.number in numbers and trial.succeeded]
@@ -88,7 +88,7 @@ class Finals:
         return min(ranked[0], key=lambda trial: (trial.score, trial.number))
 
     def _ends(self) -> list[set[int]]:
-        """Of each finalist, the numbers of its last phases."""
+        """Numbers of the last phases of each finalist."""
         asked = self._asked()
         continued = {proposal.parent for proposal in asked}
         return [
@@ -101,13 +101,13 @@ class Finals:
 
 
 def mean(trials: Sequence[Trial]) -> float:
-    """Their mean score; infinite if there are none."""
+    """Mean score; infinite if there are no scores."""
     scores = [trial.score for trial in trials if trial.score is not None]
     return fmean(scores) if scores else math.inf
 
 
 def finalists(study: Study, history: Sequence[Trial], count: int) -> tuple[Schedule, ...]:
-    """How the best few of a search were trained, no two alike.
+    """The distinct schedules of the best few trials of a search.
 
     Args:
         study: Study that was searched.

@@ -1,4 +1,4 @@
-"""FrozenData data frozen for a retuning: what is searched on, and what only the gate sees."""
+"""Data frozen for a retuning: rows to search on, and rows for the comparison alone."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class FrozenData:
     """A study on fresh data.
 
     Args:
-        study: The same study with these data, which are a file from now on.
+        study: Study with its data replaced by a file of the rows to search on.
         task: Task: classification or regression.
-        aside: Rows that neither the search nor the training sees.
-        reference: Reference of the training rows, for later checks of drift.
+        aside: Rows set aside for the comparison.
+        reference: Histograms of the training rows, for later drift checks.
     """
 
     study: Study
@@ -39,16 +39,16 @@ class FrozenData:
 
 
 def freeze(study: Study, incoming: Incoming, share: float, task: TaskKind) -> FrozenData:
-    """Set rows aside, and write the others down, so that everybody reads the same ones.
+    """Set rows aside, and write both parts to files, so that later reads agree.
 
     Args:
         study: Study to be searched again.
-        incoming: Rows as they came.
+        incoming: Rows from production.
         share: Share of the rows to be set aside.
         task: Task: classification or regression.
 
     Raises:
-        ValueError: too few rows have a true answer.
+        ValueError: Too few rows have a true answer.
     """
     divided = set_aside(incoming.labelled, share)
     for rows, least, what in (
@@ -86,7 +86,7 @@ def freeze(study: Study, incoming: Incoming, share: float, task: TaskKind) -> Fr
 
 
 def _write(rows: pd.DataFrame, path: object) -> None:
-    """Columns of several types, which Parquet does not take, become text."""
+    """Write rows; columns of mixed types, which Parquet does not support, become text."""
     plain = {
         name: rows[name].map(lambda value: None if value is None else str(value))
         if rows[name].dtype == object

@@ -1,4 +1,4 @@
-"""The newest data of production, as a flow's parameters name them."""
+"""The newest data from production, by the parameters of a flow."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from nettuner.tasks.home import home
 
 
 def incoming_rows(data: str, like: Source, database: str | None, newest: int) -> Incoming:
-    """Read what is there now; files are relative to the home, wherever the flow runs.
+    """Read the data that are there now; paths are relative to the home, wherever the flow runs.
 
     Args:
-        data: A file, a pattern of files, or, with a database, a query.
-        like: The study's data, whose target and format it shares.
-        database: SQLAlchemy's address of a database.
+        data: Path of a file, a pattern, or, with a database, an SQL query.
+        like: Data source of the study: gives the format and the target column.
+        database: SQLAlchemy URL of a database; None reads files.
         newest: Number of files to read, those written last.
 
     Raises:
-        NoDataError: there is nothing yet.
-        ValueError: it cannot be read.
+        NoDataError: There are no files or no rows yet.
+        ValueError: The data cannot be read.
     """
     where = data if database is not None else str(home() / data)
     return read_incoming(where, like, database, newest)

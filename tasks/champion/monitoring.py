@@ -1,4 +1,4 @@
-"""The champion measured on the newest data of production, beside what it was at its promotion."""
+"""Monitoring: the champion's metric on the newest data, against its threshold, and drift."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ if TYPE_CHECKING:
     from nettuner.tasks.champion.registry import Version
 
 KIND = "monitoring"
-# So many columns are named where more have drifted.
+# Most drifted columns named in a message.
 NAMED = 5
 
 
 @dataclass(frozen=True)
 class Limits:
-    """When a check calls the champion degraded.
+    """Limits of a check.
 
     Args:
-        drift: The population stability index that a column may reach.
-        rows: Fewer rows than this say nothing.
+        drift: Largest population stability index of a column that is not called degraded.
+        rows: Fewest rows for a check.
     """
 
     drift: float
@@ -47,18 +47,18 @@ class Limits:
 
 @dataclass(frozen=True)
 class Check:
-    """What a check found.
+    """The result of a check.
 
     Args:
-        outcome: `fine`, `degraded`, or why nothing can be said: `no champion`, `no data`,
+        outcome: Outcome: `fine`, `degraded`, or why there is none: `no champion`, `no data`,
             `no new data`, `too few rows`, `no labels`, `stale`.
         message: Outcome, in a sentence.
         version: Version of the champion; None without one.
         metric: Name of the metric, without `val_`; empty where it was not measured.
-        value: The champion's metric; None where it was not measured.
+        value: Metric of the champion; None where it was not measured.
         threshold: Threshold that was recorded at its promotion.
-        drifted: The columns that have drifted, the worst first.
-        breaches: Checks in a row that were degraded.
+        drifted: Names of the columns that have drifted, worst first.
+        breaches: Number of degraded checks in a row.
         url: Address of the run that holds all checks.
     """
 
@@ -76,20 +76,20 @@ class Check:
 def check(
     mlflow: MlflowClient, version: Version, task: TaskKind, incoming: Incoming, limits: Limits
 ) -> Check:
-    """Measure the champion on what came in, and record it.
+    """Measure the champion on the incoming rows, and record it.
 
-    Data that were seen by the check before say nothing new: they count neither as a breach nor
-    as an end of them.
+    Data that the previous check has seen are not checked again; they leave the count of breaches
+    unchanged.
 
     Args:
-        mlflow: The client.
-        version: The champion.
+        mlflow: MLflow client.
+        version: Version that is the champion.
         task: Task: classification, regression or translation.
-        incoming: The newest data.
-        limits: Limits beyond which it is degraded.
+        incoming: Rows from production.
+        limits: Limits of the check.
 
     Raises:
-        ValueError: columns are missing, or the model refuses the rows.
+        ValueError: Columns are missing, or the model rejects the rows.
     """
     course = _course(mlflow, version)
     mark = fingerprint.of_table(incoming.table, incoming.target)
@@ -124,7 +124,7 @@ def check(
 def _says_nothing(
     course: Run, incoming: Incoming, mark: str, limits: Limits
 ) -> tuple[str, str] | None:
-    """Why the data say nothing about the champion, in two and in more words; None if they do."""
+    """Why the data cannot be checked, as outcome and message; None if they can."""
     if course.data.tags.get(names.SEEN) == mark:
         return "no new data", f"{', '.join(incoming.names)} was checked before"
     if len(incoming.table) < limits.rows:
@@ -134,13 +134,13 @@ def _says_nothing(
 
 
 def note_failure(mlflow: MlflowClient, version: Version, reason: str) -> None:
-    """Leave in the champion's course that a check could not be made."""
+    """Record in the champion's monitoring run that a check could not be made."""
     course = _course(mlflow, version)
     mlflow.set_tag(course.info.run_id, names.LATEST, f"could not be made: {reason}"[:5000])
 
 
 def _course(mlflow: MlflowClient, version: Version) -> Run:
-    """The run that holds all checks of one champion; opened by the first."""
+    """The monitoring run of a champion, which holds all checks; the first check creates it."""
     experiment = store.find_experiment(mlflow, version.study)
     assert experiment is not None  # its model was logged there
     condition = (
@@ -175,7 +175,7 @@ def _drifts(mlflow: MlflowClient, version: Version, incoming: Incoming) -> list[
 def _value(
     version: Version, task: TaskKind, metric: str, incoming: Incoming, limits: Limits
 ) -> float | None:
-    """The champion's metric; None where too few true answers are known."""
+    """The champion's metric; None if too few true answers are known."""
     known = incoming.examples()
     if len(known) < limits.rows:
         return None
@@ -214,9 +214,9 @@ def _message(
 def _record(
     mlflow: MlflowClient, course: Run, found: Check, shifted: list[Drift], rows: int, mark: str
 ) -> None:
-    """Add a check to the champion's course, as curves over the checks."""
+    """Add a check to the champion's monitoring run, as curves over the checks."""
     number = int(course.data.tags.get(names.CHECKS, 0)) + 1
-    # MLflow shows what stands before the slash as a group; that of the columns is a long one.
+    # MLflow groups metrics by the part before the slash; the group of the columns may be long.
     figures: Mapping[str, float | None] = {
         f"check/{found.metric}": found.value,
         f"check/{found.metric}_threshold": found.threshold,

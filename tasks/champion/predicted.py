@@ -1,4 +1,4 @@
-"""What a study predicts."""
+"""The task of a study: what it predicts."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from nettuner.models.data.source import Source, TableSource, TaskKind
 
 
 def task_of(source: Source) -> TaskKind:
-    """Classes, a number or a translation: as the study says, or as its data tell.
+    """Classification, regression or translation: as the study says, or else by its data.
 
     Raises:
-        FileNotFoundError: the data are not there any more.
+        FileNotFoundError: The data do not exist any more.
     """
     if isinstance(source, TableSource) and source.task is not None:
         return source.task

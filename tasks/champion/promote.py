@@ -1,4 +1,4 @@
-"""Promotion: a challenger that was proved better becomes the champion."""
+"""Promotion: a challenger that proved better becomes the champion."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ def promote(
     """Register the challenger and make it the champion.
 
     Args:
-        mlflow: The client.
-        comparison: Comparison that it won, or lost.
+        mlflow: MLflow client.
+        comparison: Comparison of the challenger with the champion.
         why: Reason for the promotion.
-        forced: True to promote it whatever the verdict.
-        tolerance: Loss beyond the pessimistic end of its interval that is tolerated before a
-            check calls it degraded, in units of the metric.
+        forced: Whether to promote it whatever the verdict.
+        tolerance: Distance of the monitoring threshold from the worse end of the challenger's
+            interval, in units of the metric.
 
     Raises:
-        ValueError: it is not proved better, and nobody insists.
-        UnfitError: the registered model does not answer as the challenger did, or the champion is
-            another one than that which was compared.
+        ValueError: It did not prove better, and `forced` is false.
+        UnfitError: The registered model answers differently from the challenger, or the champion
+            has changed since the comparison.
     """
     verdict = comparison.verdict
     if not (verdict.passed or forced):
@@ -60,7 +60,7 @@ def promote(
 
 
 def tags_of(comparison: Comparison, why: str, forced: bool, tolerance: float) -> Mapping[str, str]:
-    """What a version tells of how it came to be."""
+    """Tags of a version: reason, figures, and runs of its promotion."""
     verdict = comparison.verdict
     worse = tolerance if verdict.direction == "minimize" else -tolerance
     return {

@@ -1,7 +1,7 @@
-"""The champion of a study: the version of its registered model that the alias names.
+"""The champion of a study: the version of its registered model with the alias `champion`.
 
-The alias moves in one call, as the last step, after the new version has everything that belongs
-to it. So whatever is killed when, there is the old champion or the new one, never none.
+The alias is moved by one call, as the last step, when the new version is complete. So at any time
+there is the old champion or the new one, never none, even if the process is killed.
 """
 
 from __future__ import annotations
@@ -47,19 +47,19 @@ class Version:
 
     @property
     def uri(self) -> str:
-        """MLflow's address of it."""
+        """MLflow URI of the version."""
         return f"models:/{self.study}/{self.number}"
 
 
 class UnfitError(RuntimeError):
-    """A version that must not become the champion."""
+    """A version may not become the champion."""
 
 
 def champion(mlflow: MlflowClient, study: str) -> Version | None:
     """The champion of a study; None if it has none yet.
 
-    Only MLflow's two answers that mean this do: a server that fails must not look like an empty
-    registry, or whatever comes next would be promoted unseen.
+    Only the two MLflow errors that mean this count: a failing server must not look like an empty
+    registry, or the next challenger would be promoted without a comparison.
     """
     return _by_alias(mlflow, study, CHAMPION)
 
@@ -78,10 +78,10 @@ def _version(found: ModelVersion, alias: str = "") -> Version:
 
 
 def model_of(mlflow: MlflowClient, run_id: str) -> str:
-    """MLflow's address of the model that a search's run logged.
+    """MLflow URI of the model that a search's run logged.
 
     Raises:
-        ValueError: it logged none.
+        ValueError: It logged none.
     """
     run = mlflow.get_run(run_id)
     found = mlflow.search_logged_models(
@@ -99,14 +99,14 @@ def model_of(mlflow: MlflowClient, run_id: str) -> str:
 def register(
     mlflow: MlflowClient, study: str, model: str, run_id: str, tags: Mapping[str, str]
 ) -> Version:
-    """A new version of the study's registered model, with all that is known of it; no champion yet.
+    """Register a new version of the study's model, with its tags; not the champion yet.
 
     Args:
-        mlflow: The client.
+        mlflow: MLflow client.
         study: Name of the study.
-        model: MLflow's address of a logged model.
+        model: MLflow URI of a logged model.
         run_id: Run id of the search that logged it.
-        tags: The reason, the figures, the runs that belong to it.
+        tags: Tags of the version: reason, figures, and runs of its promotion.
     """
     try:
         mlflow.create_registered_model(
@@ -129,16 +129,16 @@ def register(
 
 
 def set_champion(mlflow: MlflowClient, version: Version, rows: Any, expected: pd.DataFrame) -> None:
-    """Make a version the champion, after it was loaded back and answered as it should.
+    """Make a version the champion, after a check that it loads and answers as before.
 
     Args:
-        mlflow: The client.
+        mlflow: MLflow client.
         version: Version to be promoted.
-        rows: Some rows.
-        expected: Answers of the model to these rows when it was judged.
+        rows: Rows to check it on.
+        expected: Answers of the model to these rows in its comparison.
 
     Raises:
-        UnfitError: it answers otherwise; nothing was moved.
+        UnfitError: It answers differently; the champion is unchanged.
     """
     (found,) = answers([version.uri], rows)
     if not answer_alike(found, expected):
@@ -160,7 +160,7 @@ def set_champion(mlflow: MlflowClient, version: Version, rows: Any, expected: pd
 
 
 def answer_alike(found: pd.DataFrame, expected: pd.DataFrame) -> bool:
-    """Whether two models' answers are the same, up to the last digits."""
+    """Whether two models' answers are equal, up to rounding."""
     if list(found.columns) != list(expected.columns) or len(found) != len(expected):
         return False
     for name in expected.columns:
@@ -174,13 +174,13 @@ def answer_alike(found: pd.DataFrame, expected: pd.DataFrame) -> bool:
 
 
 def roll_back(mlflow: MlflowClient, study: str, why: str) -> tuple[Version, Version]:
-    """Make the version before the champion the champion again, at once.
+    """Make the previous champion the champion again.
 
     Returns:
-        The champion that was, and the one that is.
+        The old champion, and the new one.
 
     Raises:
-        ValueError: there is no champion, or none before it.
+        ValueError: There is no champion, or none before it.
     """
     now = champion(mlflow, study)
     if now is None:
@@ -208,7 +208,7 @@ def _journal(
 
 
 def versions(mlflow: MlflowClient, study: str) -> list[Version]:
-    """All versions of a study's model, the oldest first; empty if there is no such model."""
+    """All versions of a study's model, oldest first; empty if there is no such model."""
     aliased = [(_by_alias(mlflow, study, alias), alias) for alias in (PREVIOUS, CHAMPION)]
     named = {version.number: alias for version, alias in aliased if version is not None}
     found = mlflow.search_model_versions(f"name = '{study}'")

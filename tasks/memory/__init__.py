@@ -1,1 +1,1 @@
-"""MLflow as the memory: searches and trials written as they happen, and read back."""
+"""Searches and trials in MLflow: written as they happen, and read back."""

@@ -1,4 +1,4 @@
-"""The winner's model in MLflow: network and preprocessing as one, loadable without nettuner."""
+"""Logs the winner's model: network and preprocessing together, loadable without nettuner."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from nettuner.models.training.winner import Winner
     from nettuner.tasks.memory.search_record import SearchRecord
 
-# Under this name `served_model.py` imports the rules, here and wherever it is loaded.
+# Module name by which `served_model.py` imports the preprocessing.
 RULES = "nettuner_preprocessing"
 SERVED_WITH = ("mlflow", "torch", "numpy", "pandas")
 
@@ -30,7 +30,7 @@ SERVED_WITH = ("mlflow", "torch", "numpy", "pandas")
 def log_model(record: SearchRecord, winner: Winner) -> None:
     """Log the winner's model with signature and input example, on the search's run.
 
-    A network that cannot be exported is said so in a tag; its weights stay in the checkpoint.
+    If the network cannot be exported, a tag says so, and no model is logged.
     """
     if winner.network is None:
         record.mlflow.set_tag(record.run_id, names.MODEL, f"not exported: {winner.why_not}")
@@ -59,10 +59,10 @@ def log_model(record: SearchRecord, winner: Winner) -> None:
 
 
 def signature(winner: Winner) -> ModelSignature:
-    """What the model takes and answers; columns of numbers take whole and other numbers alike.
+    """The model's signature; numeric columns accept any type.
 
-    MLflow has no type for both, and refuses the one where the other was declared; whether they
-    are numbers, the preprocessing checks.
+    MLflow has no type for both integers and floats, and rejects one where the other was declared.
+    The preprocessing checks that the values are numbers.
     """
     if winner.preprocessing is None:
         return infer_signature(winner.example, winner.answers)

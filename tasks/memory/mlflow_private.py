@@ -1,11 +1,11 @@
-"""What MLflow does not promise to keep and is used nevertheless, in one place.
+"""All uses of MLflow's internal interfaces, in one place.
 
-- `delete_artifacts`: its client can write what a run keeps, not delete it.
-- `is_absent`, `has_no_alias`, `exists`: its exceptions tell what is wrong by codes of its protocol.
-- `log_pyfunc`: logs a model on a run through `Model.log`, without the fluent interface, which
-  would take run and experiment from global state.
+- `delete_artifacts`: its client can write artifacts but not delete them.
+- `is_absent`, `has_no_alias`, `exists`: its exceptions are told apart by protocol error codes.
+- `log_pyfunc`: logs a model on a run through `Model.log`, because the fluent interface takes run
+  and experiment from global state.
 
-`tests/tasks/memory/test_mlflow_private.py` fails first where a release changes one of them.
+`tests/tasks/memory/test_mlflow_private.py` fails if a release changes one of them.
 """
 
 from __future__ import annotations
@@ -26,30 +26,30 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 
 
 def delete_artifacts(mlflow: MlflowClient, root: str, path: str) -> None:
-    """Delete a folder of what a run keeps.
+    """Delete a folder of a run's artifacts.
 
     Args:
-        mlflow: Client of the store.
-        root: Address of all that the run keeps.
-        path: Folder below it.
+        mlflow: MLflow client.
+        root: URI of the run's artifacts.
+        path: Path of the folder below it.
     """
     store = get_artifact_repository(root, mlflow.tracking_uri)
     store.delete_artifacts(path)  # type: ignore[no-untyped-call]
 
 
 def is_absent(error: MlflowException) -> bool:
-    """Whether there is no such model or version."""
+    """Whether the model or version does not exist."""
     return bool(error.error_code == ErrorCode.Name(RESOURCE_DOES_NOT_EXIST))
 
 
 def has_no_alias(error: MlflowException) -> bool:
-    """Whether a model has no version of the alias that was asked for."""
+    """Whether no version of the model has the alias."""
     wrong = error.error_code == ErrorCode.Name(INVALID_PARAMETER_VALUE)
     return wrong and "alias" in str(error)
 
 
 def exists(error: MlflowException) -> bool:
-    """Whether what was to be created is there already."""
+    """Whether the object to create exists already."""
     return bool(error.error_code == ErrorCode.Name(RESOURCE_ALREADY_EXISTS))
 
 
@@ -59,13 +59,13 @@ def log_pyfunc(
     """Log a model on a run.
 
     Args:
-        mlflow: Client of the store.
-        experiment_id: Experiment of the run.
-        run_id: Run that logs it.
+        mlflow: MLflow client.
+        experiment_id: Id of the run's experiment.
+        run_id: Id of the run to log it on.
         name: Name of the model.
         model: Further arguments of `mlflow.pyfunc.log_model`.
     """
-    # Made here and not by `log`, which would take the experiment from global state.
+    # Created here, as `Model.log` would take the experiment from global state.
     logged = mlflow.create_logged_model(
         experiment_id, name=name, source_run_id=run_id, model_type="winner"
     )

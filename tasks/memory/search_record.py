@@ -1,4 +1,4 @@
-"""The run of one search in MLflow, and through it the runs of its trials.
+"""The MLflow run of a search, and the runs of its trials.
 
 Experiment = study, parent run = search, child run = trial (or member of a population).
 """
@@ -52,7 +52,7 @@ def _experiment(mlflow: MlflowClient, study: Study, goal: Goal) -> str:
                 tags={names.NOTE: note, names.KIND: "study", **names.SHOWN_AS_TRAINING},
             )
         )
-    except MlflowException:  # another search of the study was faster
+    except MlflowException:  # another search of the study created it first
         found = find_experiment(mlflow, study.name)
         if found is None:
             raise
@@ -61,9 +61,9 @@ def _experiment(mlflow: MlflowClient, study: Study, goal: Goal) -> str:
 
 @dataclass(frozen=True)
 class Facts:
-    """What is recorded of a search beside the study: all that makes it repeatable.
+    """What is recorded about a search besides the study, so that it can be repeated.
 
-    Its kind is `search`, or `replay` of the search that `tags` tell of.
+    `kind` is `search`, `replay` or `finals`; `tags` name the search that the latter two refer to.
     """
 
     strategy: str
@@ -78,7 +78,7 @@ class Facts:
 
     @property
     def what(self) -> str:
-        """What this is, as words."""
+        """Kind and strategy, for people."""
         return self.kind if self.kind == self.strategy else f"{self.strategy} {self.kind}"
 
 
@@ -124,7 +124,7 @@ def start_search(mlflow: MlflowClient, study: Study, goal: Goal, facts: Facts) -
 
 
 class SearchRecord:
-    """The parent run of one search, and through it the runs of its trials."""
+    """The parent run of one search, with the runs of its trials."""
 
     def __init__(self, mlflow: MlflowClient, run: Run, goal: Goal, facts: Facts) -> None:
         self.mlflow = mlflow
@@ -135,18 +135,18 @@ class SearchRecord:
         self.experiment_id: str = run.info.experiment_id
         self.artifacts: str = run.info.artifact_uri
         self.began: float = run.info.start_time / 1000
-        # The flow run that drove it before a resume.
+        # The flow run before a resume.
         self.driven_by: str | None = run.data.tags.get(names.PREFECT)
         self._members: dict[int, TrialRecord] = {}
         self._remarks: dict[str, None] = {}
 
     @property
     def url(self) -> str:
-        """Where people see the search."""
+        """URL of the search's MLflow run."""
         return run_url(self.experiment_id, self.run_id)
 
     def link(self, prefect_run: str | None) -> None:
-        """Point from the search to the flow run that drives it."""
+        """Record the URL of the flow run that executes the search."""
         if prefect_run:
             self.mlflow.set_tag(self.run_id, names.PREFECT, prefect_run)
 
@@ -158,14 +158,14 @@ class SearchRecord:
         prefect_run: str | None,
         parent: Trial | None = None,
     ) -> TrialRecord:
-        """Open the run of a trial; the segments of one member share theirs.
+        """Open the run of a trial; the segments of one member share a run.
 
         Args:
-            proposal: The trial.
-            seed: The numbers that its randomness derives from: the study's seed, and its own.
-            step: The training step at which it starts or goes on.
-            prefect_run: Address of its task run.
-            parent: The trial whose weights it continues from.
+            proposal: Proposal of the trial.
+            seed: Seed of the trial: the study's seed, and the trial's own number.
+            step: Training step at which it starts or continues.
+            prefect_run: URL of its task run.
+            parent: Trial whose weights it continues from; None starts anew.
         """
         known = None if proposal.member is None else self._members.get(proposal.member)
         if known is not None:
@@ -195,13 +195,13 @@ class SearchRecord:
         return record
 
     def improved(self, trial: Trial, ended_trials: int) -> None:
-        """Record a new best: a curve over trials on the search's own run."""
+        """Record a new best as a curve over trials on the search's own run."""
         assert trial.score is not None
         curve = {f"best_{self.goal.metric}": self.goal.value(trial.score)}
         self.mlflow.log_batch(self.run_id, finite_metrics(ended_trials, time.time(), curve))
 
     def remark(self, text: str) -> None:
-        """Say something in the search's note, once, however often it is said."""
+        """Add a remark to the search's note; repeated ones are added once."""
         self._remarks[text] = None
 
     def finish(
@@ -212,9 +212,9 @@ class SearchRecord:
         params: Mapping[str, Any],
         reason: str | None = None,
     ) -> None:
-        """Close the search, and the members' runs that stay open between their segments.
+        """Close the search's run, and the members' runs, which stay open between segments.
 
-        What was kept for a resume is deleted where the search has finished.
+        If the search has finished, the files for a resume are deleted.
         """
         for member in self._members.values():
             member.close(status)
@@ -229,25 +229,25 @@ class SearchRecord:
             self._forget_segments()
 
     def _forget_segments(self) -> None:
-        """Delete what `keep_segment` kept: the members' own runs have all of it by now."""
-        with suppress(Exception):  # a store may forbid it; then the files stay, which harms nobody
+        """Delete the files of `keep_segment`: the members' own runs have their contents by now."""
+        with suppress(Exception):  # a store may forbid it; the files are harmless
             delete_artifacts(self.mlflow, self.artifacts, names.SEGMENTS)
 
     def keep(self, name: str, content: Mapping[str, Any]) -> None:
-        """Keep a mapping with the search, as a JSON file of this name."""
+        """Store a mapping as a JSON artifact of the search."""
         self.mlflow.log_dict(self.run_id, dict(content), name)
 
     def keep_file(self, path: Path) -> None:
-        """Keep a file with the search."""
+        """Store a file as an artifact of the search."""
         self.mlflow.log_artifact(self.run_id, str(path))
 
     def keep_table(self, name: str, table: pd.DataFrame) -> None:
-        """Keep a table with the search, as MLflow shows one; once."""
+        """Store a table as an artifact of the search, unless it exists."""
         if self.kept(name) is None:  # MLflow would append to it
             self.mlflow.log_table(self.run_id, table, name)
 
     def kept(self, name: str) -> dict[str, Any] | None:
-        """What was kept under this name; None if nothing was."""
+        """The JSON artifact of this name; None if there is none."""
         if not any(file.path == name for file in self.mlflow.list_artifacts(self.run_id)):
             return None
         with tempfile.TemporaryDirectory() as folder:
@@ -256,7 +256,7 @@ class SearchRecord:
         return found
 
     def keep_segment(self, number: int, records: Iterable[TrialRecord]) -> None:
-        """Keep what was not sent yet of some members, in one go, for a resume.
+        """Store the unsent metrics and tags of some members in one file, for a resume.
 
         Args:
             number: Number of the first of the trials that have just ended.
@@ -267,7 +267,7 @@ class SearchRecord:
             self.mlflow.log_dict(self.run_id, waiting, f"{names.SEGMENTS}/{number}.json")
 
     def adopt(self, member: int, run_id: str, proposal: Proposal) -> None:
-        """Go on with the run of a member after a resume; `proposal` is its latest."""
+        """Continue the run of a member after a resume; `proposal` is its latest."""
         note = self.mlflow.get_run(run_id).data.tags.get(names.NOTE, "")
         self._members[member] = TrialRecord(self, run_id, proposal, note, fresh=False)
         self.mlflow.update_run(run_id, status="RUNNING")

@@ -1,7 +1,7 @@
-"""The winner as MLflow serves it: from rows as people have them to answers.
+"""The winner as MLflow serves it: from raw rows to predictions.
 
 MLflow stores this file with the model and runs it when the model is loaded, beside the file
-`nettuner_preprocessing.py` and without nettuner installed: it may import nothing else of it.
+`nettuner_preprocessing.py` and without nettuner: it must import nothing else from nettuner.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from nettuner_preprocessing import Preprocessing  # type: ignore[import-not-foun
 
 
 class ServedModel(PythonModel):
-    """Preprocessing, network, and the labels or units of the answer."""
+    """Preprocessing, network, and conversion of outputs to labels or units."""
 
     def load_context(self, context: Any) -> None:
-        """Read the exported network and the preprocessing fitted on the training rows, if any."""
+        """Load the exported network and the fitted preprocessing, if any."""
         self.network = torch.export.load(context.artifacts["network"]).module()
         fitted = context.artifacts.get("preprocessing")
         self.preprocessing = None
@@ -29,13 +29,13 @@ class ServedModel(PythonModel):
             text = Path(fitted).read_text(encoding="utf-8")
             self.preprocessing = Preprocessing.from_json(text)
 
-    # For images `model_input` is an array. MLflow asks for a hint, and takes none that says both.
+    # For images `model_input` is an array, but MLflow accepts no type hint for both.
     def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> Any:
-        """One row of answer for each row of input.
+        """One row of output for each row of input.
 
         Returns:
-            A table: `prediction`, and for classes the probability of each as `p_<label>`; without
-            preprocessing an array of what the network makes of an array of numbers.
+            A table: `prediction`, and for classes their probabilities as `p_<label>`. Without
+            preprocessing: the network's outputs for an array of numbers, as an array.
         """
         if self.preprocessing is None:
             with torch.no_grad():

@@ -1,7 +1,6 @@
-"""The MLflow store: its client, the addresses of its pages, and how things are sent to it.
+"""The MLflow store: client, URLs, and batches.
 
-Everything goes through `MlflowClient`: the fluent interface keeps global state that breaks in
-threads.
+Only `MlflowClient` is used: the global state of the fluent interface is not thread-safe.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from mlflow.entities import Experiment, Metric, Param, RunTag
 
 from nettuner.tasks.home import AS_TRAINING, mlflow_ui, tracking_uri
 
-# MLflow's own limits: of one batch, of a metric's name.
+# MLflow's limits for one batch and for the name of a metric.
 MOST_METRICS = 900
 MOST_PARAMS_AND_TAGS = 100
 LONGEST_NAME = 250
@@ -24,17 +23,17 @@ FORBIDDEN = re.compile(r"[^\w.:/ -]")
 
 
 def client() -> MlflowClient:
-    """A client of the store; creates the database where it is a local one."""
+    """A client of the store; creates a local database if it does not exist."""
     return MlflowClient(tracking_uri())
 
 
 def run_url(experiment_id: str, run_id: str) -> str:
-    """Where people see a run."""
+    """URL of a run."""
     return f"{mlflow_ui()}/#/experiments/{experiment_id}/runs/{run_id}{AS_TRAINING}"
 
 
 def find_experiment(mlflow: MlflowClient, study: str) -> Experiment | None:
-    """The study's experiment, if it was ever searched."""
+    """The study's experiment; None if it was never searched."""
     return mlflow.get_experiment_by_name(study)
 
 
@@ -45,7 +44,7 @@ def send(
     params: Sequence[Param],
     tags: Mapping[str, str],
 ) -> None:
-    """Send all of this to a run, in batches as large as MLflow takes; what it has, it keeps."""
+    """Log metrics, params and tags to a run, in batches within MLflow's limits."""
     entries = as_tags(tags)
     while metrics or params or entries:
         now = entries[:MOST_PARAMS_AND_TAGS]
@@ -56,16 +55,16 @@ def send(
 
 
 def resend(mlflow: MlflowClient, run_id: str, waiting: Mapping[str, Any]) -> None:
-    """Send what `TrialRecord.waiting` told."""
+    """Send what `TrialRecord.waiting` returned."""
     metrics = [Metric(*metric) for metric in waiting["metrics"]]
     params = [Param(name, value) for name, value in waiting["params"].items()]
     send(mlflow, run_id, metrics, params, waiting["tags"])
 
 
 def finite_metrics(step: int, at: float, values: Mapping[str, float]) -> list[Metric]:
-    """What MLflow can keep of some metrics: finite values, under names that it allows.
+    """Metrics as MLflow can store them: finite values, valid names.
 
-    It would store infinity as the largest number there is.
+    It would store infinity as the largest float.
     """
     return [
         Metric(FORBIDDEN.sub("_", name)[:LONGEST_NAME], float(value), int(at * 1000), int(step))
@@ -75,5 +74,5 @@ def finite_metrics(step: int, at: float, values: Mapping[str, float]) -> list[Me
 
 
 def as_tags(tags: Mapping[str, str]) -> list[RunTag]:
-    """Tags as MLflow's client takes them."""
+    """Tags in the form of MLflow's client."""
     return [RunTag(name, value) for name, value in tags.items()]

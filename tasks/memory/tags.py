@@ -1,7 +1,6 @@
-"""Every name under which something is kept in MLflow: the schema of the product's records.
+"""All names of tags, metrics and files in MLflow: the schema of the records.
 
-A name that is changed or given another meaning here needs a new `VERSION`: what was recorded
-before must still be read.
+A change of a name or of its meaning needs a new `VERSION`: older records must stay readable.
 """
 
 from __future__ import annotations
@@ -9,24 +8,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 VERSION = 1
-"""Of this schema; what was recorded before there were versions has this one, too."""
+"""Version of this schema; records without a version have this one, too."""
 SCHEMA = "nettuner.schema"
 
-# MLflow's own.
+# MLflow's own tags.
 NOTE = "mlflow.note.content"
 PARENT = "mlflow.parentRunId"
-# MLflow's pages show an experiment with this as model training, and runs with that as ours.
+# Makes MLflow's pages show an experiment as model training, and runs as nettuner's.
 SHOWN_AS_TRAINING = {"mlflow.experimentKind": "custom_model_development"}
 SOURCE = {"mlflow.source.name": "nettuner", "mlflow.source.type": "LOCAL"}
 
-# Of every run: `study`, `search`, `replay`, `finals`, `trial`, `member`, `gate` or `monitoring`.
+# Tags of every run.
+# Kinds: `study`, `search`, `replay`, `finals`, `trial`, `member`, `gate` or `monitoring`.
 KIND = "nettuner.kind"
 STRATEGY = "nettuner.strategy"
 DATA = "nettuner.data_fingerprint"
 REASON = "nettuner.reason"
 PREFECT = "nettuner.prefect_run"
 
-# Of a search.
+# Tags of a search.
 DIGEST = "nettuner.study_digest"
 METRIC = "nettuner.metric"
 DIRECTION = "nettuner.direction"
@@ -37,26 +37,26 @@ REPLAYED = "nettuner.replayed"
 REPLAYED_RUN = "nettuner.replayed_run"
 FINALS_OF = "nettuner.finals_of"
 BEST = "best."
-"""Followed by a hyperparameter: its value in the best trial."""
+"""Prefix of a hyperparameter: its value in the best trial."""
 
-# Of a trial, or of a member of a population.
+# Tags of a trial or of a population member.
 SEARCH = "nettuner.search"
 SEED = "nettuner.seed"
 MEMBER = "nettuner.member"
 COPIED = "nettuner.copied"
 WORD = "hyperparameter."
-"""Followed by a hyperparameter that changes and is no number: its value."""
+"""Prefix of a non-numeric hyperparameter that changes: its value."""
 NUMBER = "hyperparameter/"
-"""A metric, followed by a hyperparameter that changes: MLflow's params are immutable."""
-# Followed by the trial's number: all of it as JSON. MLflow's pages leave out what begins so.
+"""Prefix of a numeric hyperparameter that changes; a metric, as MLflow's params are immutable."""
+# Prefixes of a trial's number: the trial as JSON. MLflow's pages hide tags that begin so.
 TRIAL = "mlflow.nettuner.trial."
 PARAMS = "mlflow.nettuner.params."
 
-# Of a comparison of the champion with a challenger.
+# Tags of a comparison of the champion with a challenger.
 CHALLENGER = "nettuner.challenger"
 AGAINST = "nettuner.against"
 
-# Of a version of the registered model, beside METRIC, DIRECTION and REASON.
+# Tags of a version of the registered model, besides METRIC, DIRECTION and REASON.
 PROMOTED = "nettuner.promoted"
 BEFORE = "nettuner.version_before"
 VALUE = "nettuner.value"
@@ -68,26 +68,26 @@ SEARCH_PAGE = "nettuner.search"
 TRAINED_ON = "nettuner.data"
 FORCED = "nettuner.forced"
 
-# Of the registered model, followed by the time: each move of the alias.
+# Tags of the registered model: prefix of the time of each move of the alias.
 MOVE = "nettuner.move."
 
-# Of the run that holds the checks of one champion.
+# Tags of the monitoring run of a champion.
 CHAMPION_VERSION = "nettuner.version"
 CHECKS = "nettuner.checks"
 BREACHES = "nettuner.breaches_in_a_row"
 SEEN = "nettuner.data_seen"
 LATEST = "nettuner.latest_check"
 
-# Of a study.
+# Tags of a study.
 RETUNED = "nettuner.retuned"
 
-# Files kept with a search: its study, and what a population has not sent to its members' runs.
+# Artifacts of a search: its study, and unsent records of a population's members.
 STUDY_FILE = "study.json"
 SEGMENTS = "segments"
 
 
 def check_version(tags: Mapping[str, str], name: str) -> None:
-    """Refuse what a newer nettuner has recorded.
+    """Reject records of a newer nettuner.
 
     Args:
         tags: Tags of a search's run.

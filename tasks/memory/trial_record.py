@@ -1,4 +1,4 @@
-"""The run of one trial in MLflow, or of a population's member: written as it trains."""
+"""The MLflow run of a trial, or of a population member, written while it trains."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 Picture = tuple[str, int, NDArray[np.uint8]]
 """Name, training step, and the image."""
 
-# Metrics of a running trial are sent when so many rounds have come together, so that they are
-# seen early, and a trial of 20 rounds costs six calls.
+# Metrics of a running trial are sent in batches of so many rounds: visible early, with few calls
+# (six for a trial of 20 rounds).
 FLUSH_ROUNDS = 7
 FLUSH_SECONDS = 2.0
-# A member of a population that trains in a stack has its segments sent at least so often.
+# Longest time between two sends of a population member that trains in a stack.
 LATER_SECONDS = 10.0
 
 
 class TrialRecord:
-    """The run of one trial, or of a population's member through all of its segments."""
+    """The run of one trial, or of all segments of a population member."""
 
     def __init__(
         self, search: SearchRecord, run_id: str, proposal: Proposal, note: str, *, fresh: bool
@@ -47,11 +47,11 @@ class TrialRecord:
 
     @property
     def url(self) -> str:
-        """Where people see it."""
+        """URL of the run."""
         return run_url(self.search.experiment_id, self.run_id)
 
     def go_on(self, proposal: Proposal, step: int, parent: Trial | None) -> None:
-        """Take the hyperparameters of a segment that starts at a training step."""
+        """Record the hyperparameters of a segment that starts at this training step."""
         self.proposal = proposal
         source = parent.proposal.member if parent else None
         if source not in (None, proposal.member):
@@ -64,7 +64,7 @@ class TrialRecord:
         self._tags |= self._as_tags()
 
     def _changing(self) -> dict[str, Any]:
-        """Hyperparameters that may change during the life of a population's member."""
+        """Hyperparameters that may change between segments of a population member."""
         if self.proposal.member is None:
             return {}
         structural = self.search.facts.structural
@@ -89,7 +89,7 @@ class TrialRecord:
         return {f"{names.WORD}{name}": value for name, value in words.items()}
 
     def report(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Take the metrics of finished rounds; sends them in batches."""
+        """Record the metrics of finished rounds, sent in batches."""
         for row in rows:
             self._waiting += finite_metrics(row["step"], row["time"], row["metrics"])
             self._rounds += 1
@@ -98,7 +98,7 @@ class TrialRecord:
             self._flush({})
 
     def show(self, pictures: Iterable[Picture]) -> None:
-        """Take pictures, which MLflow shows over the steps."""
+        """Log pictures, which MLflow shows over the steps."""
         for name, step, image in pictures:
             self.search.mlflow.log_image(self.run_id, image, key=name, step=step)
 
@@ -109,13 +109,13 @@ class TrialRecord:
         self._sent = time.monotonic()
 
     def finish(self, trial: Trial, *, last: bool, later: bool = False) -> None:
-        """Record what came of it; closes the run unless its member goes on.
+        """Record the result; close the run unless later segments of the member follow.
 
         Args:
             trial: Trial that ended.
-            last: True if no later segment continues it.
-            later: True if the record of a member that goes on may be sent some time later, as
-                the search has it elsewhere.
+            last: Whether no later segment follows.
+            later: Whether a member's record may be sent later, as `keep_segment` stores it for a
+                resume.
         """
         tags = to_tags(trial)
         if trial.reason:
@@ -131,17 +131,17 @@ class TrialRecord:
             self.search.mlflow.set_terminated(self.run_id, status)
 
     def interrupted(self, reason: str) -> None:
-        """Close the run of a trial that was stopped before it could end."""
+        """Close the run of a trial that was interrupted."""
         self._flush({names.REASON: reason})
         self.search.mlflow.set_terminated(self.run_id, "KILLED")
 
     @property
     def waits(self) -> bool:
-        """Whether something was not sent yet."""
+        """Whether there is anything unsent."""
         return bool(self._waiting or self._params or self._tags)
 
     def waiting(self) -> dict[str, Any]:
-        """What was not sent yet, as `send` takes it."""
+        """Unsent metrics, params and tags, as JSON for `resend`."""
         return {
             "metrics": [[m.key, m.value, m.timestamp, m.step] for m in self._waiting],
             "params": {param.key: param.value for param in self._params},
@@ -149,6 +149,6 @@ class TrialRecord:
         }
 
     def close(self, status: str) -> None:
-        """Send what waits, and close the run."""
+        """Send what is unsent, and close the run."""
         self._flush({})
         self.search.mlflow.set_terminated(self.run_id, status)

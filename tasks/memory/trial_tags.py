@@ -1,4 +1,4 @@
-"""A trial as MLflow's tags and back: all that a resume and a comparison need of it."""
+"""Converts a trial to MLflow tags and back, for resumes and comparisons."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LONGEST_TAG = 8000
 
 
 def to_tags(trial: Trial) -> dict[str, str]:
-    """All of a trial as tags, those that are too long in parts; its reason cut short."""
+    """A trial as tags; long ones are split, and its reason is truncated."""
     record = asdict(replace(trial, reason=(trial.reason or "")[:LONGEST_REASON] or None))
     proposal = record.pop("proposal")
     params = proposal.pop("params")
@@ -25,7 +25,7 @@ def to_tags(trial: Trial) -> dict[str, str]:
 
 
 def from_tags(tags: Mapping[str, str]) -> Iterator[Trial]:
-    """The trials that are told by the tags of a run."""
+    """The trials in the tags of a run."""
     for name in tags:
         number = name.removeprefix(TRIAL)
         if name.startswith(TRIAL) and number.isdigit():
@@ -36,7 +36,7 @@ def from_tags(tags: Mapping[str, str]) -> Iterator[Trial]:
 
 
 def _split(name: str, text: str) -> dict[str, str]:
-    """A text as tags that are short enough: `name`, `name.1`, `name.2` ..."""
+    """A text split over tags `name`, `name.1`, `name.2` ..."""
     parts = [text[first : first + LONGEST_TAG] for first in range(0, len(text), LONGEST_TAG)]
     return {f"{name}.{i}" if i else name: part for i, part in enumerate(parts)}
 

@@ -1,4 +1,4 @@
-"""Earlier searches of a study, for a strategy that learns from them."""
+"""Warm start: the trials of a study's earlier searches, for a strategy that learns from them."""
 
 from __future__ import annotations
 
@@ -18,29 +18,28 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 FILE = "earlier_trials.json"
-# So many trials of all earlier searches together; more would cost time and teach little.
+# Most trials of all earlier searches together; more would cost time and help little.
 MOST = 200
 
 
 @runtime_checkable
 class LearnsFromEarlier(Protocol):
-    """A strategy whose model takes the trials of earlier searches."""
+    """A strategy that can learn from the trials of earlier searches."""
 
     warm_start: bool
     earlier: list[list[Trial]]
 
 
 def warmed(strategy: Strategy, mlflow: MlflowClient, study: str, record: SearchRecord) -> Strategy:
-    """The strategy with the trials of the study's earlier searches, if it wants them.
+    """The strategy with the trials of the study's earlier searches, if `warm_start` is set.
 
-    They are kept with the search when it starts: a resume has the same ones, whatever was
-    searched in between.
+    They are stored with the search when it starts, so a resume uses the same ones.
 
     Args:
-        strategy: As the study sets it.
-        mlflow: Client of the store.
-        study: The name of the study.
-        record: Record of the search that starts or goes on.
+        strategy: Strategy as configured by the study.
+        mlflow: MLflow client.
+        study: Name of the study.
+        record: Record of the search that starts or is resumed.
     """
     if not (isinstance(strategy, LearnsFromEarlier) and strategy.warm_start):
         return strategy
@@ -58,10 +57,10 @@ def warmed(strategy: Strategy, mlflow: MlflowClient, study: str, record: SearchR
 
 
 def comparable(mlflow: MlflowClient, study: str, record: SearchRecord) -> list[recall.PastSearch]:
-    """The study's other searches for the same metric, oldest first; no populations.
+    """The study's other searches for the same metric, oldest first, without populations.
 
-    A member of a population was trained with hyperparameters that changed, so that its score says
-    little about those it ended with.
+    The hyperparameters of a population member change, so its score says little about the last
+    ones.
     """
     return [
         search
@@ -74,7 +73,7 @@ def comparable(mlflow: MlflowClient, study: str, record: SearchRecord) -> list[r
 
 
 def some(trials: list[Trial], most: int) -> list[Trial]:
-    """All trials of a search if they are few, else those worth most to a model."""
+    """All trials of a search if there are at most `most`, else a `thinned` selection."""
     if len(trials) <= most:
         return trials
     ok = [trial for trial in trials if trial.succeeded]

@@ -1,1 +1,1 @@
-"""What people look at: tables, pictures, progress."""
+"""Output for people: tables, pictures, progress."""

@@ -1,4 +1,4 @@
-"""The schedules of a population as a picture: how hyperparameters changed, what came of it."""
+"""Draws the hyperparameter schedules of a population and its metric."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ GREY = "#8c8c8c"
 BOLD = COLOURS["population"]
 PANELS_PER_ROW = 3
 INCHES_PER_ROW = 2.6
-# The members that share a value of a choice lie side by side in this share of its band.
+# Share of a choice's band over which the members with this value are spread.
 BAND = 0.64
-# A dimension of positive values that span this factor is readable on a logarithmic axis alone.
+# Positive values that span more than this factor get a logarithmic axis.
 WIDE = 50.0
-# Beyond so many members, jumps between the bands of a choice would look like walls.
+# With more members, jumps between the bands of a choice are not drawn.
 MOST_JUMPS = 12
-# Longer ancestries are told by their beginning and end.
+# Of longer ancestries the legend names the beginning and the end.
 LONGEST_CHAIN = 8
-# Ticks at powers of ten are too few where the axis is not this long.
+# Shorter logarithmic axes get ticks at 1, 2 and 5.
 DECADES = 2.5
 
 
 class Family:
-    """The segments of a population, where each lies in the training, and who made the winner."""
+    """The segments of a population, their training steps, and the winner's ancestry."""
 
     def __init__(self, study: Study, trials: Sequence[Trial], winner: Trial) -> None:
         self.study = study
@@ -47,7 +47,7 @@ class Family:
         self.members = sorted({trial.proposal.member or 0 for trial in trials})
 
     def parent(self, trial: Trial) -> Trial | None:
-        """The segment whose weights one continued from."""
+        """The segment whose weights this one continued from."""
         return None if trial.proposal.parent is None else self.known.get(trial.proposal.parent)
 
     def begin(self, trial: Trial) -> int:
@@ -65,20 +65,20 @@ class Family:
         return parent is not None and parent.proposal.member != trial.proposal.member
 
     def chain(self) -> list[int]:
-        """The members of the winner's ancestry, each as often as it was copied from another."""
+        """The members in the winner's ancestry, a new entry for each copy."""
         found = [self.ancestry[0].proposal.member or 0]
         copies = [trial for trial in self.ancestry if self.is_copy(trial)]
         return found + [trial.proposal.member or 0 for trial in copies]
 
     def changing(self) -> list[str]:
-        """The hyperparameters that some copy changed; where none did, those that differ."""
+        """The hyperparameters that any copy changed; if none, those that differ between members."""
         changed = {name for copy in lineage(self.trials) for name in copy.changed}
         if not changed:
             changed = {name for name in self.study.space.names() if len(self.values(name)) > 1}
         return [name for name in self.study.space.names() if name in changed]
 
     def values(self, name: str) -> list[Value]:
-        """The different values that a hyperparameter had."""
+        """The distinct values of a hyperparameter."""
         found: list[Value] = []
         for trial in self.trials:
             value = trial.proposal.params.get(name)
@@ -92,14 +92,14 @@ def draw_schedules(
 ) -> None:
     """Draw the metric and every changing hyperparameter against training steps.
 
-    All members are thin and grey, the winner's ancestry is bold.
+    All members are thin grey lines, the winner's ancestry is bold.
 
     Args:
         study: Study that was searched.
         goal: Goal of the study.
         trials: All segments of the population.
-        winner: The last segment of the ancestry.
-        path: File of the picture; its ending says the format.
+        winner: Last segment of the ancestry.
+        path: Path of the picture; its suffix gives the format.
         title: Title of the picture.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -135,7 +135,7 @@ def draw_schedules(
 
 
 def _draw_metric(axes: Axes, family: Family, goal: Goal) -> None:
-    """The metric at the end of every segment, joined to that which it continued from."""
+    """The metric at the end of every segment, joined to its parent's."""
     ended: dict[int, Point] = {
         t.number: (family.end(t), goal.value(t.score or 0.0)) for t in family.trials
     }
@@ -158,7 +158,7 @@ def _draw_metric(axes: Axes, family: Family, goal: Goal) -> None:
 
 
 def _draw_hyperparameter(axes: Axes, family: Family, name: str) -> None:
-    """A hyperparameter over the steps: level in a segment, a jump where it was changed."""
+    """A hyperparameter over the steps: constant in a segment, a jump where it was changed."""
     dimension = family.study.space[name]
     values = family.values(name)
     height = _Height(dimension, values, family.members)
@@ -179,7 +179,7 @@ def _draw_hyperparameter(axes: Axes, family: Family, name: str) -> None:
 
 
 def _course(family: Family, trial: Trial, name: str, height: _Height) -> Line:
-    """The line of one segment; empty where the hyperparameter does not exist."""
+    """The line of one segment; empty where the hyperparameter is inactive."""
     value = trial.proposal.params.get(name)
     if value is None:
         return []
@@ -192,7 +192,7 @@ def _course(family: Family, trial: Trial, name: str, height: _Height) -> Line:
 
 
 class _Height:
-    """Where the values of a dimension lie on its axis."""
+    """Positions of a dimension's values on the vertical axis."""
 
     def __init__(
         self, dimension: Dimension, values: Sequence[Value], members: Sequence[int]
@@ -210,7 +210,7 @@ class _Height:
         return self._levels is not None
 
     def of(self, value: Value, trial: Trial) -> float:
-        """A number as it is; a choice in its band, each member at a place of its own."""
+        """A number itself; for a choice a position in its band, different for each member."""
         if self._levels is None:
             return float(value)
         band = next(i for i, level in enumerate(self._levels) if same(level, value))
@@ -251,7 +251,7 @@ def _plain_numbers(axes: Axes, values: Sequence[float]) -> None:
 
 
 def _grey(axes: Axes, family: Family, lines: Sequence[Line]) -> None:
-    """All members' lines, the fainter the more there are."""
+    """Draw all members' lines, fainter if there are more."""
     from matplotlib.collections import LineCollection
 
     alpha = min(0.8, max(0.3, 8 / len(family.members)))
@@ -261,7 +261,7 @@ def _grey(axes: Axes, family: Family, lines: Sequence[Line]) -> None:
 
 
 def _mark(axes: Axes, points: Sequence[Point]) -> None:
-    """The copies in the winner's ancestry."""
+    """Mark the copies in the winner's ancestry."""
     axes.scatter(
         *_axes_of(points), s=52, marker="D", color="white", edgecolors=BOLD, linewidths=2, zorder=5
     )

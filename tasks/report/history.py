@@ -1,4 +1,4 @@
-"""A study's versions, and how its champion changed, as tables."""
+"""A study's model versions, and the changes of its champion, as tables."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def versions_table(versions: Sequence[Version]) -> pd.DataFrame:
-    """One row a version, the oldest first."""
+    """One row per version, oldest first."""
     return pd.DataFrame([_version(version) for version in versions])
 
 
@@ -34,7 +34,7 @@ def _version(version: Version) -> dict[str, Any]:
 
 
 def moves_table(moves: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """One row for each promotion and rollback, the oldest first."""
+    """One row per promotion or rollback, oldest first."""
     rows = [
         {
             "at (UTC)": str(move["at"]).partition(".")[0],

@@ -1,4 +1,4 @@
-"""What a population leaves for people: who copied whom, and the schedules, as a node of the DAG."""
+"""Prefect task that stores the copies and the schedules of a population."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ PICTURE = "schedules.png"
 
 @task(name="trace", task_run_name="trace-population", cache_policy=NO_CACHE)
 def trace(context: TrialContext, trials: Sequence[Trial], winner: Trial) -> None:
-    """Keep the lineage as a table, the winner's schedule, and a picture of all schedules.
+    """Store a table of the copies, the winner's schedule, and a picture of all schedules.
 
     Args:
         context: Context of the search.
         trials: All segments of the population.
-        winner: The best of them.
+        winner: Last segment of the best member.
     """
     study, goal, record = context.study, context.goal, context.record
     phases = lineage.schedule(trials, winner)

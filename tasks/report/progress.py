@@ -1,4 +1,4 @@
-"""How a search is going, on one line of a terminal; silent elsewhere."""
+"""Progress of a search, on one line of a terminal; silent elsewhere."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Progress:
-    """A bar with best so far, running, failed and remaining time."""
+    """A progress bar with best so far, running, failed, and remaining time."""
 
     def __init__(self, plan: Plan, name: str) -> None:
         self._plan = plan
@@ -49,9 +49,9 @@ class Progress:
         self._bar.stop()
 
     def show(self, history: Sequence[Trial], best: Trial | None, running: int) -> None:
-        """Draw the line anew."""
+        """Update the line."""
         if self._known is None:
-            self._known = len(history)  # a resumed search did these before
+            self._known = len(history)  # done before a resume
         failed = sum(not trial.succeeded for trial in history)
         parts = [f"{running} running"]
         if best is not None and best.score is not None:

@@ -1,4 +1,4 @@
-"""Tables and plots of what searches found, for people."""
+"""Tables and plots of the results of searches."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nettuner.models.study import Goal, Study, Trial, best
 if TYPE_CHECKING:
     from nettuner.tasks.memory.recall import PastSearch
 
-# Of the field's usual colour-blind safe palette (Okabe and Ito, 2008), in a fixed order.
+# From the colour-blind safe palette of Okabe and Ito (2008).
 COLOURS = {
     "grid_search": "#E69F00",
     "random_search": "#56B4E9",
@@ -23,7 +23,7 @@ COLOURS = {
 
 
 def trials_table(search: PastSearch) -> pd.DataFrame:
-    """One row a trial, the best first, failures last."""
+    """One row per trial, best first, failures last."""
     rows = [_row(trial, search.goal) for trial in search.trials]
     table = pd.DataFrame(rows)
     if table.empty:
@@ -51,7 +51,7 @@ def _row(trial: Trial, goal: Goal) -> dict[str, Any]:
 
 
 def latest_of_each_strategy(searches: Sequence[PastSearch]) -> list[PastSearch]:
-    """The newest search of each strategy that has a result, the best first."""
+    """The newest search of each strategy that has a result, best first."""
     newest: dict[str, tuple[float, PastSearch]] = {}
     for search in reversed(searches):
         if search.strategy in newest:
@@ -63,7 +63,7 @@ def latest_of_each_strategy(searches: Sequence[PastSearch]) -> list[PastSearch]:
 
 
 def comparison(searches: Sequence[PastSearch]) -> pd.DataFrame:
-    """One row a search: what it found, and what it cost."""
+    """One row per search: its result and its cost."""
     return pd.DataFrame([_summary(search) for search in searches])
 
 
@@ -89,7 +89,7 @@ def _summary(search: PastSearch) -> dict[str, Any]:
 
 
 def _of_validation(winner: Trial, goal: Goal) -> dict[str, float]:
-    """What else was measured of the winner on the validation rows."""
+    """The winner's other metrics on the validation rows."""
     return {
         name: value
         for name, value in winner.metrics.items()
@@ -98,7 +98,7 @@ def _of_validation(winner: Trial, goal: Goal) -> dict[str, float]:
 
 
 def curve(search: PastSearch) -> pd.DataFrame:
-    """Best so far after each trial that ended: by training spent, and by seconds.
+    """Best so far after each trial that ended, by training spent and by seconds.
 
     Returns:
         Columns `trained` (rounds trained, in whole trials), `seconds` and `best`.
@@ -123,7 +123,7 @@ def curve(search: PastSearch) -> pd.DataFrame:
 
 
 def plot(searches: Sequence[PastSearch], path: Path, title: str) -> None:
-    """Draw best so far against training spent and against time, one line a strategy."""
+    """Draw best so far against training spent and against time, one line per strategy."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -161,7 +161,7 @@ def plot(searches: Sequence[PastSearch], path: Path, title: str) -> None:
 
 
 def scale(axes: Any, values: Sequence[float], goal: Goal) -> None:
-    """Logarithmic for losses; else without the first poor trials: lines differ near the best."""
+    """Scale the axis: logarithmic for losses, else limited to the better trials."""
     ordered = pd.Series(values)
     if goal.direction == "minimize" and 0 < 5 * ordered.min() < ordered.max():
         axes.set_yscale("log")
@@ -181,7 +181,7 @@ def replay_as_markdown(
     test: Mapping[str, float],
     replayed: PastSearch,
 ) -> str:
-    """The result of a replay as a page: how it did beside the original, and on which schedule."""
+    """The result of a replay as a page: metrics beside the original's, and the schedule."""
     names = study.space.names()
     original = best(replayed.trials)
     assert original is not None
@@ -210,7 +210,7 @@ def search_as_markdown(
     test: Mapping[str, float],
     ended: str,
 ) -> str:
-    """The result of one search as a page: its winner, test figures, top trials."""
+    """The result of a search as a page: winner, test metrics, top trials."""
     assert winner.score is not None
     failed = sum(not trial.succeeded for trial in trials)
     lines = [

@@ -20,11 +20,11 @@ Seed = Annotated[
 
 
 class Strategy(Protocol):
-    """Proposes trials from the history alone: same arguments, same answer.
+    """Proposes trials as a pure function of the history: same arguments, same proposals.
 
-    A strategy is a frozen pydantic model whose fields are the settings a study may give beside
-    the strategy's name, and what `for_study` fills in. Randomness derives from (seed, trial
-    number).
+    A strategy is a frozen pydantic model. Its fields are the settings that a study may give beside
+    the strategy's name, and those that `for_study` fills in. Random numbers depend on (seed, trial
+    number) only.
     """
 
     adaptive: ClassVar[bool]
@@ -35,7 +35,7 @@ class Strategy(Protocol):
 
     @property
     def one_by_one(self) -> bool:
-        """Whether proposals get better by asking as late as possible, for as few as possible."""
+        """Whether proposals are better if requested late and few at a time."""
         ...
 
     @classmethod
@@ -44,59 +44,58 @@ class Strategy(Protocol):
 
         Args:
             study: Study that names the strategy.
-            structural: Hyperparameters that fix tensor shapes or code paths; a strategy that
-                continues from trained weights leaves these alone.
+            structural: Names of the hyperparameters that fix tensor shapes or code paths; one that
+                continues from trained weights must not change these.
 
         Raises:
-            ValidationError: a setting is unknown or has an impossible value.
-            ValueError: settings and study do not fit together.
+            ValidationError: A setting is unknown or invalid.
+            ValueError: Settings and study do not fit together.
         """
         ...
 
     def size(self, space: Space) -> int | None:
-        """How many trials it proposes in all; None if it never ends or cannot tell.
+        """Number of trials it proposes in all; None if unlimited or unknown.
 
         Raises:
-            ValueError: the settings do not fit this space.
+            ValueError: The settings do not fit this space.
         """
         ...
 
     def propose(
         self, space: Space, history: Sequence[Trial], pending: Sequence[Proposal], count: int
     ) -> list[Proposal]:
-        """At most `count` new trials, numbered with the smallest free numbers.
+        """At most `count` new trials, with the smallest free trial numbers.
 
-        (The members of an asynchronous population have numbers of their own.) An empty list means
-        finished; while trials are pending it may also mean wait. The order of `history` and
-        `pending` makes no difference.
+        (An asynchronous population numbers its segments differently.) An empty list means finished,
+        or, while trials are pending, wait. The order of `history` and `pending` does not matter.
 
         Args:
-            space: The space to search.
-            history: The trials that have ended.
-            pending: All that was asked for and has not ended.
-            count: Number of proposals wanted.
+            space: Search space.
+            history: Trials that have ended.
+            pending: Proposals in flight.
+            count: Maximum number of proposals.
         """
         ...
 
     def needed(self, history: Sequence[Trial], pending: Sequence[Proposal]) -> set[int]:
-        """Numbers of the trials whose weights a proposal, now or later, may continue from.
+        """Numbers of the trials whose checkpoints a proposal, now or later, may continue from.
 
-        The checkpoints of all others serve no further training, and once a trial that has ended
-        is not in here, it never will be.
+        All other checkpoints can be deleted: once a trial that has ended is not in this set, it
+        never will be again.
         """
         ...
 
 
 def names() -> list[str]:
-    """The strategies found: the files beside this one."""
+    """Names of the strategies: the modules of this package."""
     return sorted(module.name for module in pkgutil.iter_modules(__path__))
 
 
 def full_name(name: str) -> str:
-    """The file a strategy lives in; `random` is short for `random_search`.
+    """The file name of a strategy; `random` is short for `random_search`.
 
     Raises:
-        ValueError: there is no such file.
+        ValueError: There is no such file.
     """
     for known in (name, f"{name}_search"):
         if known in names():
@@ -118,17 +117,17 @@ def load(study: Study, structural: Collection[str] = ()) -> Strategy:
     """The strategy that a study names, with its settings.
 
     Raises:
-        ValidationError: a setting is unknown or has an impossible value.
-        ValueError: there is no such strategy, or settings and study do not fit together.
+        ValidationError: A setting is unknown or invalid.
+        ValueError: There is no such strategy, or settings and study do not fit together.
     """
     return find(study.strategy.name).for_study(study, structural)
 
 
 def configured(cls: type[Model], study: Study, **filled: object) -> Model:
-    """A strategy from the settings of a study, and from what only the study itself decides.
+    """A strategy with the settings of a study, and with fields that the study fills in itself.
 
     Raises:
-        ValidationError: a setting is unknown, impossible, or one that is filled in.
+        ValidationError: A setting is unknown, invalid, or one that is filled in.
     """
     given = study.strategy.settings
     taken = [

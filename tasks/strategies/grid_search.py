@@ -12,7 +12,7 @@ from nettuner.models.space import Dimension, Space, Value, lattice, same
 from nettuner.models.study import Count, Proposal, Study, Trial, free_numbers
 from nettuner.tasks.strategies import Seed, configured
 
-# A grid with more configurations than this is a mistake, not a plan.
+# A larger grid is taken for a mistake.
 LARGEST = 100_000
 FINEST, COARSEST, USUAL = 10, 2, 3
 
@@ -51,20 +51,20 @@ class GridSearch(BaseModel):
         return configured(cls, study, seed=study.seed, budget=study.stop.trials)
 
     def size(self, space: Space) -> int:
-        """How many configurations the grid has.
+        """Number of configurations in the grid.
 
         Raises:
-            ValueError: too many, or the settings do not fit the space.
+            ValueError: There are too many, or the settings do not fit the space.
         """
         return self._sized(space)[1]
 
     def propose(
         self, space: Space, history: Sequence[Trial], pending: Sequence[Proposal], count: int
     ) -> list[Proposal]:
-        """The next points of the shuffle; none when the grid is exhausted.
+        """The next points of the shuffled grid; none when it is exhausted.
 
         Raises:
-            ValueError: the grid is too large, or the settings do not fit the space.
+            ValueError: The grid is too large, or the settings do not fit the space.
         """
         levels, size = self._sized(space)
         wanted = free_numbers(history, pending, min(count, size))
@@ -96,7 +96,7 @@ class GridSearch(BaseModel):
         levels = self._values_at(space, COARSEST)
         for resolution in range(COARSEST + 1, FINEST + 1):
             finer = self._values_at(space, resolution)
-            for name in space.names():  # one more value for as many dimensions as it takes
+            for name in space.names():  # one more value for as many dimensions as fit the budget
                 tried = {**levels, name: finer[name]}
                 if lattice.count(space, tried, self.budget) <= self.budget:
                     levels = tried
@@ -127,7 +127,7 @@ class GridSearch(BaseModel):
 
 
 def _listed(name: str, dimension: Dimension, values: Sequence[Any]) -> list[Any]:
-    """The values a person gave, as the dimension itself would spell them."""
+    """The values given, converted to the dimension's own type."""
     found: list[Any] = []
     for value in values:
         if not dimension.contains(value):

@@ -28,17 +28,17 @@ class RandomSearch(BaseModel):
 
     @classmethod
     def for_study(cls, study: Study, structural: Collection[str] = ()) -> Self:
-        """With the study's seed; there is nothing to set."""
+        """With the study's seed; there are no settings."""
         return configured(cls, study, seed=study.seed)
 
     def size(self, space: Space) -> int | None:
-        """Never ends on its own."""
+        """None: the number of trials is unlimited."""
         return None
 
     def propose(
         self, space: Space, history: Sequence[Trial], pending: Sequence[Proposal], count: int
     ) -> list[Proposal]:
-        """Draw `count` configurations, each with a generator of its own."""
+        """Draw `count` configurations, each with its own generator."""
         return [
             Proposal(number, space.sample(np.random.default_rng([self.seed, number])))
             for number in free_numbers(history, pending, count)

@@ -1,1 +1,1 @@
-"""Training as nodes of the DAG: proposals, workers, trials, stacks, the winner."""
+"""Training as Prefect tasks: proposals, workers, trials, stacks, the best trial."""

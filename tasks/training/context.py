@@ -1,4 +1,4 @@
-"""Where the trials of one search are trained: its workers, its record and its folder."""
+"""What the trials of one search share: workers, MLflow record, folder."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from nettuner.tasks.training.pool import Pool
 
 
 class TrialContext:
-    """What all trials of one search share.
+    """What the trials of one search share.
 
     Args:
         study: Study that is searched.
         goal: Metric and direction.
-        pool: Workers.
+        pool: Pool of worker processes.
         record: Run of the search in MLflow.
         folder: Folder of checkpoints and logs.
-        spent: Seconds that the search had run before it was resumed.
+        spent: Wall time of the search before it was resumed [s].
     """
 
     def __init__(
@@ -40,21 +40,21 @@ class TrialContext:
         self.record = record
         self.folder = folder
         self.trains_networks = study.data is not None
-        # A resumed search goes on counting where it stopped.
+        # A resumed search continues the count.
         self._began = time.monotonic() - spent
 
     def elapsed(self) -> float:
-        """Seconds of searching, those before an interruption included."""
+        """Wall time of the search [s], before an interruption included."""
         return time.monotonic() - self._began
 
     def checkpoint(self, number: int) -> Path:
-        """Where the state of a trial is left."""
+        """Path of a trial's checkpoint."""
         return self.folder / f"trial-{number}.safetensors"
 
     def job(self, proposal: Proposal, parent: Trial | None) -> Job:
-        """What a worker is given to train a proposal."""
+        """The job of training a proposal, for a worker."""
         log = self.folder / f"trial-{proposal.number}.jsonl"
-        log.unlink(missing_ok=True)  # a search that was killed leaves it half written
+        log.unlink(missing_ok=True)  # a killed search may have left one
         return Job(
             self.study,
             self.goal,
@@ -68,7 +68,7 @@ class TrialContext:
     def trial(
         self, job: Job, outcome: Outcome | Failure, reader: LogReader, seconds: float
     ) -> Trial:
-        """What came of a job, which took so long."""
+        """The trial for a job and its outcome."""
         proposal = replace(job.proposal, params=dict(job.proposal.params))
         if isinstance(outcome, Failure):
             return Trial(

@@ -1,4 +1,4 @@
-"""The winner measured on the test rows, once, and its model logged, as a node of the DAG."""
+"""Prefect task that evaluates the winner on the test rows, once, and logs its model."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 @task(name="examine", task_run_name="examine-trial-{winner.number}", cache_policy=NO_CACHE)
 def examine_winner(context: TrialContext, winner: Trial) -> dict[str, float]:
-    """Measure the winner on rows that nothing has seen, and log its model.
+    """Evaluate the winner on the test rows, which were not used before, and log its model.
 
     Returns:
-        Its metrics, named test_*.
+        Test metrics, named test_*.
     """
     if winner.checkpoint is None:
         return {}

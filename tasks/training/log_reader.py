@@ -1,4 +1,4 @@
-"""What a worker leaves of a trial while it trains, read as it grows."""
+"""Reads the metrics and pictures of a running trial."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from nettuner.tasks.memory.trial_record import Picture
 
 
 class LogReader:
-    """Reads what a worker leaves of a trial as it grows: metrics, and pictures.
+    """Reads the metrics and pictures that a worker writes while a trial trains.
 
-    A trial that could not be trained in a stack begins anew alone, and its log with it; what was
-    told before is not told again.
+    If a stack fails, its trials start again one by one, with new logs; rounds that were read before
+    are then skipped.
     """
 
     def __init__(self, job: Job) -> None:
@@ -27,11 +27,11 @@ class LogReader:
         self.rounds = 0
 
     def fresh(self) -> list[dict[str, Any]]:
-        """The whole lines written since the last call."""
+        """The complete lines written since the last call."""
         if not self._path.exists():
             return []
         with self._path.open("rb") as file:
-            first = file.readline()  # it has the time of day: no two logs begin alike
+            first = file.readline()  # it has a timestamp, so it identifies the log
             if self._offset and first != self._first:
                 self._offset, self._again = 0, self.rounds
             file.seek(self._offset)
@@ -48,7 +48,7 @@ class LogReader:
         return rows
 
     def pictures(self) -> Iterator[Picture]:
-        """The pictures that were drawn since the last call, and the step of each."""
+        """The pictures written since the last call: name, step, image."""
         for path in sorted(self._path.parent.glob(f"{self._path.stem}.*.npy")):
             name, step = path.stem.removeprefix(f"{self._path.stem}.").rsplit(".", 1)
             yield name, int(step), np.load(path, allow_pickle=False)

@@ -1,4 +1,4 @@
-"""Worker processes for trials: reused, stopped when over time, replaced when they die."""
+"""Worker processes for trials: reused, killed at a time limit, replaced when they die."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
 Result = TypeVar("Result")
 
-# The environment variable that names the file which takes what workers print.
+# Environment variable: path of the file for the output of workers.
 WORKER_LOG = "NETTUNER_WORKER_LOG"
-# How often the metrics of a running trial are looked at.
+# Interval between two looks at the metrics of a running trial [s].
 GLANCE_SECONDS = 0.2
-# How often a call is tried anew that was lost when all workers died.
+# Attempts for a call that is lost because all workers died.
 ATTEMPTS = 3
 INTERRUPTED = "the search was interrupted"
-# Python's own: it leaves the working directory out of the path of a process that starts.
+# Python's own variable: keeps the working directory out of `sys.path` of a new process.
 SAFE_PATH = "PYTHONSAFEPATH"
 _STARTING = threading.Lock()
 
 
 class TrialFailedError(Exception):
-    """A trial that has no score; the message is the reason people see.
+    """A trial failed; the message is the reason that people see.
 
     Args:
         reason: Reason, in one line.
@@ -44,11 +44,11 @@ class TrialFailedError(Exception):
 
 
 class InterruptedSearchError(Exception):
-    """The pool was stopped while a trial ran; the trial says nothing and is asked for again."""
+    """The pool was stopped while a trial ran; the trial has no result and is proposed again."""
 
 
 class Pool(Protocol):
-    """Where trials run. Threads drive it: each calls `run`, which blocks until that has ended."""
+    """Runs trials. Called from several threads: `run` blocks until its call has ended."""
 
     def run(
         self,
@@ -57,13 +57,13 @@ class Pool(Protocol):
         seconds: float | None = None,
         glance: Callable[[], object] = ...,
     ) -> Result:
-        """Call `function(*args)` in a worker and wait for its answer.
+        """Call `function(*args)` in a worker and wait for its result.
 
         Args:
             function: Function, importable by name in the worker.
             args: Arguments, picklable.
-            seconds: Most time that it may take.
-            glance: Function that is called a few times a second meanwhile.
+            seconds: Time limit [s]; None for no limit.
+            glance: Callback, called a few times a second while waiting.
 
         Raises:
             TrialFailedError: The function raised, took too long, or its process died.
@@ -72,17 +72,17 @@ class Pool(Protocol):
         ...
 
     def stop(self) -> None:
-        """End all workers now, whatever they do."""
+        """Kill all workers now."""
         ...
 
 
 @contextmanager
 def open_pool(width: int, threads: int) -> Iterator[Pool]:
-    """The workers of one search; they end with it.
+    """The workers of one search; they are stopped at its end.
 
     Args:
         width: Number of workers.
-        threads: Threads of each.
+        threads: Threads of each worker.
     """
     pool = WorkerPool(width, threads)
     try:
@@ -92,10 +92,10 @@ def open_pool(width: int, threads: int) -> Iterator[Pool]:
 
 
 class _SafeProcess(SpawnProcess):
-    """Starts without the working directory on its path.
+    """Starts without the working directory on `sys.path`.
 
-    A file there that is named like a module which the standard library tries to import, `nt.py`
-    say, would else be imported before anything of ours.
+    Else a file there named like a module that the standard library tries to import, such as
+    `nt.py`, would be imported.
     """
 
     def start(self) -> None:
@@ -110,7 +110,7 @@ class _SafeProcess(SpawnProcess):
 
 
 class SafeSpawn(SpawnContext):
-    """Spawns, because a fork copies locks of the threads that Prefect and torch hold."""
+    """Spawns processes; a fork would copy locks that threads of Prefect and torch hold."""
 
     Process = _SafeProcess
 
@@ -118,8 +118,7 @@ class SafeSpawn(SpawnContext):
 class WorkerPool(Pool):
     """`width` processes, each of which imports torch once and runs one trial after another.
 
-    Threads drive it: each calls `run`, which blocks until the trial has ended. A trial that takes
-    too long, or whose process dies, costs that process alone.
+    A trial that exceeds its time limit, or whose process dies, costs that process alone.
     """
 
     def __init__(self, width: int, threads: int) -> None:
@@ -138,7 +137,7 @@ class WorkerPool(Pool):
         )
 
     def stop(self) -> None:
-        """End all processes now, whatever they do."""
+        """Kill all processes now."""
         with self._lock:
             self._stopped.set()
             self._pool.stop()  # type: ignore[no-untyped-call]
@@ -176,7 +175,7 @@ class WorkerPool(Pool):
         with self._lock:
             if self._stopped.is_set():
                 raise InterruptedSearchError(INTERRUPTED)
-            if not self._pool.active:  # a worker died while none had anything to do
+            if not self._pool.active:  # a worker died while all were idle
                 self._pool.stop()  # type: ignore[no-untyped-call]
                 self._pool.join(timeout=10)
                 self._pool = self._started()
@@ -185,7 +184,7 @@ class WorkerPool(Pool):
 
 @dataclass(frozen=True)
 class _Failure:
-    """An exception in a worker, as words: many an exception does not survive pickling."""
+    """An exception in a worker as text, because not every exception can be pickled."""
 
     reason: str
     details: str
@@ -199,10 +198,10 @@ def _call(function: Callable[..., Result], *args: Any) -> Result | _Failure:
 
 
 def _reason(error: Exception) -> str:
-    """Why there is no answer, where the function itself raised nothing."""
+    """Why there is no result, where the function itself raised nothing."""
     if isinstance(error, TimeoutError):
         return f"stopped: a trial may take {error.args[1]:g} s (trial_seconds)"
-    if not isinstance(error, ProcessExpired):  # what was sent there or back cannot be pickled
+    if not isinstance(error, ProcessExpired):  # the arguments or the result cannot be pickled
         return f"{type(error).__name__}: {error}"
     code = error.exitcode
     if code is not None and code < 0:
@@ -213,9 +212,9 @@ def _reason(error: Exception) -> str:
 
 
 def _prepare(threads: int) -> None:
-    """Keep the numeric libraries to their share of the cores, before they are imported."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the search to handle
-    os.environ.pop(SAFE_PATH, None)  # what a trial starts is started as ever
+    """Set up a worker: signals, output, threads of the numeric libraries before their import."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is handled by the search
+    os.environ.pop(SAFE_PATH, None)  # processes that a trial starts are not affected
     if os.environ.get(WORKER_LOG):
         log = os.open(os.environ[WORKER_LOG], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(log, 1)

@@ -1,4 +1,4 @@
-"""Asking the strategy for trials, as a node of the DAG."""
+"""Prefect task that asks the strategy for proposals."""
 
 from __future__ import annotations
 
@@ -21,5 +21,5 @@ def propose(
     count: int,
     asked: int,
 ) -> list[Proposal]:
-    """The strategy's answer to this history; `asked` numbers the nodes of one flow run."""
+    """The strategy's proposals for this history; `asked` numbers the tasks of one flow run."""
     return strategy.propose(space, history, pending, count)

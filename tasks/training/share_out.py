@@ -1,4 +1,4 @@
-"""Which of the proposals that wait one worker trains together."""
+"""Which of the waiting proposals a worker trains together."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ def fair_share(
     width: int,
     most: int,
 ) -> list[Proposal]:
-    """The next proposals of one kind: a worker's fair share of all that wait or run.
+    """The next proposals of one kind: a worker's equal share of those waiting or running.
 
     Args:
-        waiting: In their order, at least one; the first decides the kind.
+        waiting: Waiting proposals in order, at least one; the first decides the kind.
         running: Proposals that other workers train.
-        kind: Function that gives a proposal's kind; equals can be stacked. It is not called where
-            nothing is stacked.
+        kind: Function from a proposal to its kind; those of equal kind can be stacked. Not called
+            if `most` is 1.
         width: Number of workers.
-        most: Largest number that is trained together; 1 stacks nothing.
+        most: Maximum size of a stack; 1 stacks nothing.
     """
     if most == 1:
         return [waiting[0]]
@@ -40,12 +40,12 @@ def fair_share(
 
 
 def kind_of(learner: type[Learner], proposal: Proposal, parent: Trial | None) -> Kind:
-    """What the members of a stack have in common: where they end and begin, and the structure.
+    """What the members of a stack must agree in: last round, first round, and structure.
 
     Args:
         learner: Learner to be trained.
-        proposal: Proposal that is to be stacked.
-        parent: The trial whose weights it continues from.
+        proposal: Proposal to stack.
+        parent: Trial whose weights it continues from; None starts anew.
     """
     done = parent.proposal.until if parent else None
     return (proposal.until, done, *structure(learner, proposal.params))

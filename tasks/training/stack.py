@@ -1,4 +1,4 @@
-"""Training several trials of one structure together, as one node of the DAG."""
+"""Prefect task that trains several trials of one structure together."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ def train_stack(
 ) -> list[Trial]:
     """Train proposals that agree in their structure as one program.
 
-    Each remains a trial and a run in MLflow of its own, and a line in the node's table. Where the
-    worker that trains them all dies, each is tried again by itself.
+    Each is still a trial and an MLflow run of its own, and a row in the task's table. If the worker
+    dies, each proposal is tried again on its own.
 
     Args:
         context: Context of the search.
         proposals: Proposals to train.
-        parents: The trials whose weights they continue from.
-        name: Name of the node in the DAG.
+        parents: Trials whose weights they continue from; None starts anew.
+        name: Name of the task run.
 
     Raises:
-        InterruptedSearchError: the search was stopped meanwhile.
+        InterruptedSearchError: The search was stopped meanwhile.
     """
     jobs = [context.job(p, parent) for p, parent in zip(proposals, parents, strict=True)]
     readers = [LogReader(job) for job in jobs]
@@ -67,10 +67,10 @@ def train_stack(
 
 @task(name="failed", task_run_name="{name}", cache_policy=NO_CACHE)
 def fail(trial: Trial, name: str) -> None:
-    """A failed trial of a stack as a failed node.
+    """Show a failed trial of a stack as a failed task run.
 
     Raises:
-        FailedTrialError: always; the message is the trial's reason.
+        FailedTrialError: Always; the message is the trial's reason.
     """
     raise FailedTrialError(trial)
 
@@ -96,7 +96,7 @@ def _outcomes(
 
 
 class StackRuns:
-    """The runs in MLflow of a stack's trials, opened one by one while the stack trains."""
+    """The MLflow runs of a stack's trials, opened a few at a time while the stack trains."""
 
     def __init__(
         self, context: TrialContext, jobs: Sequence[Job], parents: Sequence[Trial | None]
@@ -116,14 +116,14 @@ class StackRuns:
         )
 
     def write(self, readers: Sequence[LogReader]) -> None:
-        """Open some more runs, and report what is new in those that are open."""
+        """Open some more runs, and send new metrics to those that are open."""
         for _ in range(min(4, len(self._jobs) - len(self.records))):
             self._open()
         for record, reader in zip(self.records, readers, strict=False):
             look(record, reader)
 
     def close(self, readers: Sequence[LogReader], trials: Sequence[Trial]) -> None:
-        """Open those that are missing, and record what came of every trial."""
+        """Open the remaining runs, and record the result of every trial."""
         while len(self.records) < len(self._jobs):
             self._open()
         for record, reader, trial in zip(self.records, readers, trials, strict=True):
@@ -131,12 +131,12 @@ class StackRuns:
             record.finish(trial, last=is_last(self._context.study, trial.proposal), later=True)
 
     def interrupted(self, reason: str) -> None:
-        """Close the runs of trials that were stopped before they could end."""
+        """Close the runs of trials that were interrupted."""
         for record in self.records:
             record.interrupted(reason)
 
     def url(self, place: int) -> str:
-        """Where people see a trial."""
+        """URL of a trial's MLflow run."""
         return self.records[place].url
 
 

@@ -1,4 +1,4 @@
-"""Training one trial in a worker process, recorded in MLflow, as a node of the DAG."""
+"""Prefect task that trains one trial in a worker process and records it in MLflow."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from nettuner.tasks.training.pool import InterruptedSearchError, TrialFailedErro
 
 
 class FailedTrialError(Exception):
-    """Carries a failed trial out of its node; the message is its reason."""
+    """Carries a failed trial out of its task; the message is its reason."""
 
     def __init__(self, trial: Trial) -> None:
         super().__init__(trial.reason)
@@ -33,12 +33,12 @@ def train(context: TrialContext, proposal: Proposal, parent: Trial | None, name:
     Args:
         context: Context of the search.
         proposal: Proposal to train.
-        parent: The trial whose weights to continue from.
-        name: Name of the node in the DAG.
+        parent: Trial whose weights to continue from; None starts anew.
+        name: Name of the task run.
 
     Raises:
-        FailedTrialError: there is no score; the message says why.
-        InterruptedSearchError: the search was stopped meanwhile.
+        FailedTrialError: The trial has no score; the message says why.
+        InterruptedSearchError: The search was stopped meanwhile.
     """
     record = context.record.begin(
         proposal,
@@ -74,19 +74,19 @@ def train(context: TrialContext, proposal: Proposal, parent: Trial | None, name:
 
 
 def look(record: TrialRecord, reader: LogReader, rest: bool = False) -> None:
-    """Report what a worker left since the last look; `rest` when it has ended."""
+    """Report new metrics and pictures of a worker; `rest` once it has ended."""
     record.report(reader.rest() if rest else reader.fresh())
     record.show(reader.pictures())
 
 
 def node() -> str | None:
-    """Address of the node of the DAG that runs here."""
+    """URL of the current task run; None outside of one."""
     context = TaskRunContext.get()
     return f"{prefect_ui()}/runs/task-run/{context.task_run.id}" if context else None
 
 
 def first_step(study: Study, parent: Trial | None) -> int:
-    """The training step (epoch) at which a trial starts or goes on."""
+    """The training step (epoch) at which a trial starts or continues."""
     return study.step_after((parent.proposal.until or 0) if parent else 0)
 
 

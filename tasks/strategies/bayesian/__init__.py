@@ -1,8 +1,8 @@
-"""Bayesian optimisation: a Gaussian process learns the scores and says what to try next.
+"""Bayesian optimisation with a Gaussian process as the surrogate model.
 
 Sources: Jones, Schonlau & Welch, Efficient Global Optimization (1998); Snoek, Larochelle & Adams,
-Practical Bayesian Optimization (2012), arXiv:1206.2944. The model is told everything anew for
-each proposal; every candidate is a valid configuration that was not tried before.
+Practical Bayesian Optimization (2012), arXiv:1206.2944. The model is fitted anew
+for each call; every candidate is a valid configuration that was not tried before.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from nettuner.tasks.strategies.bayesian.coordinates import Coordinates, identity
 if TYPE_CHECKING:
     from nettuner.tasks.strategies.bayesian.expectation import Expectation
 
-# A space with no more configurations than this is tried to the last of them.
+# In a space with at most so many configurations all of them are candidates.
 FEW = 10_000
-# Third words of seeds, which keep these apart from the candidates of trial number so-and-so.
+# Third entries of seeds, so that they differ from those of candidates (seed, trial number).
 DESIGN, SHUFFLE, FIT = 1, 2, 3
-# Local search for candidates starts at so many of the best trials.
+# Number of best trials from which local search for candidates starts.
 LEADERS = 3
 BLOCK = 16
-# Start points come from this share of each axis round its middle: in many dimensions nearly all
-# of a space lies near some end of a range, where few optima are.
+# Start points come from this central share of each axis: in many dimensions nearly all of a space
+# is near some bound, where optima are rare.
 MIDST = 0.7
 
 
@@ -83,10 +83,10 @@ class Bayesian(BaseModel):
         return configured(cls, study, seed=study.seed, budget=study.stop.trials, earlier=[])
 
     def size(self, space: Space) -> int | None:
-        """The number of configurations where they are few; else None, as it never ends.
+        """The number of configurations if there are few; else None, as it never ends.
 
         Raises:
-            ValueError: a configuration of `try_first` does not fit the space.
+            ValueError: A configuration of `try_first` does not fit the space.
         """
         self._given(space)
         lattice = None if self.repeat else lattice_of(space, FEW)
@@ -95,12 +95,12 @@ class Bayesian(BaseModel):
     def propose(
         self, space: Space, history: Sequence[Trial], pending: Sequence[Proposal], count: int
     ) -> list[Proposal]:
-        """The next start points, or the most promising configurations that are untried.
+        """The next start points, or the untried configurations with the best acquisition value.
 
-        Several at once are chosen one after the other, each as if those before it were pending.
+        Several at once are chosen in turn, each as if those before it were pending.
 
         Raises:
-            ValueError: the history or a configuration of `try_first` does not fit the space.
+            ValueError: The history or a configuration of `try_first` does not fit the space.
         """
         from threadpoolctl import threadpool_limits
 
@@ -123,8 +123,7 @@ class Bayesian(BaseModel):
         given = self._given(asked.space)
         earlier = [fitting(asked.space, trials) for trials in self.earlier]
         initial = self.initial or self._usual_initial(asked, earlier)
-        # After the start points the model decides; it need not wait for those still in flight if
-        # half of them have ended.
+        # The model is used after the start points, as soon as half of them have ended.
         expected = None
         if numbers and len(asked.history) >= initial / 2 and max(numbers) >= initial:
             expected = self._expected(asked, earlier, numbers[0])
@@ -149,7 +148,7 @@ class Bayesian(BaseModel):
         ]
 
     def _usual_initial(self, asked: _Asked, earlier: Sequence[Sequence[Trial]]) -> int:
-        """Two per dimension, within a fifth of the budget; earlier trials stand in for them."""
+        """Two per dimension, at most a fifth of the budget, less the number of earlier trials."""
         wanted = 2 * len(asked.coordinates.searched)
         usual = max(4, wanted if self.budget is None else min(wanted, self.budget // 5))
         return max(0, usual - sum(trial.succeeded for trials in earlier for trial in trials))
@@ -157,9 +156,9 @@ class Bayesian(BaseModel):
     def _design(self, asked: _Asked, initial: int, length: int) -> Iterator[dict[str, Any]]:
         """The middle, then a scrambled Sobol sequence: `length` different configurations.
 
-        The first `initial` lie about the middle, those that may follow lie everywhere. Which one
-        comes k-th depends on these arguments, the seed and k alone. Where the configurations are
-        few, those the sequence has missed follow in random order.
+        The first `initial` are in the central share of each axis, any further ones everywhere. The
+        k-th depends on these arguments, the seed and k alone. In a space with few configurations,
+        those that the sequence has missed follow in random order.
         """
         from scipy.stats import qmc
 
@@ -193,7 +192,7 @@ class Bayesian(BaseModel):
     def _start_point(
         self, asked: _Asked, design: list[dict[str, Any]], number: int, strict: bool
     ) -> dict[str, Any] | None:
-        """Point `number` of the design, unless that was tried; then, if not strict, another."""
+        """Point `number` of the design; if that was tried, another one, or None if strict."""
         own = design[number : number + 1]
         for params in own if strict or self.repeat else own + design:
             if asked.is_new(params):
@@ -217,7 +216,7 @@ class Bayesian(BaseModel):
     def _most_promising(
         self, asked: _Asked, expected: Expectation, number: int
     ) -> dict[str, Any] | None:
-        """The untried candidate that promises most; None if none is left."""
+        """The untried candidate with the best acquisition value; None if none is left."""
         from nettuner.tasks.strategies.bayesian.candidates import promising
 
         coordinates = asked.coordinates
@@ -240,10 +239,10 @@ class Bayesian(BaseModel):
 
 
 def fitting(space: Space, trials: Sequence[Trial]) -> list[Trial]:
-    """The trials of an earlier search that say something of this space.
+    """The trials of an earlier search that fit this space.
 
-    What its configurations have more than this space is dropped, what they lack stays absent;
-    those with a value that this space does not have are left out.
+    Hyperparameters outside this space are dropped, missing ones stay absent; trials with a value
+    outside this space are left out.
     """
     found = []
     for trial in trials:
@@ -254,7 +253,7 @@ def fitting(space: Space, trials: Sequence[Trial]) -> list[Trial]:
 
 
 class _Asked:
-    """The arguments of one call, and the configurations that are taken while it answers."""
+    """The arguments of one `propose` call, and the configurations chosen so far."""
 
     def __init__(
         self,
@@ -280,10 +279,10 @@ class _Asked:
         return list(self.lattice or ())
 
     def is_new(self, params: Params) -> bool:
-        """Whether nobody has tried or is trying this configuration, or it may be repeated."""
+        """Whether this configuration was not tried or proposed yet, or may be repeated."""
         return self._repeat or identity(params) not in self._taken
 
     def add(self, params: Params) -> None:
-        """Take note that this configuration is about to be tried."""
+        """Mark this configuration as pending."""
         self._taken.add(identity(params))
         self.pending.append(params)

@@ -1,9 +1,8 @@
-"""One dimension as the line from 0 to 1 on which a model sees its values and candidates move.
+"""One dimension as an axis from 0 to 1, on which the surrogate model measures distances.
 
-For most dimensions the line is the unit interval of their distribution. Where a distribution has
-tails, its quantiles squeeze them into nothing, and a model could never overrule it: such a
-dimension is seen on the scale of its own bell, with as much room for the tails as for the middle.
-What is believed beforehand is told by `log_prior` instead of by distances.
+For most dimensions the axis is the unit interval of their distribution. Quantiles would compress
+the tails of a Gaussian so much that the model could never overrule the prior, so such a dimension
+is linear in the Gaussian's own variable. The prior enters by `log_prior` instead of distances.
 """
 
 from __future__ import annotations
@@ -16,15 +15,15 @@ import numpy as np
 from nettuner.models.arrays import Floats
 from nettuner.models.space import Choice, Dimension, TruncatedNormal
 
-# Whoever gives a range means its middle rather than its ends: like a Gaussian whose standard
-# deviation is this share of the axis. In many dimensions nearly all of a space lies near some end.
+# A range is taken as a Gaussian prior about its middle with this standard deviation, as a share of
+# the axis: in many dimensions nearly all of a space is near some bound, where optima are rare.
 SPREAD = 0.2
-# Unbounded dimensions are seen, and searched, so many standard deviations to either side.
+# Unbounded dimensions are modelled, and searched, up to so many standard deviations.
 REACH = 3.1
 
 
 class Axis:
-    """The unit interval of a dimension as it is, its middle likelier than its ends."""
+    """The unit interval of a dimension, with a prior that favours its middle."""
 
     def __init__(self, dimension: Dimension) -> None:
         self.dimension = dimension
@@ -34,7 +33,7 @@ class Axis:
             (isinstance(level, bool), level): i for i, level in enumerate(self.levels or ())
         }
         self.middles = np.array([self.line(level) for level in self.levels or ()])
-        """Where each listed value lies on the line; shape [levels]."""
+        """Position of each listed value on the axis; shape [levels]."""
         units = np.array([dimension.to_unit(level) for level in self.levels or ()])
         self._borders = (units[1:] + units[:-1]) / 2
 
@@ -44,24 +43,24 @@ class Axis:
         return self.levels is None or len(self.levels) > 1
 
     def number(self, value: Any) -> float:
-        """The position of a listed value, or the place on the line of any other."""
+        """The index of a listed value, or the position on the axis of any other."""
         if self.levels is None:
             return self.line(value)
         return self._positions[isinstance(value, bool), value]
 
     def value(self, number: float) -> Any:
-        """The value at a position or place; plain Python."""
+        """The value at an index or position; plain Python."""
         return self._value(number) if self.levels is None else self.levels[int(number)]
 
     def drawn(self, units: Floats) -> Floats:
-        """The numbers of the values at these quantiles."""
+        """The indices or positions of the values at these quantiles."""
         if self.levels is None:
             return self._drawn(units)
         found: Floats = np.searchsorted(self._borders, units).astype(float)
         return found
 
     def log_prior(self, numbers: Floats) -> Floats:
-        """How likely these numbers are beforehand, beside the likeliest one."""
+        """Log prior density at these indices or positions, relative to its maximum."""
         if isinstance(self.dimension, Choice) and not self.ordered:
             weights = np.log(np.array(self.dimension.weights or [1.0] * len(self.middles)))
             found: Floats = (weights - weights.max())[numbers.astype(int)]
@@ -71,7 +70,7 @@ class Axis:
         )
 
     def line(self, value: Any) -> float:
-        """Where a value lies between 0 and 1."""
+        """Position of a value on the axis, from 0 to 1."""
         return self.dimension.to_unit(value)
 
     def _value(self, place: float) -> Any:
@@ -85,10 +84,10 @@ class Axis:
 
 
 class Unbounded(Axis):
-    """Deviations from the median in units of the matching Gaussian's standard deviation."""
+    """An axis linear in the standard Gaussian deviation from the median."""
 
     def line(self, value: Any) -> float:
-        """Linear for a Gaussian, in the logarithm for a log-normal; cut off at REACH."""
+        """Linear for a Gaussian, linear in the logarithm for a log-normal; clipped at REACH."""
         from scipy.special import ndtri
 
         deviation = np.clip(ndtri(self.dimension.to_unit(value)), -REACH, REACH)
@@ -110,12 +109,12 @@ class Unbounded(Axis):
 
 
 class Straight(Axis):
-    """The range of a truncated Gaussian, linear in its values."""
+    """An axis linear in the values of a truncated Gaussian."""
 
     dimension: TruncatedNormal
 
     def line(self, value: Any) -> float:
-        """The share of the range below `value`."""
+        """Position of `value` within the range."""
         low, high = self.dimension.low, self.dimension.high
         return float(min(max((value - low) / (high - low), 0.0), 1.0))
 
@@ -135,7 +134,7 @@ class Straight(Axis):
 
 
 def axis_of(dimension: Dimension) -> Axis:
-    """The line on which a model sees this dimension."""
+    """The axis of this dimension for the surrogate model."""
     if isinstance(dimension, TruncatedNormal):
         return Straight(dimension)
     return Axis(dimension) if dimension.bounded else Unbounded(dimension)

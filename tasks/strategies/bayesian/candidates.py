@@ -1,4 +1,4 @@
-"""Configurations worth asking a model about, and the search for the most promising among them."""
+"""Candidates for the acquisition function, and local search for its maximum."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from numpy.random import Generator
 from nettuner.models.arrays import Floats
 from nettuner.tasks.strategies.bayesian.coordinates import Coordinates
 
-# Candidates drawn from the whole space, and how often each of the best trials is moved a little.
+# Candidates drawn from the whole space, and perturbed copies of each of the best trials.
 EVERYWHERE, COPIES = 500, 60
-# How far these are moved, as a share of each axis.
+# Standard deviations of the perturbations, as shares of each axis.
 NEAR = (0.1, 0.03)
-# Then the most promising candidates are moved, each so often, by smaller and smaller steps.
+# Local search: number of best candidates, copies of each, and decreasing step sizes.
 PROMISING, MOVES, RADII = 5, 30, (0.1, 0.03, 0.01, 0.003)
 
 
@@ -24,15 +24,14 @@ def promising(
     promise: Callable[[Floats], Floats],
     rng: Generator,
 ) -> Floats:
-    """Points of the space, the most promising first; shape [n, dimensions].
+    """Points of the space, best acquisition value first; shape [n, dimensions].
 
-    All are valid configurations: some from everywhere, as likely as the distributions have it,
-    some near the best trials, and all those that differ from these in one listed value; then
-    local search from the most promising ones.
+    All are valid configurations: some drawn from the distributions, some near the best trials, and
+    all that differ from these in one listed value; then local search from the best of them.
 
     Args:
         coordinates: Coordinates of the space.
-        leaders: Points of the best trials; shape [leaders, dimensions].
+        leaders: Points of the best trials, shape [leaders, dimensions].
         promise: Acquisition function of points; larger is better.
         rng: Random generator.
     """

@@ -1,9 +1,8 @@
-"""A search space as numbers: what a surrogate model sees, and candidates are moved about in.
+"""A search space as numbers: points for candidates, and columns for the surrogate model.
 
-A *point* has one number per dimension of the space: the position of the value where all values
-can be listed, its place on the dimension's axis where they cannot, NaN where the dimension does
-not exist beside the others. So two points are the same configuration if and only if they are
-equal, however finely the distributions of listed values squeeze these together.
+A *point* has one number per dimension of the space: the index of the value where all values can be
+listed, else its position on the dimension's axis; NaN where the dimension is inactive. So two
+points are equal if and only if their configurations are.
 """
 
 from __future__ import annotations
@@ -18,16 +17,16 @@ from nettuner.models.arrays import Bools, Floats, Ints
 from nettuner.models.space import Params, Space, same
 from nettuner.tasks.strategies.bayesian.axis import axis_of
 
-# Where an inactive dimension is put on its axis, and how far off that axis: so far that it is
-# about as unlike each of its values as these are unlike each other.
+# Position of an inactive dimension on its axis, and distance from that axis: chosen so that it is
+# about as far from each value as these are from each other.
 MIDDLE = 0.5
 BESIDE = 0.5
-# A longer list of values is not tried out one by one beside a good point, only its neighbours.
+# Of longer lists only the neighbouring values are tried at a good point, not all.
 FEW = 12
 
 
 def identity(params: Params) -> Hashable:
-    """A configuration as something that sets can hold; keeps True apart from 1."""
+    """A hashable form of a configuration; distinguishes True from 1."""
     return frozenset((name, isinstance(value, bool), value) for name, value in params.items())
 
 
@@ -47,7 +46,7 @@ class Coordinates:
         return [name for name, axis in zip(self.names, self.axes, strict=True) if axis.searched]
 
     def points(self, configurations: Iterable[Params]) -> Floats:
-        """Shape [configurations, dimensions]; what a configuration lacks is NaN."""
+        """Points of configurations, shape [configurations, dimensions]; NaN where inactive."""
         axes = list(zip(self.names, self.axes, strict=True))
         rows = [
             [axis.number(params[name]) if name in params else np.nan for name, axis in axes]
@@ -66,7 +65,7 @@ class Coordinates:
         return np.stack(columns, axis=1) if columns else units
 
     def masked(self, points: Floats) -> Floats:
-        """The points with NaN for every dimension that does not exist beside the others."""
+        """The points with NaN for every inactive dimension."""
         points = points.copy()
         for name in self.space.order:
             for parent, wanted in (self.space[name].when or {}).items():
@@ -76,7 +75,7 @@ class Coordinates:
         return points
 
     def _has(self, numbers: Floats, name: str, values: Sequence[Any]) -> Bools:
-        """Where the dimension exists and has one of these values."""
+        """Whether the dimension is active and has one of these values, for each point."""
         axis = self.axes[self.place[name]]
         if axis.levels is None:
             found = [axis.value(x) if x == x else None for x in numbers.tolist()]
@@ -85,13 +84,13 @@ class Coordinates:
         return np.isin(numbers, wanted)
 
     def nearby(self, points: Floats, radius: float, rng: Generator) -> Floats:
-        """One random neighbour of each point: about two dimensions of it are moved.
+        """One random neighbour of each point, with about two dimensions perturbed.
 
         Args:
-            points: Shape [n, dimensions].
-            radius: Standard deviation of a move as a share of the axis; listed values move by at
-                least one, unordered ones to any other.
-            rng: Random generator; it is drawn from equally often, whatever the points are.
+            points: Points, shape [n, dimensions].
+            radius: Standard deviation of a perturbation as a share of the axis; listed values move
+                by at least one, unordered ones to any other.
+            rng: Random generator; drawn from equally often whatever the points are.
         """
         shape = points.shape
         base = np.where(np.isnan(points), self.drawn(rng.random(shape)), points)
@@ -124,11 +123,11 @@ class Coordinates:
         return self.masked(np.concatenate(found))
 
     def columns(self, points: Floats) -> Floats:
-        """What the surrogate sees, all in [0, 1]; shape [n, columns].
+        """Inputs of the surrogate model, all in [0, 1]; shape [n, columns].
 
         A dimension of numbers or ordered values is one column; an unordered choice has one for
-        each of its values, so that any two are 1 apart. Where a dimension may be inactive, that is
-        a place of its own, beside the axis. Dimensions with one value have no column.
+        each of its values, so that any two are 1 apart. A dimension that may be inactive has one
+        more, which is 0 while it is active. Dimensions with one value have no column.
         """
         found = [np.zeros((len(points), 0))]
         for i, (axis, conditional) in enumerate(zip(self.axes, self._conditional, strict=True)):
@@ -147,7 +146,7 @@ class Coordinates:
 
     @property
     def groups(self) -> Ints:
-        """Which of the searched dimensions each column belongs to; shape [columns]."""
+        """Index of the searched dimension of each column; shape [columns]."""
         sizes = []
         for axis, conditional in zip(self.axes, self._conditional, strict=True):
             if axis.levels is not None and not axis.ordered:
@@ -157,7 +156,7 @@ class Coordinates:
         return np.repeat(np.arange(sum(size > 0 for size in sizes)), [s for s in sizes if s])
 
     def log_prior(self, points: Floats) -> Floats:
-        """How likely the distributions make each point, beside the likeliest; shape [n]."""
+        """Log prior density of each point, relative to its maximum; shape [n]."""
         total = np.zeros(len(points))
         for i, axis in enumerate(self.axes):
             off = np.isnan(points[:, i])

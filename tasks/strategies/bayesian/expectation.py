@@ -1,4 +1,4 @@
-"""What a history leads one to expect of any configuration: the score, and whether it works."""
+"""The surrogate model of a history: score, probability of success, acquisition function."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from nettuner.tasks.strategies.bayesian.gaussian_process import GaussianProcess,
 from nettuner.tasks.strategies.bayesian.improvement import log_expected_improvement
 from nettuner.tasks.strategies.bayesian.targets import standardised
 
-# The distribution of a hyperparameter counts as much as this many trials do.
+# Weight of the prior distributions, in trials.
 PULL = 2.0
-# Earlier searches are believed unasked until so many trials of this one can tell.
+# Earlier searches are used without a check until so many trials of this one have succeeded.
 ENOUGH = 3
-# How far apart the same configuration lies in two searches, as a share of an axis.
+# Distance of the same configuration in two searches, as a share of an axis.
 APART = 0.25
 
 
 @dataclass(frozen=True)
 class Expectation:
-    """What was learned from a history; see `expect`.
+    """Surrogate models fitted to a history; see `expect`.
 
     Args:
         coordinates: Coordinates of the space.
@@ -34,8 +34,8 @@ class Expectation:
         failed: Points of the present search's failed trials; shape [m, dimensions].
         sources: Number of searches that the trials come from; the present one is the last.
         leaders: Points of all trials with a score, the best first; shape [n, dimensions].
-        best: The lowest mean at any trial of the present search.
-        trials: Number of trials that it was learned from.
+        best: Lowest posterior mean at any trial of the present search.
+        trials: Number of trials in the data.
     """
 
     coordinates: Coordinates
@@ -48,30 +48,30 @@ class Expectation:
     trials: int
 
     def columns(self, points: Floats) -> Floats:
-        """What the models see of configurations of the present search."""
+        """Inputs of the models for configurations of the present search."""
         return _columns(self.coordinates, points, self.sources, self.sources - 1)
 
     def promise(self, points: Floats, pending: Floats, explore: float) -> Floats:
-        """How promising each point is, larger is better; shape [n].
+        """Acquisition function of points, larger is better; shape [n].
 
-        The logarithm of the expected improvement, times the probability that the trial works,
-        times the prior distribution to a power that vanishes with the number of trials (Hvarfner
-        et al. 2022, arXiv:2204.11051). Without curiosity the mean stands for the improvement.
+        The logarithm of: expected improvement, times the probability of success, times the prior
+        density to a power that decreases with the number of trials (Hvarfner et al. 2022,
+        arXiv:2204.11051). If `explore` is 0 the negative mean replaces the first term.
 
-        A trial that failed has no score, but there is no more to be learned beside it: it is
-        believed to have had the one expected, as those that are pending are.
+        A failed trial has no score; like a pending one it is believed to have the expected score,
+        which takes away the uncertainty around it ("kriging believer").
 
         Args:
-            points: Shape [n, dimensions].
-            pending: Points believed to turn out as expected; shape [m, dimensions].
-            explore: Multiplies the standard deviation of the model.
+            points: Points to evaluate, shape [n, dimensions].
+            pending: Points of pending proposals, shape [m, dimensions].
+            explore: Factor of the model's standard deviation; 0 exploits only.
         """
         columns, flying = self.columns(points), self.columns(pending)
         believed = np.concatenate([flying, self.columns(self.failed)])
         mean, std = self.process.posterior(columns, believed)
         if explore:
             best = self.best
-            if len(flying):  # what is expected of these is no improvement any more
+            if len(flying):  # their expected scores would be no improvement
                 best = min(best, float(self.process.predict(flying).min()))
             gain = log_expected_improvement(mean, explore * std, best)
         else:
@@ -83,7 +83,7 @@ class Expectation:
 
 @dataclass(frozen=True)
 class Works:
-    """Whether trials work: a Gaussian process of 0 for those that do and 1 for those that fail.
+    """Model of failures: a Gaussian process fitted to 0 for success and 1 for failure.
 
     Args:
         process: Gaussian process of these labels, standardised.
@@ -94,7 +94,7 @@ class Works:
     half: float
 
     def log_probability(self, columns: Floats) -> Floats:
-        """Of the label being nearer to 0 than to 1."""
+        """Log probability that the label is below 1/2, which is success."""
         mean, std = self.process.posterior(columns, columns[:0])
         noise = np.exp(self.process.settings_[-1])
         found: Floats = log_ndtr((self.half - mean) / np.sqrt(std**2 + noise))
@@ -107,21 +107,20 @@ def expect(
     earlier: Sequence[Sequence[Trial]],
     seed: int,
 ) -> Expectation | None:
-    """What a history, and those of earlier searches, lead one to expect.
+    """Fit the surrogate models to a history and to those of earlier searches.
 
-    Which search a trial comes from is seen by the model as one more unordered choice: if earlier
-    results agree with the present ones they count almost like these, if not they fade. As soon as
-    that can be told they are left out altogether where the present trials, each left out in turn,
-    are predicted better without them.
+    The search that a trial comes from is one more unordered choice for the model: earlier results
+    count almost like the present ones if they agree, and less if they do not. They are left out
+    where the leave-one-out error of the present trials is smaller without them.
 
     Args:
         coordinates: Coordinates of the space.
         history: Trials of the present search.
-        earlier: The trials of each earlier search; all fit the space but may lack dimensions.
+        earlier: Trials of each earlier search; all fit the space but may lack dimensions.
         seed: Seed of the fits.
 
     Returns:
-        None if there are no two different scores, or nothing is searched.
+        None if there are no two different scores, or no dimension to search.
     """
     if not coordinates.searched:
         return None
@@ -138,9 +137,9 @@ def expect(
 def _learned(
     coordinates: Coordinates, searches: Sequence[Sequence[Trial]], seed: int
 ) -> tuple[Expectation, float] | None:
-    """The expectation from these searches, and its error at the present one's trials.
+    """Models fitted to these searches, and their error at the present one's trials.
 
-    The error is that of predicting each from the others, as a share of their spread.
+    The error is the leave-one-out error as a share of the scores' standard deviation.
     """
     trials = [trial for search in searches for trial in search]
     ok = np.array([trial.succeeded for trial in trials], dtype=bool)
@@ -163,7 +162,7 @@ def _learned(
         failed=points[~ok & (source == len(searches) - 1)],
         sources=len(searches),
         leaders=points[ok][np.argsort(targets, kind="stable")],
-        # The mean at the trials instead of their lowest score: noise is no record.
+        # The posterior mean instead of the lowest score, which may be noise.
         best=float(mean[present].min() if present.any() else mean.min()),
         trials=len(trials),
     )
@@ -171,7 +170,7 @@ def _learned(
 
 
 def _error(process: GaussianProcess, columns: Floats, targets: Floats) -> float:
-    """Root mean square of predicting each target from all others, as a share of their spread."""
+    """Leave-one-out root mean square error, as a share of the targets' standard deviation."""
     spread = float(targets.std()) if len(targets) else 0.0
     if spread == 0:
         return np.inf
@@ -185,7 +184,7 @@ def _whether_it_works(columns: Floats, groups: Ints, ok: Floats, seed: int) -> W
 
 
 def _columns(coordinates: Coordinates, points: Floats, sources: int, source: int | Ints) -> Floats:
-    """The columns of points, with those that tell from which search each comes."""
+    """The columns of points, and one column for each search that they may come from."""
     columns = coordinates.columns(points)
     if sources == 1:
         return columns

@@ -1,8 +1,8 @@
-"""The model that Bayesian search learns of the scores: an estimator for scikit-optimize.
+"""The Gaussian process that is the surrogate model, as an estimator for scikit-optimize.
 
-Trials still in flight are accounted for without fitting anew: believing the model's own mean at a
-pending point leaves the mean everywhere as it is, and only takes away uncertainty around it
-("kriging believer", Ginsbourger, Le Riche & Carraro 2010).
+Pending trials need no new fit: conditioning on the model's own mean at a pending point leaves the
+mean unchanged everywhere and only reduces the variance around it ("kriging believer", Ginsbourger,
+Le Riche & Carraro 2010).
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ from nettuner.tasks.strategies.bayesian.marginal_likelihood import (
     matern,
 )
 
-# The fit is started from the likeliest settings and from so many random ones.
+# The fit starts from the mode of the prior and from so many random settings.
 RESTARTS = 2
 # Length scales of random starts, as shares of an axis.
 START_LENGTHS = (0.1, 2.0)
 STEPS = 60
-# Settings are fitted to no more trials than this, and no more than that are conditioned on.
+# Most trials that settings are fitted to, and most that the process is conditioned on.
 FITTED, KEPT = 150, 500
 
 
 class GaussianProcess(GaussianProcessRegressor):  # type: ignore[misc]
-    """Regression whose settings are the likeliest ones; see `MarginalLikelihood` for the kernel.
+    """Regression with maximum a posteriori settings; see `MarginalLikelihood` for the kernel.
 
-    Of a long history it learns from a part (`thinned`): its settings from `FITTED` trials, the
-    scores from `KEPT`.
+    A long history is `thinned`: settings are fitted to `FITTED` trials, and the process is
+    conditioned on `KEPT`.
 
     Args:
         groups: Index of the dimension of each column, from 0; shape [columns].
@@ -54,11 +54,11 @@ class GaussianProcess(GaussianProcessRegressor):  # type: ignore[misc]
         self.random_state = random_state
 
     def fit(self, columns: Any, targets: Any) -> Self:
-        """Find the likeliest settings, then learn the targets.
+        """Fit the settings, then condition on the targets.
 
         Args:
-            columns: Shape [n, columns], in [0, 1].
-            targets: Shape [n], of mean 0 and standard deviation 1, lower is better.
+            columns: Inputs in [0, 1], shape [n, columns].
+            targets: Scores with mean 0 and standard deviation 1, shape [n]; lower is better.
         """
         columns, targets = np.asarray(columns, dtype=float), np.asarray(targets, dtype=float)
         rng = np.random.default_rng(self.random_state)
@@ -77,7 +77,7 @@ class GaussianProcess(GaussianProcessRegressor):  # type: ignore[misc]
         return self
 
     def covariance(self, some: Floats, others: Floats) -> Floats:
-        """Prior covariance of the scores at two sets of columns; shape [some, others]."""
+        """Prior covariance of the scores at two sets of inputs; shape [some, others]."""
         scales = np.exp(-self.settings_[:-2])[np.asarray(self.groups)]
         some, others = some * scales, others * scales
         squares = (some**2).sum(axis=1)[:, None] + (others**2).sum(axis=1) - 2 * some @ others.T
@@ -86,7 +86,7 @@ class GaussianProcess(GaussianProcessRegressor):  # type: ignore[misc]
         return found
 
     def predict(self, columns: Any, return_std: bool = False, return_cov: bool = False) -> Any:
-        """Mean of the scores at some columns, and their standard deviation if asked for."""
+        """Posterior mean at some inputs, and standard deviation if `return_std`."""
         if return_cov:
             raise ValueError("a covariance is not given, got return_cov=True; use `posterior`")
         columns = np.asarray(columns, dtype=float)
@@ -94,13 +94,13 @@ class GaussianProcess(GaussianProcessRegressor):  # type: ignore[misc]
         return (mean, std) if return_std else mean
 
     def posterior(self, columns: Floats, pending: Floats) -> tuple[Floats, Floats]:
-        """Mean and standard deviation at `columns`, given the data and the believed `pending`.
+        """Posterior mean and standard deviation, given the data and the believed `pending`.
 
-        Source: Rasmussen & Williams (2006), algorithm 2.1, a second time for the pending points.
+        Source: Rasmussen & Williams (2006), algorithm 2.1, applied again for the pending points.
 
         Args:
-            columns: Shape [n, columns].
-            pending: Shape [m, columns].
+            columns: Inputs, shape [n, columns].
+            pending: Inputs of pending trials, shape [m, columns].
 
         Returns:
             Two arrays of shape [n].
@@ -118,9 +118,9 @@ class GaussianProcess(GaussianProcessRegressor):  # type: ignore[misc]
         return near @ self.alpha_, np.sqrt(np.maximum(variance, 1e-12))
 
     def left_out(self, columns: Floats, targets: Floats) -> Floats:
-        """How far each target is from what all other trials make one expect; shape [n].
+        """Leave-one-out errors of the targets; shape [n].
 
-        Trials that a long history left out are predicted from those that were kept.
+        Trials that were thinned out are predicted from those that were kept.
 
         Source: Rasmussen & Williams (2006), equation 5.12.
         """
@@ -134,13 +134,13 @@ class GaussianProcess(GaussianProcessRegressor):  # type: ignore[misc]
         return errors
 
     def _half(self, near: Floats) -> Floats:
-        """The inverse of the Cholesky factor times a covariance; shape [trials, n]."""
+        """The inverse Cholesky factor times a covariance; shape [trials, n]."""
         found: Floats = solve_triangular(self.L_, near.T, lower=True, check_finite=False)
         return found
 
 
 def likeliest_settings(density: MarginalLikelihood, rng: Generator) -> Floats:
-    """The best of several local optima of a kernel's settings."""
+    """The best of several local optima of the kernel's settings."""
     found, lowest = density.likeliest, np.inf
     for attempt in range(1 + RESTARTS):
         start = density.likeliest
@@ -160,23 +160,23 @@ def likeliest_settings(density: MarginalLikelihood, rng: Generator) -> Floats:
 
 
 def fitted(columns: Floats, groups: Ints, targets: Floats, seed: int) -> GaussianProcess:
-    """A Gaussian process fitted by scikit-optimize's optimiser, which is told everything at once.
+    """A Gaussian process fitted by one `tell` of scikit-optimize's optimiser.
 
     Args:
-        columns: Shape [n, columns], in [0, 1].
+        columns: Inputs in [0, 1], shape [n, columns].
         groups: Index of the dimension of each column, from 0; shape [columns].
-        targets: Shape [n], of mean 0 and standard deviation 1, lower is better.
+        targets: Scores with mean 0 and standard deviation 1, shape [n]; lower is better.
         seed: Seed of the fit's random starts.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that a point was tried before is no news
+        warnings.simplefilter("ignore")  # hides that a point was tried before
         optimizer = Optimizer(
             [(0.0, 1.0)] * columns.shape[1],
             GaussianProcess(groups, seed),
             n_initial_points=0,
             acq_func="EI",
             acq_optimizer="sampling",
-            acq_optimizer_kwargs={"n_points": 1},  # candidates are our own
+            acq_optimizer_kwargs={"n_points": 1},  # its candidates are not used
             random_state=seed,
             model_queue_size=1,
         )

@@ -1,4 +1,4 @@
-"""How much a normal variable is expected to improve on the best so far."""
+"""Expected improvement, the acquisition function."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from nettuner.models.arrays import Floats
 
 
 def log_expected_improvement(mean: Floats, std: Floats, best: float) -> Floats:
-    """Logarithm of how much lower than `best` a normal variable is, on average.
+    """Logarithm of the expected improvement of a normal variable below `best`.
 
-    The logarithm tells candidates apart whose expected improvement is too small to store.
+    Candidates stay comparable where the expected improvement itself underflows.
 
     Source: Ament et al., Unexpected Improvements to Expected Improvement (2023),
     arXiv:2310.20708, equation 9.

@@ -1,4 +1,4 @@
-"""Which trials of a long history a model learns from."""
+"""Thins a long history, so that fitting a model stays fast."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from nettuner.models.arrays import Floats, Ints
 
 
 def thinned(targets: Floats, most: int) -> Ints:
-    """The numbers of at most `most` trials: half of them the best, the others spread.
+    """Indices of at most `most` trials, ascending: half are the best, the others spread.
 
     The others are evenly spaced among the rest sorted by score, so that the whole range of scores
-    stays known. In the order of the history.
+    is covered.
     """
     if len(targets) <= most:
         return np.arange(len(targets))

@@ -1,12 +1,11 @@
-"""How well a kernel's settings explain some targets: what a Gaussian process is fitted by.
+"""Posterior density of a kernel's settings, which the fit of a Gaussian process maximises.
 
-The kernel is Matern's with smoothness 5/2 over a weighted distance. A dimension of the search
-space has one length scale, however many columns it has: between two values of an unordered choice
-there is then one distance, the same for all pairs (the kernel of Ru et al. 2020, arXiv:1906.08878,
-has the same idea). A constant is added, by which the level of the targets is left open.
+The kernel is Matern 5/2 with one length scale per dimension of the search space, shared by all its
+columns: so any two values of an unordered choice have the same distance (as in the kernel of Ru et
+al. 2020, arXiv:1906.08878). A constant is added for the unknown mean of the targets.
 
-Settings are logarithms, shape [dimensions + 2]: the length scales, then the variance of what the
-kernel explains, then the variance of the noise. Each has a normal prior.
+Settings are logarithms, shape [dimensions + 2]: the length scales, then the variance of the
+signal, then the variance of the noise. Each has a normal prior.
 
 Sources: Rasmussen & Williams, Gaussian Processes for Machine Learning (2006), equations 4.17, 5.8
 and 5.9; for priors of length scales that grow with the dimensions, Hvarfner, Hellsten & Nardi,
@@ -21,36 +20,36 @@ import numpy as np
 
 from nettuner.models.arrays import Floats, Ints
 
-# Means and standard deviations of the priors. The first is that of one dimension's length scale,
-# whose median grows with the square root of the number of dimensions: 0.37 of the axis for one.
+# Means and standard deviations of the priors. The median of a length scale grows with the square
+# root of the number of dimensions, from 0.37 of the axis for one dimension.
 LENGTH_MEAN, LENGTH_STD = -1.0, math.sqrt(3)
 VARIANCE_MEAN, VARIANCE_STD = 0.0, 1.0
 NOISE_MEAN, NOISE_STD = math.log(1e-4), 2.0
-# Bounds of the same.
+# Bounds of the settings.
 LENGTHS = (math.log(0.02), math.log(1000.0))
 VARIANCES = (-5.0, 4.0)
 NOISES = (math.log(1e-6), 0.0)
-# The variance of the targets' common level, which have a variance of 1 themselves.
+# Prior variance of the targets' mean; the targets have variance 1.
 LEVEL = 1.0
-# Keeps factorisations possible.
+# Added to the diagonal, so that Cholesky factorisations succeed.
 JITTER = 1e-8
 IMPOSSIBLE = 1e10
 
 
 def matern(squares: Floats) -> tuple[Floats, Floats]:
-    """Matern's correlation at squared distances, and its derivative by these."""
+    """Matern 5/2 correlation at squared distances, and its derivative by these."""
     roots = np.sqrt(5 * squares)
     decay = np.exp(-roots)
     return (1 + roots + roots**2 / 3) * decay, -(5 / 6) * (1 + roots) * decay
 
 
 class MarginalLikelihood:
-    """The logarithm of the posterior density of a kernel's settings, up to a constant.
+    """Negative log posterior density of a kernel's settings, up to a constant.
 
     Args:
-        columns: Shape [n, columns].
+        columns: Inputs, shape [n, columns].
         groups: Index of the dimension of each column, from 0; shape [columns].
-        targets: Shape [n], of mean 0 and variance 1.
+        targets: Scores with mean 0 and variance 1, shape [n].
     """
 
     def __init__(self, columns: Floats, groups: Ints, targets: Floats) -> None:
@@ -58,7 +57,7 @@ class MarginalLikelihood:
         self.size = len(targets)
         self.dimensions = int(groups.max()) + 1
         self._row, self._column = np.tril_indices(self.size, -1)
-        self._below = self._row * self.size + self._column  # the same, in the flattened matrix
+        self._below = self._row * self.size + self._column  # the same, in the flat matrix
         self._diagonal = np.arange(self.size) * (self.size + 1)
         # Squared distance of each pair in each dimension.
         self._squares = np.zeros((self.dimensions, len(self._row)))
@@ -71,16 +70,16 @@ class MarginalLikelihood:
 
     @property
     def bounds(self) -> list[tuple[float, float]]:
-        """Of the settings."""
+        """Bounds of the settings."""
         return [LENGTHS] * self.dimensions + [VARIANCES, NOISES]
 
     @property
     def likeliest(self) -> Floats:
-        """The settings before anything is known."""
+        """The mode of the prior."""
         return self._mean.copy()
 
     def __call__(self, settings: Floats) -> tuple[float, Floats]:
-        """The negative logarithm of the posterior density, and its gradient."""
+        """The negative log posterior density, and its gradient."""
         from scipy.linalg import lapack
 
         weights = np.exp(-2 * settings[:-2])
@@ -90,14 +89,14 @@ class MarginalLikelihood:
         flat = matrix.reshape(-1)
         flat[self._below] = variance * correlation + LEVEL
         flat[self._diagonal] = variance + noise + LEVEL + JITTER
-        # LAPACK counts by columns: our lower triangle is the upper one of what it sees.
+        # LAPACK is column-major: our lower triangle is its upper one.
         factor, failed = lapack.dpotrf(matrix.T, lower=0)
         if failed:
             return IMPOSSIBLE, np.zeros_like(settings)
         alpha, _ = lapack.dpotrs(factor, self.targets, lower=0)
         inverse, _ = lapack.dpotri(factor, lower=0)
         loss = 0.5 * self.targets @ alpha + np.log(np.diag(factor)).sum()
-        # Half of the gradient's trace is the sum over pairs, for the matrices are symmetric.
+        # Half of the gradient's trace is the sum over pairs, as the matrices are symmetric.
         pairs = alpha[self._row] * alpha[self._column] - inverse.T.reshape(-1)[self._below]
         diagonal = alpha**2 - np.diag(inverse)
         gradient = np.empty_like(settings)

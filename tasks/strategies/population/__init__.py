@@ -1,17 +1,16 @@
-"""Population based training: members train side by side; the worst continue from the best.
+"""Population based training (PBT): the worst members continue from copies of the best.
 
 Source: Jaderberg et al., Population Based Training of Neural Networks (2017), arXiv:1711.09846.
 
-Every member trains a segment at a time, `interval` rounds long. After a segment it is compared
-with the others *at the same training step*: it goes on as it is, or it copies (exploit) the
-weights of a better one and varies its hyperparameters (explore).
+Every member trains in segments of `interval` rounds. After a segment it is compared with the
+others *at the same training step*: it continues as it is, or it copies the weights of a better
+member (exploit) and perturbs its hyperparameters (explore).
 
-Synchronous, a comparison waits until everybody has ended the segment. Asynchronous, a member goes
-on at once, compared with the scores at that step that are there by then, however many: with fewer
-than two it goes on unchanged. Either way nobody who failed is lost: a failed member continues from
-one of the best at that step, and waits for one where there is none yet. Somebody always moves:
-whoever waits does so at the step furthest reached, so the others either reach it too, or, if
-everybody failed there, the search ends.
+Synchronous: a comparison waits until all members have ended the segment. Asynchronous: a member
+continues at once, compared with the scores available at that step; with fewer than two it
+continues unchanged. In both cases a failed member continues from one of the best at that step,
+and waits while there is none. There is no deadlock: members wait only at the furthest step
+reached, so the others reach it too, or, if all failed there, the search ends.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ from nettuner.tasks.strategies.population.exploit import Scores, Selection
 USUAL_SIZE = 16
 USUAL_GENERATIONS = 8
 LARGEST_FACTOR = 10
-# Third word of the seed of a segment's choice of its parent: keeps it apart from its exploration.
+# Third entry of the seed that draws a segment's parent, so that it differs from that of explore.
 PARENT = 1
 
 Done = Mapping[int, Trial]
@@ -160,11 +159,11 @@ class Population(BaseModel):
 
     @classmethod
     def for_study(cls, study: Study, structural: Collection[str] = ()) -> Self:
-        """With the study's seed and length; its number of trials is the usual size.
+        """With the study's seed and length; the default size is its number of trials.
 
         Raises:
-            ValidationError: a setting is unknown or has an impossible value.
-            ValueError: the study has no length, or allows fewer trials than there are members.
+            ValidationError: A setting is unknown or invalid.
+            ValueError: The study has no length, or allows fewer trials than there are members.
         """
         if study.rounds < 1:
             raise ValueError(
@@ -188,7 +187,7 @@ class Population(BaseModel):
 
     @property
     def one_by_one(self) -> bool:
-        """Asynchronous, the later a member is asked for, the more it can be compared with."""
+        """Asynchronous: a member requested later can be compared with more others."""
         return self.asynchronous
 
     @property
@@ -198,11 +197,11 @@ class Population(BaseModel):
 
     @property
     def generations(self) -> int:
-        """How many segments each member trains; the last one may be shorter."""
+        """Number of segments of each member; the last one may be shorter."""
         return math.ceil(self.rounds / self.portion)
 
     def size(self, space: Space) -> int:
-        """How many segments of training there are.
+        """Number of segments of all members.
 
         Raises:
             ValueError: `try_first` has more configurations than there are members, or one that
@@ -222,10 +221,10 @@ class Population(BaseModel):
     ) -> list[Proposal]:
         """The next segments, those of the earliest generation first.
 
-        Synchronous: what is missing of the first generation that is not complete. Asynchronous:
-        of each member the first segment that is missing, so that one member's numbers may run
-        ahead of another's. None after the last generation, none where all that could be asked for
-        is pending or waits for what is, and none when everybody failed at the same step.
+        Synchronous: the missing segments of the first incomplete generation. Asynchronous: the
+        first missing segment of each member, so that one member may be ahead of another. The list
+        is empty after the last generation, when all segments are pending or wait for pending ones,
+        and when all members failed at the same step.
         """
         done = {trial.number: trial for trial in history}
         running = {proposal.number for proposal in pending}
@@ -238,19 +237,19 @@ class Population(BaseModel):
         return found
 
     def needed(self, history: Sequence[Trial], pending: Sequence[Proposal]) -> set[int]:
-        """The trials whose weights a proposal may still continue from, now or later.
+        """Numbers of the trials whose weights a proposal may still continue from, now or later.
 
-        What is pending counts as not yet asked for, as it is asked for again if it gets lost;
-        without waiting for each other it may then be compared with more than the first time. So
-        these are: the parents of all that is pending; where everybody has reached a step, whom
-        each member that has not reached the next one is bound to continue from; where some have,
-        their own weights and those that the others may copy.
+        Pending proposals count as not yet made, as they are made again if lost; asynchronously
+        they may then be compared with more scores than the first time. The set holds the parents
+        of all pending proposals; at steps that all members have reached, the sources of the
+        members that have not reached the next one; at steps that some have reached, their own
+        weights and those that the others may copy.
 
-        Synchronous that is at most one for each member, `size`. Asynchronous it is at most
-        `2 * size + steps * c` with `steps` that some members have reached and others not, and c
-        the members that may be copied: `max(1, fraction * size)`, in a tournament `size`. Whoever
-        keeps the best trial's checkpoint, too, and writes one for each member, has at most
-        `2 * size + 1` synchronous.
+        Synchronous, these are at most `size`. Asynchronous, at most `2 * size + steps * c`, where
+        `steps` counts those that some members have reached and others not, and c the members that
+        may be copied: `max(1, fraction * size)`, in a tournament `size`. With the best trial's
+        checkpoint and one being written by each member, a synchronous search keeps at most
+        `2 * size + 1`.
         """
         done = {trial.number: trial for trial in history}
         found = {proposal.parent for proposal in pending if proposal.parent is not None}
@@ -269,13 +268,13 @@ class Population(BaseModel):
             known = (self._source(scores, generation, member) for member in behind)
             return {member for member in known if member is not None}
         scored = [member for member in exploit.best_first(scores) if scores[member] is not None]
-        # The elite may grow with those still to come, but nobody's rank gets better.
+        # The elite may grow with scores still to come, but no member's rank improves.
         most = exploit.quota(self.fraction, self.members)
         copied = scored if self.selection == "tournament" else scored[:most]
         return {member for member in scored if member in behind} | set(copied)
 
     def _missing(self, done: Done) -> list[int]:
-        """The numbers that could be asked for if their comparison can be made, in order."""
+        """Numbers of the segments to propose next, if they can be compared, in order."""
         total = self.members * self.generations
         if self.asynchronous:
             each = (range(member, total, self.members) for member in range(self.members))
@@ -287,7 +286,7 @@ class Population(BaseModel):
         return []
 
     def _segment(self, space: Space, done: Done, number: int) -> Proposal | None:
-        """Segment `number`, whose member has ended the one before; None while it has to wait."""
+        """Proposal for segment `number`, whose member has ended the one before; None: wait."""
         generation, member = divmod(number, self.members)
         until = min(self.rounds, (generation + 1) * self.portion)
         if generation == 0:
@@ -314,10 +313,10 @@ class Population(BaseModel):
         return space.sample(np.random.default_rng([self.seed, member]))
 
     def _scores(self, done: Done, generation: int) -> dict[int, float | None]:
-        """Of the members whose segment has ended; None for those who failed.
+        """Scores of the members whose segment has ended; None for those that failed.
 
-        They are named in an order that starts one member later each generation, as equals are
-        ranked by it: where scores are often equal, nobody is always the better one.
+        The order starts one member later each generation. It breaks ties, so no member always
+        wins where scores are often equal.
         """
         first = generation * self.members
         order = [(member + generation) % self.members for member in range(self.members)]
@@ -325,7 +324,7 @@ class Population(BaseModel):
         return {m: trial.score if trial.succeeded else None for m, trial in trials.items()}
 
     def _source(self, scores: Scores, generation: int, member: int) -> int | None:
-        """The member that one continues from after a generation; None if it has to wait."""
+        """The member that `member` continues from after a generation; None if it has to wait."""
         number = (generation + 1) * self.members + member
         draw = float(np.random.default_rng([self.seed, number, PARENT]).random())
         if (generation + 1) * self.portion >= self.burn_in:

@@ -1,16 +1,16 @@
-"""Explore: the hyperparameters of a copy, near those of the member it was copied from.
+"""Explore: the hyperparameters of a copy are perturbed.
 
-A step multiplies by a factor or divides by it, both as likely, in the dimension's own scale:
+A step multiplies or divides by a factor, with equal probability, on the dimension's own scale:
 
 - logarithmic (log-uniform, log-normal, integers with `log`): exactly `x factor` or `/ factor`.
-- linear (uniform, integers): likewise, but for this purpose a value counts as no smaller than a
-  quarter of its range's width and no larger than the whole width. So 0 is left by a step of
-  `log(factor) / 4` of the width, and a range far from zero such as 0.8 to 1 is not crossed at once.
-- none (normal, truncated, scipy): a step of `log(factor) / 2` in unit space, which is what the
-  steps of a uniform distribution from zero are on average.
+- linear (uniform, integers): likewise, but the size of the step is that of a value between a
+  quarter of the range's width and the whole width. So the step from 0 is `log(factor) / 4` of the
+  width, and a range far from zero such as 0.8 to 1 is not crossed in one step.
+- none (normal, truncated, scipy): a step of `log(factor) / 2` in unit space, the average step of a
+  uniform distribution from zero.
 
-Each is a step of the same length up and down some coordinate, so a step up and a step down cancel
-out and nothing drifts, as x 0.8 and x 1.2 do by 2 % a step; only bounds cut steps short.
+Steps up and down have the same length in some coordinate, so they cancel out and values do not
+drift, unlike with the factors 0.8 and 1.2 (2 % a step); only bounds shorten steps.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ from nettuner.models.space import (
     same,
 )
 
-# On a linear dimension, in widths of its range: a value steps as if it were at least this large.
+# Linear dimensions: smallest value for the size of a step, in widths of the range.
 SMALLEST = 0.25
-# A step in unit space is at most this long, whatever the factor.
+# Longest step in unit space.
 LONGEST = 0.5
 
 
@@ -48,19 +48,19 @@ def explored(
     resample: float,
     rng: Generator,
 ) -> dict[str, Any]:
-    """A copy's hyperparameters; uses four random numbers for each dimension of the space.
+    """Perturb the hyperparameters of a copy; draws four random numbers for each dimension.
 
     Args:
         space: Space of the configuration.
         params: Hyperparameters of the member that is copied.
-        pinned: Dimensions that stay as they are, for the weights have their shape from them.
-        factor: Above 1: how far a value moves.
+        pinned: Names of dimensions that stay as they are, as they fix the shapes of the weights.
+        factor: Factor of a step, above 1.
         resample: Probability that a value is drawn anew from its distribution instead.
         rng: Random generator of this copy alone.
 
     Returns:
-        A configuration of the space. A dimension that comes to exist is drawn, one that no longer
-        does is dropped.
+        A configuration of the space. Dimensions that become active are drawn, those that become
+        inactive are dropped.
     """
     draws = dict(zip(space.names(), rng.random((len(space), 4)).tolist(), strict=True))
     found: dict[str, Any] = {}
@@ -78,7 +78,7 @@ def explored(
 
 
 def pinned(space: Space, structural: Collection[str]) -> set[str]:
-    """The structural dimensions, and all that decides whether these exist."""
+    """The structural dimensions, and those that their conditions depend on."""
     found = {name for name in structural if name in space}
     for name in reversed(space.order):
         if name in found:
@@ -92,11 +92,11 @@ def moved(dimension: Dimension, value: Any, factor: float, up: bool, which: floa
     Args:
         dimension: Dimension of the value.
         value: Value to start from.
-        factor: Above 1: the step's size.
-        up: Direction. Bounded dimensions end at their bounds; the tails of unbounded ones
-            reflect. Whole numbers and ordered choices change by at least one, away from an end
-            if they are at it; ordered choices change by exactly one.
-        which: In [0, 1): picks the other value where values have no order.
+        factor: Factor of a step, above 1.
+        up: Direction. Bounded dimensions are clipped; the tails of unbounded ones reflect.
+            Integers change by at least one and ordered choices by exactly one, away from the end
+            if they are at one.
+        which: Random number in [0, 1) that picks the new value of an unordered choice.
 
     Returns:
         A value of the dimension, as a plain int, float, str or bool.
@@ -110,7 +110,7 @@ def moved(dimension: Dimension, value: Any, factor: float, up: bool, which: floa
 
 
 def _target(dimension: Dimension, value: Any, factor: float, up: bool) -> Any:
-    """The value of the dimension that is nearest to one step away."""
+    """The value of the dimension nearest to one step away."""
     match dimension:
         case LogUniform() | LogNormal() | Integer(log=True):
             target = value * factor if up else value / factor
@@ -130,17 +130,17 @@ def _target(dimension: Dimension, value: Any, factor: float, up: bool) -> Any:
 def stepped(size: float, step: float) -> float:
     """A step on a linear dimension, whose range has width 1.
 
-    Sizes up to a quarter are spaced evenly, from there to 1 by their logarithm, and beyond evenly
-    again: a coordinate that is smooth up to its slope, in which steps up and down are alike.
+    The step is made in a coordinate that is linear up to 1/4, logarithmic up to 1, and linear
+    beyond, with a continuous slope; steps up and down have the same length in it.
 
     Args:
-        size: The value in widths of its range; may be negative.
+        size: Value in widths of its range; may be negative.
         step: Signed logarithm of the factor.
     """
     return _from_coordinate(_to_coordinate(size) + step)
 
 
-# Where the coordinate of a linear dimension has reached size 1.
+# Coordinate at size 1.
 _AT_ONE = 1 - math.log(SMALLEST)
 
 
@@ -167,7 +167,7 @@ def _from_coordinate(place: float) -> float:
 
 
 def _inside(dimension: Dimension, unit: float, step: float, up: bool) -> float:
-    """A step in unit space that stays there."""
+    """A step in unit space, clipped or reflected at its ends."""
     unit += step if up else -step
     if dimension.bounded:
         return min(max(unit, 0.0), 1.0)
@@ -188,7 +188,7 @@ def _other_choice(dimension: Choice | Fixed, value: Any, up: bool, which: float)
 
 
 def _next_whole(dimension: Dimension, value: int, up: bool) -> int:
-    """The next whole number upwards or downwards; the other one at an end."""
+    """The next integer up or down; at an end the other one."""
     one = getattr(dimension, "step", 1)
     near = [value + one, value - one] if up else [value - one, value + one]
     return next((other for other in near if dimension.contains(other)), value)

@@ -1,4 +1,4 @@
-"""Who copied whom in a population, and the schedule of hyperparameters that made its winner."""
+"""The copies made in a population, and the hyperparameter schedule of its winner."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ Changes = Mapping[str, tuple[Value | None, Value | None]]
 
 @dataclass(frozen=True)
 class Copy:
-    """One member going on from another's weights.
+    """One member continuing from another's weights.
 
     Args:
-        number: Number of the trial that went on from the copy.
-        until: Rounds trained when it was copied.
+        number: Number of the trial that continued from the copy.
+        until: Rounds trained at the time of the copy.
         member: Member that copied.
-        source: The member it copied.
+        source: Member that was copied.
         score: Score of `member` at that time, lower is better; None if it failed.
         source_score: Score of `source` at that time.
-        changed: The hyperparameters in which the copy differs from its source, each as (the
-            source's, the copy's); None where one does not have it.
+        changed: Hyperparameters that explore changed, as (value of the source, value of the copy);
+            None where one is inactive.
     """
 
     number: int
@@ -41,12 +41,12 @@ class Copy:
 
 @dataclass(frozen=True)
 class Phase:
-    """A stretch of training under the same hyperparameters.
+    """Consecutive rounds of training with the same hyperparameters.
 
     Args:
         first: First round, counted from 0.
         until: Rounds trained by its end.
-        params: The hyperparameters.
+        params: Hyperparameters.
     """
 
     first: int
@@ -55,7 +55,7 @@ class Phase:
 
 
 def lineage(trials: Iterable[Trial]) -> list[Copy]:
-    """All copies, in the order of rounds and members."""
+    """All copies, sorted by round and member."""
     known = {trial.number: trial for trial in trials}
     at = {(trial.proposal.member, trial.proposal.until): trial for trial in known.values()}
     found = []
@@ -88,10 +88,10 @@ def changes(before: Params, after: Params) -> dict[str, tuple[Value | None, Valu
 
 
 def ancestry(trials: Iterable[Trial], winner: Trial | int) -> list[Trial]:
-    """The trials whose training went into the winner, from its first segment to itself.
+    """The chain of trials that the winner's weights come from, first segment to winner.
 
     Raises:
-        ValueError: the winner or one of its ancestors is not among the trials.
+        ValueError: The winner or one of its ancestors is not among the trials.
     """
     known = {trial.number: trial for trial in trials}
     number = winner if isinstance(winner, int) else winner.number
@@ -112,10 +112,10 @@ def ancestry(trials: Iterable[Trial], winner: Trial | int) -> list[Trial]:
 
 
 def schedule(trials: Iterable[Trial], winner: Trial | int) -> list[Phase]:
-    """What a replay trains on from scratch; segments with the same hyperparameters are joined.
+    """The winner's schedule for a replay; segments with the same hyperparameters are merged.
 
     Raises:
-        ValueError: the winner or one of its ancestors is not among the trials.
+        ValueError: The winner or one of its ancestors is not among the trials.
     """
     found: list[Phase] = []
     first = 0
@@ -132,10 +132,10 @@ def schedule(trials: Iterable[Trial], winner: Trial | int) -> list[Phase]:
 def table(
     copies: Sequence[Copy], trials: Iterable[Trial], study: Study, goal: Goal
 ) -> pd.DataFrame:
-    """One row a copy, for people: when, who, whom, both metrics, and what changed.
+    """One row per copy: step, member, copied member, both metrics, and what explore changed.
 
-    Of each hyperparameter that some copy changed there are the member's own value before the
-    copy, and the value that it went on with.
+    For each hyperparameter that any copy changed there are two columns: the member's own value
+    before the copy, and the value it continued with.
     """
     import pandas as pd
 
@@ -179,5 +179,5 @@ def _parent(trial: Trial) -> int:
 
 
 def _until(trial: Trial) -> int:
-    """Rounds trained by the end of a trial; where it was to end, or how far it came."""
+    """Rounds trained by the end of a trial: as proposed, or else as trained."""
     return trial.rounds if trial.proposal.until is None else trial.proposal.until

@@ -1,4 +1,4 @@
-"""A schedule written down, and as what is asked for when it is replayed."""
+"""A hyperparameter schedule as proposals for a replay, and as JSON."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def written(
         goal: Goal of the study.
         trials: All segments of the population.
         winner: Last segment that was trained on the schedule.
-        phases: The schedule.
+        phases: Phases of the schedule.
     """
     return {
         "study": study.name,

@@ -37,7 +37,7 @@ def settled(strategy):
 
 
 def scheduler(strategy="random", history=(), **changes):
-    """Places for two at a time, nothing stacked, unless changed; None needs no trials."""
+    """Places for two at a time, nothing stacked, unless these are changed in the plan."""
     return Scheduler(replace(settled(strategy), **{"width": 2, "stack": 1, **changes}), history)
 
 
@@ -62,6 +62,11 @@ def numbers(proposals):
 
 
 # Places
+
+
+def test_at_first_all_places_are_free_and_everything_is_left():
+    places = scheduler()
+    assert (places.free, places.left, places.running, places.best) == (2, 12, [], None)
 
 
 def test_as_many_groups_may_be_in_flight_as_there_are_workers():
@@ -265,19 +270,40 @@ def test_where_every_trial_starts_anew_only_the_best_is_needed(strategy):
     assert places.needed() == {1}
 
 
-def test_a_population_needs_the_parents_of_all_that_waits_or_runs_and_the_best():
-    # Member 0 was the best after one epoch. Afterwards all are worse, and the second generation
-    # is complete; the third goes on from trials 4 to 7, one of which waits and the rest run.
-    places = scheduler("population", history=ended(0.1, 0.6, 0.7, 0.8, 0.2, 0.3, 0.4, 0.5), width=3)
-    segments = [Proposal(8 + k, {"hidden": 4}, 4 + k, k, 3) for k in range(4)]
-    places.waiting += [replace(segment, parent=4) for segment in segments[:2]] + segments[2:]
+@pytest.mark.parametrize(
+    ("parents", "needed"),
+    [
+        ([4, 5, 6, 4], {0, 4, 5, 6}),
+        ([7, 5, 6, 4], {0, 4, 5, 6, 7}),  # a parent of one that runs
+        ([4, 5, 6, 7], {0, 4, 5, 6, 7}),  # of the one that waits
+    ],
+)
+def test_a_population_needs_the_parents_of_all_that_waits_or_runs_and_the_best(parents, needed):
+    # Trial 0 is the best of all. In the second generation a fifth of four is one: the worst, 7,
+    # would go on from the best, 4, and the others from themselves.
+    history = ended(0.1, 0.6, 0.7, 0.8, 0.2, 0.3, 0.4, 0.5)
+    places = scheduler("population", history=history, width=3)
+    places.waiting += [
+        Proposal(8 + member, {"hidden": 4}, parent, member, 3)
+        for member, parent in enumerate(parents)
+    ]
     for _ in range(3):
         places.take()
-    expected = places.plan.strategy.needed(places.history, segments) | {4, 6, 7}
     assert numbers(places.waiting) == [11]
-    assert places.needed() == expected | {0}
-    assert 0 not in expected
-    assert {1, 2, 3}.isdisjoint(places.needed())
+    assert places.needed() == needed
+
+
+def test_a_population_whose_members_all_copy_the_best_needs_that_one_alone():
+    history = [
+        Trial(replace(proposal, member=k, until=1), score)
+        for k, (proposal, score) in enumerate(
+            zip(of(4, 4, 4, 4), [0.1, 0.9, 0.8, 0.7], strict=True)
+        )
+    ]
+    places = scheduler("population", history=history)
+    places.waiting += of(4, 4, 4, 4, first=4, parent=0)
+    # Of those behind, 1 would go on from 0 and the others from themselves: they are needed too.
+    assert places.needed() == {0, 2, 3}
 
 
 # Resumed

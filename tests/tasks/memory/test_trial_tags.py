@@ -1,6 +1,7 @@
 """A trial survives the way into tags and back."""
 
 import json
+import math
 
 import pytest
 from hypothesis import given, settings
@@ -59,6 +60,28 @@ def test_long_hyperparameters_are_split_and_joined():
     assert list(from_tags(tags)) == [trial]
 
 
+def test_more_than_ten_parts_are_joined_in_the_order_of_their_numbers():
+    # No two parts are alike, and as a text ".10" would come before ".2".
+    text = "".join(f"{k:05}" for k in range(17_000))
+    tags = to_tags(trial := Trial(Proposal(1, {"word": text}), 1.0))
+    assert f"{PARAMS}1.10" in tags
+    assert f"{PARAMS}1.11" not in tags  # 85,012 characters
+    assert list(from_tags({name: tags[name] for name in sorted(tags)})) == [trial]
+
+
+def test_many_metrics_are_split_and_joined_as_well():
+    trial = Trial(Proposal(1, {}), 1.0, metrics={f"number {k}": k / 7 for k in range(1000)})
+    tags = to_tags(trial)
+    assert f"{TRIAL}1.1" in tags
+    assert list(from_tags(tags)) == [trial]
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
+def test_what_is_not_finite_is_read_back(value):
+    (found,) = from_tags(to_tags(Trial(Proposal(0, {}), value, metrics={"loss": value})))
+    assert repr(found.score) == repr(found.metrics["loss"]) == repr(value)
+
+
 def test_a_reason_is_cut_at_500_characters():
     (found,) = from_tags(to_tags(Trial(Proposal(0, {}), reason="y" * 501)))
     assert found.reason == "y" * 500
@@ -76,6 +99,6 @@ def test_the_segments_of_a_member_are_all_read_from_one_run():
     assert sorted(from_tags(tags), key=lambda trial: trial.number) == segments
 
 
-@pytest.mark.parametrize("name", [f"{TRIAL}", f"{TRIAL}x", f"{TRIAL}1.1", "nettuner.trial.1"])
+@pytest.mark.parametrize("name", [f"{TRIAL}", f"{TRIAL}x", f"{TRIAL}1.1", "nettuner.trial.1", "1"])
 def test_other_tags_are_no_trials(name):
     assert list(from_tags({name: "{}"})) == []
