@@ -1,6 +1,6 @@
 # make demo   install into .venv and tune a network with all four strategies
 # make test   install into .venv and run the tests
-# make quick  style, types, and the tests that need no servers: under a minute
+# make quick  style, types, and the tests that neither train networks nor start servers
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -29,6 +29,10 @@ demo: $(VENV)/installed
 
 test: $(VENV)/installed
 	$(BIN)/python -m pytest --numprocesses 2
+
+QUICK := tests/models/space tests/models/production tests/models/test_study.py \
+	tests/models/test_study_file.py tests/tasks/champion tests/tasks/memory \
+	tests/tasks/strategies/population tests/test_import_direction.py
 
 quick: lint
 	$(BIN)/python -m pytest --numprocesses 2 --quiet -m "not slow" $(QUICK)
