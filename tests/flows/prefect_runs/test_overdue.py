@@ -6,7 +6,11 @@ from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import DeploymentScheduleCreate
+from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
 from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.client.schemas.schedules import IntervalSchedule
 
 from nettuner.flows.prefect_runs import overdue
 from nettuner.flows.prefect_runs.overdue import superseded
@@ -74,7 +78,9 @@ def test_a_later_run_that_does_the_work_supersedes(inside, state):
     )
 
 
-@pytest.mark.parametrize("state", overdue.WITHOUT_RESULT)
+@pytest.mark.parametrize(
+    "state", [StateType.CANCELLED, StateType.CANCELLING, StateType.CRASHED, StateType.FAILED]
+)
 def test_a_later_run_without_a_result_does_not(inside, state):
     assert inside(due(0), due(10, state))[0] is None
 
@@ -86,3 +92,66 @@ def test_later_runs_that_somebody_started_do_not(inside):
 def test_a_run_is_not_superseded_by_itself_or_by_earlier_ones(inside):
     run = due(10)
     assert inside(run, run, due(0), due(10 + 0.5 / 60))[0] is None  # due to the second
+
+
+@pytest.fixture
+def hourly(lab):
+    """The runs of an hourly schedule as the server makes them: three missed, one still to come."""
+    with get_client(sync_client=True) as client:
+        flow_id = client.create_flow_from_name("overdue")
+        now = datetime.now(UTC)
+        schedule = IntervalSchedule(
+            interval=timedelta(hours=1), anchor_date=now - timedelta(minutes=170)
+        )
+        deployment = client.create_deployment(
+            flow_id, f"hourly-{uuid4()}", schedules=[DeploymentScheduleCreate(schedule=schedule)]
+        )
+        window = {"start_time": now - timedelta(hours=3), "end_time": now + timedelta(hours=1)}
+        asked = {name: time.isoformat() for name, time in window.items()} | {"min_runs": 4}
+        client._client.post(f"/deployments/{deployment}/schedule", json=asked).raise_for_status()
+        of_it = DeploymentFilter(id=DeploymentFilterId(any_=[deployment]))
+        runs = client.read_flow_runs(deployment_filter=of_it)
+        # The server itself may have made more that are still to come.
+        yield client, sorted(runs, key=lambda run: run.expected_start_time)[:4]
+        client.delete_deployment(deployment)
+
+
+def told(run):
+    """What a run is told, and when the one that does its work was due."""
+    with pytest.MonkeyPatch.context() as patch:
+        context = SimpleNamespace(flow_run=run, flow=None)
+        patch.setattr(overdue.FlowRunContext, "get", lambda: context)
+        found = superseded()
+    if found is None:
+        return None
+    assert found.startswith(f"this run was due at {run.expected_start_time:%Y-%m-%d %H:%M:%S} UTC")
+    return found.partition("was due at ")[2].partition("was due at ")[2][:19]
+
+
+def at(run):
+    return f"{run.expected_start_time:%Y-%m-%d %H:%M:%S}"
+
+
+@pytest.mark.slow
+def test_of_the_runs_that_a_server_scheduled_the_newest_that_is_due_does_the_work(hourly):
+    client, (first, second, third, coming) = hourly
+    assert coming.expected_start_time > datetime.now(UTC) > third.expected_start_time
+    assert [told(run) for run in (first, second, third)] == [at(third), at(third), None]
+    assert told(coming) is None
+    # One that failed or was cancelled does no work, whichever is the newest.
+    client.set_flow_run_state(third.id, State(type=StateType.FAILED), force=True)
+    assert [told(run) for run in (first, second, third)] == [at(second), None, None]
+    client.set_flow_run_state(second.id, State(type=StateType.CANCELLED), force=True)
+    assert told(first) is None
+    client.set_flow_run_state(second.id, State(type=StateType.COMPLETED), force=True)
+    assert told(first) == at(second)
+
+
+@pytest.mark.slow
+def test_a_run_that_somebody_started_beside_those_of_a_schedule_neither_leaves_nor_replaces(hourly):
+    client, (first, second, third, _) = hourly
+    mine = client.create_flow_run_from_deployment(first.deployment_id)
+    assert not mine.auto_scheduled
+    assert told(mine) is None
+    assert told(third) is None  # although that one is newer
+    assert told(second) == at(third)

@@ -1,5 +1,7 @@
 """Fresh data are divided by their content and written down before a retuning."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from nettuner.models.data.load import load
 from nettuner.models.data.sources.csv import Csv
 from nettuner.models.production.incoming import Incoming
+from nettuner.models.production.set_aside import set_aside
 from nettuner.models.study import Study
 from nettuner.tasks.champion.frozen_data import freeze
 
@@ -91,3 +94,42 @@ def test_too_few_rows_on_either_side_are_refused(study, count, share, what):
     rule = rf"a retuning needs at least 20 labelled rows {what}, got \d+ of {count} in in.csv; wait"
     with pytest.raises(ValueError, match=rule):
         freeze(study, incoming(rows(count)), share, "classification")
+
+
+@pytest.mark.parametrize(
+    ("opened", "aside", "what"),
+    [(20, 20, None), (19, 20, "20 labelled rows to search on, got 19 of 39"),
+     (20, 19, "20 labelled rows set aside for the comparison, got 19 of 39")],
+)  # fmt: skip
+def test_twenty_rows_on_each_side_are_enough_and_nineteen_are_not(study, opened, aside, what):
+    divided = set_aside(rows(400), 0.25)  # where a row goes does not depend on the others
+    table = pd.concat([divided.open[:opened], divided.aside[:aside]], ignore_index=True)
+    if what is None:
+        found = freeze(study, incoming(table), 0.25, "classification")
+        assert len(pd.read_parquet(found.study.data.path)) == len(found.aside) == 20
+    else:
+        with pytest.raises(ValueError, match=what):
+            freeze(study, incoming(table), 0.25, "classification")
+
+
+def test_both_sides_are_kept_in_a_folder_of_the_study_and_of_the_content(study):
+    found = freeze(study, incoming(rows(200)), 0.25, "classification")
+    opened = Path(found.study.data.path)
+    assert opened.name == "open.parquet"
+    assert opened.parents[1].name == "clouds"
+    kept = pd.read_parquet(opened.with_name("aside.parquet"))
+    assert texts(kept) == texts(found.aside.rows.assign(side=found.aside.truth))
+    again = freeze(study, incoming(rows(200)), 0.25, "classification")
+    assert again.study == found.study  # the same rows, the same file
+
+
+def test_columns_of_several_types_become_text_and_gaps_stay_gaps(study):
+    found = freeze(study, incoming(rows(200)), 0.25, "classification")
+    written = pd.read_parquet(found.study.data.path)
+    assert written["x"].dtype == float
+    present = written["mixed"].dropna()
+    assert set(present) == {"1", "one"}
+    # One in three has a gap: Binomial(150, 1/3) has a standard deviation of 5.8; the rows are
+    # always the same.
+    assert abs(written["mixed"].isna().sum() - 50) < 4 * 5.8
+    assert "None" not in set(present)

@@ -1,5 +1,7 @@
 """A check of the champion: what it finds, what it counts, and what it leaves in MLflow."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -31,7 +33,7 @@ def mlflow(tmp_path_factory):
 @pytest.fixture
 def look(mlflow, monkeypatch, tmp_path, request):
     """Check a champion of this test's own, whose answers are off by so much."""
-    study = request.node.name[:60].replace("[", "-").replace("]", "")
+    study = request.node.name.replace("[", "-").replace("]", "")
     where = mlflow.create_experiment(study, artifact_location=(tmp_path / "kept").as_uri())
     gate = mlflow.create_run(where).info.run_id
     mlflow.log_dict(gate, reference(table(0)[["x"]]), "reference.json")
@@ -43,13 +45,22 @@ def look(mlflow, monkeypatch, tmp_path, request):
     }
     version = Version(study, 3, "run", tags, "champion")
 
-    def look(came, off=0.0, target="y"):
+    asked = []
+
+    def look(came, off=0.0, target="y", limits=LIMITS, version=version):
         incoming = Incoming(came, target, ("in.csv",))
         truth = incoming.examples().truth
         answers = pd.DataFrame({"prediction": np.array(truth, dtype=float) + off})
-        monkeypatch.setattr(monitoring, "answers", lambda models, rows: [answers])
-        return check(mlflow, version, "regression", incoming, LIMITS)
 
+        def answer(models, rows):
+            asked.append((models, rows))
+            return [answers]
+
+        monkeypatch.setattr(monitoring, "answers", answer)
+        return check(mlflow, version, "regression", incoming, limits)
+
+    look.asked = asked
+    look.trained_on = lambda rows: mlflow.log_dict(gate, reference(rows), "reference.json")
     look.version = version
     look.course = lambda found: mlflow.get_run(found.url.rpartition("/")[2].partition("?")[0])
     return look
@@ -72,8 +83,9 @@ def test_a_metric_at_its_threshold_is_fine(look):
     assert look(table(1), off=0.5 - 1e-9).outcome == "fine"
 
 
-def test_a_metric_that_is_no_number_is_degraded(look):
-    assert look(table(1), off=np.inf).outcome == "degraded"
+@pytest.mark.parametrize("off", [np.inf, np.nan])
+def test_a_metric_that_is_no_number_is_degraded(look, off):
+    assert look(table(1), off=off).outcome == "degraded"
 
 
 def test_inputs_that_have_drifted_are_degraded_however_good_the_answers(look):
@@ -133,3 +145,113 @@ def test_a_check_that_could_not_be_made_is_noted_and_counts_as_none(look, mlflow
     note_failure(mlflow, look.version, "no file")
     latest = look.course(found).data.tags[names.LATEST]
     assert latest == "could not be made: no file"
+
+
+@pytest.mark.parametrize(
+    ("off", "outcome"), [(0.5, "fine"), (0.5 + 2**-10, "degraded")], ids=["at", "beyond"]
+)
+def test_a_metric_may_be_as_bad_as_the_threshold_but_no_worse(look, off, outcome):
+    came = table(1).assign(y=lambda t: (4 * t["y"]).round() / 4)  # sums of quarters are exact
+    found = look(came, off=off)
+    assert (found.value, found.outcome) == (off, outcome)
+
+
+@pytest.mark.parametrize(
+    ("off", "threshold", "outcome"),
+    [(0.0, "1.0", "fine"), (0.5, "0.5", "fine"), (1.0, "0.5", "degraded")],
+)
+def test_a_metric_to_maximise_is_degraded_below_its_threshold(look, off, threshold, outcome):
+    # Answers that are off by a constant have an R2 of 1 - off^2 / variance: 1, 3/4 and 0, for
+    # the true answers are half of them -1 and half of them 1.
+    told = {names.METRIC: "r2", names.DIRECTION: "maximize", names.THRESHOLD: threshold}
+    version = replace(look.version, tags={**look.version.tags, **told})
+    found = look(table(1).assign(y=[-1.0, 1.0] * 200), off=off, version=version)
+    assert (found.value, found.outcome) == (1 - off**2, outcome)
+
+
+def test_as_many_rows_as_are_needed_are_enough(look):
+    found = look(table(1, rows=20), off=0.25)
+    assert (found.outcome, found.value) == ("fine", pytest.approx(0.25))
+
+
+@pytest.mark.parametrize(("known", "outcome"), [(19, "no labels"), (20, "fine")])
+def test_the_metric_is_measured_on_those_rows_whose_answer_is_known(look, known, outcome):
+    came = table(1)
+    came.loc[known:, "y"] = np.nan
+    found = look(came, off=0.25)
+    assert found.outcome == outcome
+    if outcome == "fine":
+        ((models, rows),) = look.asked
+        assert models == [look.version.uri]
+        assert rows["x"].tolist() == came["x"].tolist()[:20]
+        assert list(rows.columns) == ["x"]
+    else:
+        assert look.asked == []  # too few answers are known: nobody loads the model
+        assert found.message == "no true answers are known yet; none of 1 columns has drifted"
+
+
+def test_a_column_has_drifted_above_the_limit_that_was_given(look):
+    assert look(table(1, shift=2.0), limits=Limits(drift=100.0, rows=20)).outcome == "fine"
+    assert look(table(2, shift=2.0), limits=Limits(drift=1.0, rows=20)).outcome == "degraded"
+
+
+def test_what_chance_explains_is_no_drift_however_low_the_limit(look):
+    # Without any drift the index is not zero; here it is 9 degrees of freedom / 200 on average.
+    found = look(table(1), limits=Limits(drift=0.0, rows=20))
+    assert found.outcome == "fine"
+    assert look.course(found).data.metrics["drift/x"] > 0
+
+
+def test_of_many_columns_that_drifted_five_are_named_the_worst_first(look):
+    still = {f"still{k}": np.arange(400.0) for k in range(2)}
+    moved = {f"moved{k}": np.arange(400.0) for k in range(7)}
+    look.trained_on(pd.DataFrame({**still, **moved}))
+    shifted = {name: column + 40 * int(name[-1]) + 40 for name, column in moved.items()}
+    found = look(pd.DataFrame({**still, **shifted, "y": 0.0}))
+    assert found.drifted == [f"moved{k}" for k in (6, 5, 4, 3, 2, 1, 0)]
+    told = found.message.partition("7 of 9 columns have drifted: ")[2]
+    assert [word.partition(" ")[0] for word in told.split(", ")] == found.drifted[:5]
+    assert told.endswith(") and 2 more")
+
+
+def test_the_curves_tell_how_many_columns_drifted_how_far_and_how_often_in_a_row(look):
+    look.trained_on(table(0).rename(columns={"y": "z"}))
+    for seed in (1, 2):
+        found = look(table(seed, shift=2.0).assign(z=table(seed)["y"]), off=0.0)
+    metrics = look.course(found).data.metrics
+    assert (found.drifted, metrics["check/drifted_columns"]) == (["x"], 1)
+    assert metrics["check/largest_drift"] == metrics["drift/x"] > metrics["drift/z"]
+    assert metrics["check/breaches_in_a_row"] == 2
+
+
+def test_why_nothing_could_be_said_is_the_latest_of_the_champion(look):
+    few = look(table(1, rows=19))
+    told = look.course(few).data.tags
+    assert told[names.LATEST] == "too few rows: 19 rows are too few to judge by, 20 are needed"
+    assert names.CHECKS not in told  # it was no check
+    look(table(1))
+    again = look(table(1))
+    assert again.message == "in.csv was checked before"
+    told = look.course(again).data.tags
+    assert (told[names.LATEST], told[names.CHECKS]) == (f"no new data: {again.message}", "1")
+
+
+def test_data_count_as_new_when_others_were_checked_in_between(look):
+    outcomes = [look(table(seed), off=0.25).outcome for seed in (1, 2, 1)]
+    assert outcomes == ["fine"] * 3
+
+
+def test_every_champion_has_a_course_of_its_own(look):
+    first = look(table(1), off=0.75)
+    second = look(table(1), off=0.75, version=replace(look.version, number=4))
+    assert (second.outcome, second.breaches, second.version) == ("degraded", 1, 4)
+    assert first.url != second.url
+    assert look(table(2), off=0.75).breaches == 2
+
+
+def test_a_long_reason_why_a_check_could_not_be_made_is_cut(look, mlflow):
+    found = look(table(1))
+    note_failure(mlflow, look.version, "x" * 10_000)
+    latest = look.course(found).data.tags[names.LATEST]
+    assert len(latest) == 5000
+    assert latest.startswith("could not be made: xxx")

@@ -4,13 +4,14 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
+from mlflow import MlflowClient
 
 from nettuner.models.data.labelled import Labelled
 from nettuner.models.production.verdict import Verdict
 from nettuner.tasks.champion import promote as promoting
-from nettuner.tasks.champion.compare import Challenger, Comparison
+from nettuner.tasks.champion.compare import NOBODY, Challenger, Comparison
 from nettuner.tasks.champion.promote import promote, tags_of
-from nettuner.tasks.champion.registry import UnfitError, Version
+from nettuner.tasks.champion.registry import UnfitError, Version, champion
 
 ROWS = Labelled(pd.DataFrame({"x": [1.0]}), (1.0,))
 # A loss of 0.5 against 0.75; at the worse end of its own interval it is 0.625.
@@ -95,3 +96,61 @@ def test_the_figures_and_the_reason_are_tags():
     assert (found["nettuner.gate_run"], found["nettuner.data"]) == ("gate-1", "data-1")
     assert "runs/run-1" in found["nettuner.search"]
     assert "runs/gate-1" in found["nettuner.gate"]
+
+
+def test_a_challenger_that_was_compared_with_a_champion_who_is_gone_is_not_promoted(
+    registry, monkeypatch
+):
+    monkeypatch.setattr(promoting.registry, "champion", lambda *_: None)
+    with pytest.raises(
+        UnfitError, match=rf"compared with version 7 while {NOBODY} is the champion"
+    ):
+        promote(None, comparison(), "an alarm")
+    assert registry == []
+
+
+def test_the_first_champion_needs_none_before_it(registry, monkeypatch):
+    monkeypatch.setattr(promoting.registry, "champion", lambda *_: None)
+    promote(None, comparison(champion=None), "an alarm")
+    assert registry[1] == ("champion", 8)
+
+
+def test_without_a_cause_the_verdict_alone_is_the_reason():
+    assert tags_of(comparison(), "", False, 0.0)["nettuner.reason"] == comparison().reason
+
+
+@pytest.mark.slow
+def test_in_a_registry_the_promoted_version_is_the_champion_with_all_that_is_known_of_it(
+    tmp_path, monkeypatch
+):
+    address = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)  # of the client that the registry makes
+    mlflow = MlflowClient(address)
+    experiment = mlflow.create_experiment("clouds", artifact_location=(tmp_path / "kept").as_uri())
+    run = mlflow.create_run(experiment).info.run_id
+    logged = mlflow.create_logged_model(experiment, name="model", source_run_id=run)
+    loaded = []
+
+    def answers(models, rows):
+        loaded.append((models, rows))
+        return [pd.DataFrame({"prediction": [1.0]})]
+
+    monkeypatch.setattr(promoting.registry, "answers", answers)
+    challenger = replace(CHALLENGER, run_id=run)
+    first = replace(
+        comparison(champion=None), model=f"models:/{logged.model_id}", challenger=challenger
+    )
+    version = promote(mlflow, first, "an alarm", tolerance=0.25)
+    found = champion(mlflow, "clouds")
+    assert (found.number, found.run_id) == (version.number, run) == (1, run)
+    assert found.tags["nettuner.threshold"] == "0.875"
+    assert found.tags["nettuner.reason"].startswith("an alarm; challenger against")
+    # It was loaded back from the registry, and answered to the rows that were compared on.
+    ((models, rows),) = loaded
+    assert models == ["models:/clouds/1"]
+    assert rows is ROWS.rows
+    # The next one was compared with nobody, or with this one.
+    with pytest.raises(UnfitError, match="while version 1 is the champion now"):
+        promote(mlflow, first, "again")
+    assert promote(mlflow, replace(first, champion=found), "again").number == 2
+    assert champion(mlflow, "clouds").number == 2
