@@ -72,11 +72,11 @@ FUNCTIONS = dedent(
 
 
     def tardy(h, report):
-        # Leaves a mark when it begins and when it ends, beside this file.
+        # Leaves a mark when it begins and when it ends, beside this file. Takes time if it is to.
         calls = Path(__file__).with_name(h["log"])
         with calls.open("a") as file:
             file.write(f"begin {h['x']!r}\\n")
-        time.sleep(0.7)
+        time.sleep(float(os.environ.get("PATIENCE", 0)))
         report(1, loss=h["x"] ** 2)
         with calls.open("a") as file:
             file.write(f"end {h['x']!r}\\n")

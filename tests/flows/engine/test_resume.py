@@ -51,6 +51,11 @@ def outcomes(trials):
     return {t.number: (t.proposal, t.score, t.reason, t.rounds) for t in trials}
 
 
+def slow(seconds):
+    """Environment in which a trial (an epoch of a network) takes so long that it can be stopped."""
+    return {**os.environ, "PATIENCE": str(seconds)}
+
+
 def wait_until(condition, seconds=90):
     deadline = time.monotonic() + seconds
     while not condition():
@@ -148,8 +153,7 @@ def killed(lab):
     told.path.write_text(POPULATION)
 
     def tell():
-        slow = {**os.environ, "PATIENCE": "0.7"}
-        first = lab.command("search", told.path, env=slow)
+        first = lab.command("search", told.path, env=slow(2.5))
         told.stop(lab, first, "killed", 6, signal.SIGKILL)
         told.end(lab, lab.command("search", told.path, "--resume"), "killed")
 
@@ -167,12 +171,13 @@ def story(lab, killed):
     """
     told = Story(lab.home / "tardy.yaml")
     told.path.write_text(STUDY)
-    told.stop(lab, lab.command("search", told.path), "tardy", 2, signal.SIGINT)
+    first = lab.command("search", told.path, env=slow(3))
+    told.stop(lab, first, "tardy", 2, signal.SIGINT)
     other = load(told.path).model_copy(update={"seed": 6})
     with pytest.raises(ValueError, match="was changed") as refusal:
         lab.search(other, resume=True)
     told.refused = str(refusal.value)
-    again = lab.command("search", told.path, "--resume")
+    again = lab.command("search", told.path, "--resume", env=slow(3))
     told.stop(lab, again, "tardy", len(told.past[0].trials) + 2, signal.SIGKILL)
     told.end(lab, lab.command("search", told.path, "--resume"), "tardy")
     return told
