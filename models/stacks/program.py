@@ -114,8 +114,8 @@ def record(function: Callable[..., Any], arguments: Arguments) -> Callable[..., 
     """Trace a function on arguments of these shapes into a list of tensor operations.
 
     An optimisation: the function itself, vectorised by `torch.func`, gives the same results. Traced
-    steps of a small network are 1.2 to 1.5 times as fast, since neither autograd nor Python code
-    of the learner runs again.
+    steps of a small network are faster (`tests/benchmarks/recording.py` measures it), since neither
+    autograd nor Python code of the learner runs again.
 
     Raises:
         UnstackableError: It branches on values, or does something that cannot be vectorised.
