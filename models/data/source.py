@@ -29,6 +29,14 @@ TaskKind = Literal["classification", "regression", "translation"]
 class Source(BaseModel):
     """What every source has: how it is divided into training, validation and test rows."""
 
+    if TYPE_CHECKING:  # each source declares its own name as its first key
+        source: str
+
+    paths: ClassVar[tuple[str, ...]] = ()
+    """Names of the fields that hold paths of files, relative to the study's folder."""
+    short_names: ClassVar[tuple[str, ...]] = ()
+    """Names that stand for the whole mapping in a study: `data: digits`."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     validation: Share = Field(0.2, description="Share of all rows that the search is judged on.")
@@ -41,14 +49,6 @@ class Source(BaseModel):
     def test_share(self) -> float:
         """Share of the rows set aside for the test; 0 where test rows are published apart."""
         return self.test
-
-    if TYPE_CHECKING:
-        source: str
-
-    paths: ClassVar[tuple[str, ...]] = ()
-    """Names of the fields that hold paths of files, relative to the study's folder."""
-    short_names: ClassVar[tuple[str, ...]] = ()
-    """Names that stand for the whole mapping in a study: `data: digits`."""
 
     @property
     def files(self) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, StrictBool, StrictInt, StrictStr
 
+from nettuner.models.data.contents import read
 from nettuner.models.data.source import TableSource, TableTask
 
 if TYPE_CHECKING:
@@ -39,7 +40,6 @@ class Csv(TableSource):
         """
         import pandas as pd
 
-        from nettuner.models.data.contents import read
         from nettuner.models.data.preprocessing import MISSING
         from nettuner.models.data.tables import unreadable
 

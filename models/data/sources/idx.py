@@ -71,8 +71,8 @@ def read_labelled(images: str, labels: str) -> Images:
     """Images [rows, height, width] and their labels [rows].
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: a file is not in the format, or the counts differ.
+        FileNotFoundError: There is no such file.
+        ValueError: A file is not in the format, or the counts differ.
     """
     pixels = _with_axes(images, "images", ("count", "height", "width"))
     numbers = _with_axes(labels, "labels", ("count",))
@@ -104,7 +104,7 @@ def parse(content: bytes, path: str) -> NDArray[Any]:
         path: Named in errors.
 
     Raises:
-        ValueError: the magic number is wrong, or the length does not fit the dimensions.
+        ValueError: The magic number is wrong, or the length does not fit the dimensions.
     """
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in TYPES:
         raise ValueError(

@@ -95,8 +95,8 @@ def read_pairs(source: str, target: str) -> Pairs:
     """The lines of two files, without white space at either end.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: a file is no UTF-8 text, or the numbers of lines differ.
+        FileNotFoundError: There is no such file.
+        ValueError: A file is no UTF-8 text, or the numbers of lines differ.
     """
     from nettuner.models.data.texts import Pairs
 

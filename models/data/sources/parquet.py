@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, StrictInt, StrictStr
 
+from nettuner.models.data.contents import read
 from nettuner.models.data.source import TableSource, TableTask
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ class Parquet(TableSource):
         """
         import pandas as pd
 
-        from nettuner.models.data.contents import read
         from nettuner.models.data.tables import unreadable
 
         content = read(self.path)
