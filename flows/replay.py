@@ -77,8 +77,8 @@ def to_replay(study: Study | str, search: str | None = None) -> Replayable:
         search: Name of the population search; None for the latest that is finished.
 
     Raises:
-        StudyError: the study makes no sense.
-        ValueError: there is no such search, or the study was changed since.
+        StudyError: The study makes no sense.
+        ValueError: There is no such search, or the study was changed since.
     """
     client = store.client()
     if isinstance(study, str) and study.endswith(ENDINGS):
@@ -152,7 +152,7 @@ def _train(context: TrialContext, plan: Plan, asked: list[Proposal]) -> tuple[li
     """Train phase after phase; gives their trials, and the last node of the DAG.
 
     Raises:
-        SearchFailedError: a phase failed.
+        SearchFailedError: A phase failed.
     """
     trials: list[Trial] = []
     node: Any = None

@@ -62,8 +62,8 @@ def with_data(study: str) -> tuple[Study, Source]:
     """The study that is meant, and its data.
 
     Raises:
-        StudyError: the file is not right.
-        ValueError: there is no such study, or it has no data: a function brings its own.
+        StudyError: The file is not right.
+        ValueError: There is no such study, or it has no data: a function brings its own.
     """
     found = named(study)
     return found, data_of(found)
@@ -73,7 +73,7 @@ def data_of(study: Study) -> Source:
     """The data of a study.
 
     Raises:
-        ValueError: it has none: a function brings its own.
+        ValueError: It has no data: a function brings its own.
     """
     if study.data is None:
         raise ValueError(

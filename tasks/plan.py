@@ -62,7 +62,7 @@ def make_plan(study: Study, file: str = "study") -> Plan:
         file: Name of its file, for errors.
 
     Raises:
-        StudyError: what does not fit, a line for each fault.
+        StudyError: What does not fit, a line for each fault.
     """
     try:
         name = strategies.full_name(study.strategy.name)

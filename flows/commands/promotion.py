@@ -44,7 +44,7 @@ def compare(
         why: Reason for the comparison.
 
     Raises:
-        ValueError: there is no such search, or nothing to compare by or on.
+        ValueError: There is no such search, or nothing to compare by or on.
     """
     client = store.client()
     past = recall.finished(client, study, search)
@@ -77,8 +77,8 @@ def promote(comparison: Comparison, why: str, *, forced: bool, tolerance: float)
     """Make the challenger the champion, and tell it.
 
     Raises:
-        ValueError: it was not proved better, and nobody insists.
-        UnfitError: the registered model does not answer as the challenger did.
+        ValueError: It was not proved better, and nobody insists.
+        UnfitError: The registered model does not answer as the challenger did.
     """
     version = promoting.promote(store.client(), comparison, why, forced=forced, tolerance=tolerance)
     told = {"study": version.study, "version": version.number}
@@ -90,7 +90,7 @@ def roll_back(study: str, why: str) -> tuple[Version, Version]:
     """Roll back, and tell it; gives the champion that was and the one that is.
 
     Raises:
-        ValueError: there is nothing to roll back to.
+        ValueError: There is nothing to roll back to.
     """
     before, now = registry.roll_back(store.client(), study, why)
     _tell(events.ROLLED_BACK, study, {"study": study, "from": before.number, "to": now.number})

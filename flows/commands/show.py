@@ -152,7 +152,7 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
     """Write a table as the file's ending says.
 
     Raises:
-        ValueError: the ending is none of those known.
+        ValueError: The ending is none of those known.
     """
     match path.suffix:
         case ".csv":

@@ -13,8 +13,8 @@ def read(path: str) -> bytes:
     """What a file holds; gzip is recognised by its first bytes, whatever the file's name.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is empty, or its gzip stream is damaged.
+        FileNotFoundError: There is no such file.
+        ValueError: It is empty, or its gzip stream is damaged.
     """
     place = Path(path)
     if not place.is_file():

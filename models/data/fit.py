@@ -75,7 +75,7 @@ def fit_table(rows: pd.DataFrame, kinds: Mapping[str, Kind]) -> Table:
     """Fit every column of the training rows; those that never vary are left out.
 
     Raises:
-        ValueError: no column varies.
+        ValueError: No column varies.
     """
     fitted = [_fit(rows[name], kind) for name, kind in kinds.items()]
     columns = tuple(column for column in fitted if column is not None)

@@ -30,7 +30,7 @@ def image_dataset(
         published: Test images and labels, used instead of a share of those given.
 
     Raises:
-        ValueError: a class has too few images, or the published ones have another size or
+        ValueError: A class has too few images, or the published ones have another size or
             classes that the others lack.
     """
     images, labels = given

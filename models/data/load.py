@@ -18,8 +18,8 @@ def load(source: Source) -> Dataset:
         source: Source; its paths are absolute, or relative to the working directory.
 
     Raises:
-        FileNotFoundError: a file is not there.
-        ValueError: the data break a rule, which the message names.
+        FileNotFoundError: A file is not there.
+        ValueError: The data break a rule, which the message names.
     """
     return _load(source, tuple(_stamp(path) for path in source.files))
 

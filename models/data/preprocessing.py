@@ -64,7 +64,7 @@ class Number:
         """Features of shape [rows, width].
 
         Raises:
-            ValueError: a value is neither missing nor a number (a date).
+            ValueError: A value is neither missing nor a number (a date).
         """
         values = days(column) if self.dates else numbers(column)
         gaps = np.isnan(values)
@@ -122,7 +122,7 @@ class Table:
         """Features of shape [rows, features].
 
         Raises:
-            ValueError: columns are missing, or it is no table.
+            ValueError: Columns are missing, or it is no table.
         """
         names = [column.name for column in self.columns]
         if not isinstance(rows, pd.DataFrame):
@@ -163,7 +163,7 @@ class Pixels:
         """Images [rows, 1, height, width] from [rows, height, width] or flat ones.
 
         Raises:
-            ValueError: the images have another size.
+            ValueError: The images have another size.
         """
         raw = np.asarray(rows)
         flat = (self.height * self.width,)
@@ -257,7 +257,7 @@ class Sentences:
         """Tokens of shape [rows, source_length].
 
         Raises:
-            ValueError: the column is missing, a value is no text, or a sentence is too long.
+            ValueError: The column is missing, a value is no text, or a sentence is too long.
         """
         if not isinstance(rows, pd.DataFrame) or self.column not in rows.columns:
             got = listed(rows.columns) if isinstance(rows, pd.DataFrame) else type(rows).__name__
@@ -321,7 +321,7 @@ class Preprocessing:
         """Inputs of shape [rows, *shape]: float32, or the int64 tokens of sentences.
 
         Raises:
-            ValueError: columns are missing, a value is no number (no text), images have another
+            ValueError: Columns are missing, a value is no number (no text), images have another
                 size, or a sentence is too long.
         """
         kind = np.int64 if isinstance(self.inputs, Sentences) else np.float32
@@ -339,7 +339,7 @@ class Preprocessing:
             for classes also the probability of each as `p_<label>`.
 
         Raises:
-            ValueError: the outputs have another shape.
+            ValueError: The outputs have another shape.
         """
         if isinstance(self.inputs, Sentences):
             rows = np.asarray(outputs).astype(np.int64).tolist()
@@ -451,7 +451,7 @@ def numbers(column: pd.Series[Any]) -> NDArray[np.float64]:
     """Values of shape [rows]; NaN where they are missing or infinite.
 
     Raises:
-        ValueError: a value is neither missing nor a number.
+        ValueError: A value is neither missing nor a number.
     """
     if pd.api.types.is_numeric_dtype(column.dtype):
         values = np.array(column.to_numpy(dtype=np.float64, na_value=np.nan))
@@ -478,7 +478,7 @@ def days(column: pd.Series[Any]) -> NDArray[np.float64]:
     """Dates as days since 1970-01-01, shape [rows]; NaN where they are missing.
 
     Raises:
-        ValueError: a value is neither missing nor a date.
+        ValueError: A value is neither missing nor a date.
     """
     codes, found = pd.factorize(column)
     given = pd.Series([None if is_missing(value) else value for value in found], dtype=object)

@@ -31,7 +31,7 @@ def split(
             of it where it has enough.
 
     Raises:
-        ValueError: a split would be empty.
+        ValueError: A split would be empty.
     """
     groups = np.zeros(count, dtype=np.int64) if classes is None else classes
     sizes = np.unique(groups, return_counts=True)[1]

@@ -44,7 +44,7 @@ def find_target(columns: list[str], target: str | int) -> str:
     """The column that is meant by a name or a position (negative: from the end).
 
     Raises:
-        ValueError: there is no such column.
+        ValueError: There is no such column.
     """
     if isinstance(target, int):
         if -len(columns) <= target < len(columns):
@@ -65,7 +65,7 @@ def table_dataset(
     """Split a table, fit the preprocessing to its training rows, and apply it to all.
 
     Raises:
-        ValueError: the target is missing in all rows or does not suit the task, two columns
+        ValueError: The target is missing in all rows or does not suit the task, two columns
             share a name, or a split would be empty.
     """
     _check_names(table)

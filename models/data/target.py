@@ -41,7 +41,7 @@ class Target:
         """Mean and standard deviation over these rows; 0 and 1 for classes.
 
         Raises:
-            ValueError: the numbers are all equal.
+            ValueError: The numbers are all equal.
         """
         if self.task == "classification":
             return 0.0, 1.0
@@ -62,7 +62,7 @@ def read_target(column: pd.Series[Any], task: TaskKind | None) -> Target:
         task: None guesses: texts, booleans and integers of few distinct values are classes.
 
     Raises:
-        ValueError: a regression target is not a finite number, or a class has too few rows.
+        ValueError: A regression target is not a finite number, or a class has too few rows.
     """
     if (task or _guess(column)) == "classification":
         return as_classes([_label(value) for value in column.tolist()], str(column.name))
@@ -87,7 +87,7 @@ def as_classes(labels: list[Label], name: str, fewest: int = FEWEST_ROWS) -> Tar
     """Class indices in the order of the sorted labels.
 
     Raises:
-        ValueError: there is one class only, or a class has less than `fewest` rows.
+        ValueError: There is one class only, or a class has less than `fewest` rows.
     """
     found, counts = _counted(labels)
     if len(found) < 2:

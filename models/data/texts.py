@@ -79,7 +79,7 @@ def text_dataset(
         validation, test: Published pairs, used instead of a share of those given.
 
     Raises:
-        ValueError: no pair is left in a split, or no word is frequent enough to be known.
+        ValueError: No pair is left in a split, or no word is frequent enough to be known.
     """
     parts = [part.without_gaps() for part in _divided(given, source, validation, test)]
     known, translated = (

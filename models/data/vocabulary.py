@@ -26,7 +26,7 @@ def fit_vocabulary(
         lowercase: True to put text in lower case first.
 
     Raises:
-        ValueError: no token occurs `min_count` times.
+        ValueError: No token occurs `min_count` times.
     """
     words = Counter(token for line in sentences for token in tokenise(line, lowercase))
     counts = words

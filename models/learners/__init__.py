@@ -35,7 +35,7 @@ def find(reference: str) -> type[Learner] | Function:
         reference: A built-in's name, `path/to/file.py:Name` or `package.module:Name`.
 
     Raises:
-        ValueError: nothing of that name is there, or it is neither a learner nor a function.
+        ValueError: Nothing of that name is there, or it is neither a learner nor a function.
     """
     place, _, name = reference.rpartition(":")
     if not place:

@@ -238,7 +238,7 @@ def resume(
         Its record, its trials, and the seconds it had run.
 
     Raises:
-        ValueError: there is none, or the study was changed since.
+        ValueError: There is none, or the study was changed since.
     """
     open_ones = [
         search
@@ -286,7 +286,7 @@ def _check_weights(past: PastSearch) -> None:
     """Refuse to go on where the best trial's weights were deleted.
 
     Raises:
-        ValueError: they were.
+        ValueError: The weights are gone.
     """
     winner = best(past.trials)
     if winner and winner.checkpoint and not Path(winner.checkpoint).is_file():
