@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from nettuner.models.space import Dimension
 from nettuner.models.study import Goal, Trial
@@ -21,18 +22,25 @@ if TYPE_CHECKING:
     from nettuner.flows.replay import ReplayResult
 
 
+def _console(width: int | None = None) -> Console:
+    """A console that shows text as it is: what people wrote may have brackets and colons."""
+    return Console(width=width, markup=False, emoji=False)
+
+
+def _titled(title: str, text: str) -> Text:
+    return Text.assemble((title, "bold"), text)
+
+
 def _table() -> Table:
     return Table(box=box.SIMPLE_HEAD, pad_edge=False)
 
 
 def show_plan(plan: Plan) -> None:
     """A study that makes sense: its space, the grid's size, the number of trials."""
-    study, console = plan.study, Console()
-    console.print(
-        f"[bold]{study.name}[/]: {study.learner}"
-        + (f" on {plan.data_name} (data {plan.fingerprint})" if plan.data_name else "")
-        + f", {plan.goal.direction} {plan.goal.metric}"
-    )
+    study, console = plan.study, _console()
+    data = f" on {plan.data_name} (data {plan.fingerprint})" if plan.data_name else ""
+    what = f": {study.learner}{data}, {plan.goal.direction} {plan.goal.metric}"
+    console.print(_titled(study.name, what))
     table = _table()
     for column in ("hyperparameter", "distribution", "values", "exists when", "kind"):
         table.add_column(column)
@@ -75,12 +83,13 @@ def _grid_size(plan: Plan) -> str:
 
 def show_result(result: SearchResult, plan: Plan) -> None:
     """The best trial of a search, and where to look further."""
-    console = Console()
+    console = _console()
     winner = result.best
     assert winner is not None
     assert winner.score is not None
     failed = sum(not trial.succeeded for trial in result.trials)
-    console.print(f"\n[bold]{result.name}[/]: {len(result.trials)} trials, {failed} failed")
+    console.print()
+    console.print(_titled(result.name, f": {len(result.trials)} trials, {failed} failed"))
     table = _table()
     table.add_column(f"best: trial {winner.number}")
     table.add_column("", justify="right")
@@ -96,9 +105,10 @@ def show_result(result: SearchResult, plan: Plan) -> None:
 
 def show_replay(found: ReplayResult) -> None:
     """What came of a replay, beside the search that it replays."""
-    console = Console()
+    console = _console()
     goal, replayed = found.replayed.goal, found.replayed
-    console.print(f"\n[bold]{found.name}[/]: {len(found.trials)} phases, one network from scratch")
+    console.print()
+    console.print(_titled(found.name, f": {len(found.trials)} phases, one network from scratch"))
     table = _table()
     table.add_column(f"{replayed.unit}")
     table.add_column(goal.metric, justify="right")
@@ -115,9 +125,11 @@ def show_replay(found: ReplayResult) -> None:
     for name, value in found.test.items():
         console.print(f"{name} {value:.6g}")
     console.print(
-        f"[bold]{goal.metric} {_metric(goal, found.trials[-1])}[/] on the schedule of member "
-        f"{found.original.proposal.member} of {replayed.name}, which had "
-        f"{_metric(goal, found.original)}",
+        _titled(
+            f"{goal.metric} {_metric(goal, found.trials[-1])}",
+            f" on the schedule of member {found.original.proposal.member} of {replayed.name}, "
+            f"which had {_metric(goal, found.original)}",
+        ),
         soft_wrap=True,
     )
     console.print(f"recorded as {found.url}", soft_wrap=True)
@@ -129,14 +141,14 @@ def _metric(goal: Goal, trial: Trial) -> str:
 
 def show_table(table: pd.DataFrame) -> None:
     """A table as text, as wide as it needs to be."""
-    console = Console()
+    console = _console()
     shown = _table()
     for column in table.columns:
         shown.add_column(str(column), justify="right" if table[column].dtype != object else "left")
     for row in table.itertuples(index=False):
         shown.add_row(*[_short(value) for value in row])
     if not console.is_terminal:
-        console = Console(width=10_000)
+        console = _console(width=10_000)
     console.print(shown)
 
 

@@ -22,28 +22,36 @@ COLOURS = {
 }
 
 
+# Our columns of a table of trials; theirs are renamed where these names are taken.
+OURS = ("search", "trial", "member", "parent", "rounds", "seconds", "failed")
+
+
 def trials_table(search: PastSearch) -> pd.DataFrame:
-    """One row per trial, best first, failures last."""
-    rows = [_row(trial, search.goal) for trial in search.trials]
+    """One row per trial, best first, failures last.
+
+    Columns are ours, the metric, and hyperparameters, which are called `hyperparameter.NAME` (the
+    metric `metric.NAME`) where the plain name is taken.
+    """
+    metric = f"metric.{search.goal.metric}" if search.goal.metric in OURS else search.goal.metric
+    rows = [_row(trial, search.goal, metric) for trial in search.trials]
     table = pd.DataFrame(rows)
     if table.empty:
         return table
     ascending = search.goal.direction == "minimize"
-    ordered = table.sort_values(
-        [search.goal.metric, "trial"], ascending=[ascending, True], na_position="last"
-    )
+    ordered = table.sort_values([metric, "trial"], ascending=[ascending, True], na_position="last")
     ordered.insert(0, "search", search.name)
     return ordered.dropna(axis="columns", how="all").reset_index(drop=True)
 
 
-def _row(trial: Trial, goal: Goal) -> dict[str, Any]:
+def _row(trial: Trial, goal: Goal, metric: str) -> dict[str, Any]:
     proposal = trial.proposal
+    taken = {*OURS, metric}
     return {
         "trial": trial.number,
         "member": proposal.member,
         "parent": proposal.parent,
-        goal.metric: None if trial.score is None else goal.value(trial.score),
-        **proposal.params,
+        metric: None if trial.score is None else goal.value(trial.score),
+        **{f"hyperparameter.{n}" if n in taken else n: v for n, v in proposal.params.items()},
         "rounds": trial.rounds,
         "seconds": round(trial.seconds, 2),
         "failed": trial.reason,
@@ -198,7 +206,7 @@ def replay_as_markdown(
     for trial in trials:
         params = [str(trial.proposal.params.get(name, "")) for name in names]
         value = f"{goal.value(trial.score or 0.0):.6g}"
-        lines.append("| " + " | ".join([str(trial.proposal.until), value, *params]) + " |")
+        lines.append(_line(trial.proposal.until, value, *params))
     return "\n".join(lines)
 
 
@@ -221,7 +229,7 @@ def search_as_markdown(
         "",
         "| hyperparameter | best value |",
         "| --- | --- |",
-        *[f"| {name} | {value} |" for name, value in winner.proposal.params.items()],
+        *[_line(name, value) for name, value in winner.proposal.params.items()],
         "",
         f"| trial | {goal.metric} | seconds | " + " | ".join(study.space.names()) + " |",
         "| --- | --- | --- | " + " | ".join("---" for _ in study.space.names()) + " |",
@@ -233,5 +241,11 @@ def search_as_markdown(
         params = [str(trial.proposal.params.get(name, "")) for name in study.space.names()]
         value = goal.value(trial.score or 0.0)
         cells = [str(trial.number), f"{value:.6g}", f"{trial.seconds:.1f}", *params]
-        lines.append("| " + " | ".join(cells) + " |")
+        lines.append(_line(*cells))
     return "\n".join(lines)
+
+
+def _line(*cells: object) -> str:
+    """A line of a Markdown table; bars and line breaks in a cell would end it."""
+    texts = [" ".join(str(cell).split("\n")).replace("|", "\\|") for cell in cells]
+    return "| " + " | ".join(texts) + " |"

@@ -64,6 +64,32 @@ def test_the_table_of_what_is_minimized_has_the_smallest_first():
     assert table["trial"].tolist() == [1, 2, 0]
 
 
+def test_theirs_never_take_the_place_of_ours_in_a_table():
+    names = ["search", "trial", "member", "parent", "rounds", "seconds", "failed", "score"]
+    trial = Trial(Proposal(3, {name: f"their {name}" for name in names}), 0.5, seconds=2.0)
+    table = trials_table(past([trial], goal=Goal("score", "minimize")))
+    (row,) = table.to_dict("records")
+    assert (row["search"], row["trial"], row["score"]) == ("random_search at noon", 3, 0.5)
+    assert (row["rounds"], row["seconds"]) == (0, 2.0)
+    assert all(row[f"hyperparameter.{name}"] == f"their {name}" for name in names)
+
+
+@pytest.mark.parametrize("metric", ["seconds", "trial", "failed"])
+def test_a_metric_that_is_called_like_a_column_of_ours_is_ranked_by_its_own_values(metric):
+    trials = [Trial(Proposal(k, {}), score, seconds=score) for k, score in enumerate((-1.0, -2.0))]
+    table = trials_table(past(trials, goal=Goal(metric, "maximize")))
+    assert table[f"metric.{metric}"].tolist() == [2.0, 1.0]
+
+
+def test_a_bar_or_a_line_break_in_a_value_does_not_end_its_cell():
+    trial = Trial(Proposal(0, {"kind": "a|b\nc"}), 0.5)
+    study = Study.model_validate(
+        {"name": "s", "learner": "f.py:f", "space": {"kind": ["a|b\nc"]}, "metric": "accuracy"}
+    )
+    page = search_as_markdown(study, GOAL, [trial], trial, {}, "the end")
+    assert "| kind | a\\|b c |" in page
+
+
 def test_a_search_without_trials_has_an_empty_table():
     assert trials_table(past([])).empty
 
