@@ -23,8 +23,8 @@ from nettuner.tasks.report.progress import Progress
 from nettuner.tasks.strategies.population import lineage, schedule
 from nettuner.tasks.training.context import TrialContext
 from nettuner.tasks.training.examine import examine_winner
-from nettuner.tasks.training.pool import open_pool
 from nettuner.tasks.training.trial import FailedTrialError, train
+from nettuner.tasks.workers.pool import open_pool
 
 POPULATION = "population"
 
@@ -125,7 +125,10 @@ def replay(study: StudyGiven, search: str | None = None, seed: int | None = None
         },
     )
     record = search_record.start_search(store.client(), again, found.plan.goal, facts)
-    with folder_of(record, resumable=False) as folder, open_pool(1, again.threads) as pool:
+    with (
+        folder_of(record, resumable=False) as folder,
+        open_pool(1, again.threads, again) as pool,
+    ):
         return _run(TrialContext(again, found.plan.goal, pool, record, folder), found)
 
 

@@ -6,7 +6,7 @@ A study says what to train, on what data, over which search space, towards which
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from nettuner.models.data.sources import AnySource
+from nettuner.models.encodable import encodable
 from nettuner.models.space import Number, Params, Space
 
 Direction = Literal["minimize", "maximize"]
@@ -62,6 +63,18 @@ class StrategyChoice(BaseModel):
 
 def _named(given: object) -> object:
     return {"name": given} if isinstance(given, str) else given
+
+
+def _texts(given: object) -> Iterator[str]:
+    """All text in nested plain values."""
+    if isinstance(given, str):
+        yield given
+    elif isinstance(given, Mapping):
+        for name, value in given.items():
+            yield from (*_texts(name), *_texts(value))
+    elif isinstance(given, Sequence):
+        for value in given:
+            yield from _texts(value)
 
 
 class Study(BaseModel):
@@ -110,6 +123,17 @@ class Study(BaseModel):
         None, description="A trial that takes longer is stopped and counts as failed."
     )
     stop: Stop = Field(default=Stop(), description="When the search ends.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _text_can_be_stored(cls, given: Any) -> Any:
+        for text in _texts(given):
+            if encodable(text) != text:
+                raise ValueError(
+                    "text must be text that UTF-8 can encode, without control characters, got "
+                    f"{text!a}; write it otherwise"
+                )
+        return given
 
     @model_validator(mode="after")
     def _length_is_given_once(self) -> Study:

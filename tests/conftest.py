@@ -21,7 +21,7 @@ import pytest
 if TYPE_CHECKING:
     from nettuner.flows.engine.search import SearchResult
     from nettuner.models.study import Study
-    from nettuner.tasks.training.pool import WorkerPool
+    from nettuner.tasks.workers.pool import WorkerPool
 
 LONGEST_ID = 32
 
@@ -190,9 +190,9 @@ class Lab:
 
         return flow_of(strategies.full_name(study.strategy.name))(study, resume=resume)
 
-    def workers(self, width, threads):
+    def workers(self, width, threads, study=None):
         """Workers that are kept until the session ends, in place of those of one search."""
-        from nettuner.tasks.training.pool import WorkerPool
+        from nettuner.tasks.workers.pool import WorkerPool
 
         if width not in self._pools:
             self._pools[width] = WorkerPool(width, threads)

@@ -15,7 +15,7 @@ FLOORS = ("models", "tasks", "flows", "deploy")
 # The rooms of a floor: its folders, and the files beside them. Imports point to earlier ranks.
 RANKS: dict[str, list[set[str]]] = {
     "models": [
-        {"arrays", "class_of", "did_you_mean", "torch_private"},
+        {"arrays", "class_of", "did_you_mean", "encodable", "torch_private"},
         {"space"},
         {"data"},
         {"study"},
@@ -25,7 +25,7 @@ RANKS: dict[str, list[set[str]]] = {
         {"stacks", "check"},
     ],
     "tasks": [
-        {"home", "strategies"},
+        {"home", "strategies", "workers"},
         {"schema", "memory"},
         {"plan", "named_study"},
         {"training"},

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from prefect.context import FlowRunContext
 from prefect.exceptions import TerminationSignal
 
+from nettuner.models.training.failure import failure
 from nettuner.tasks.home import home, prefect_ui
 from nettuner.tasks.memory import search_record
+from nettuner.tasks.memory.trial_tags import LONGEST_REASON
 from nettuner.tasks.plan import Plan
-from nettuner.tasks.training.pool import InterruptedSearchError
+from nettuner.tasks.workers.pool import InterruptedSearchError
 
 
 def facts_of(plan: Plan) -> search_record.Facts:
@@ -37,7 +39,7 @@ def folder_of(record: search_record.SearchRecord, resumable: bool) -> Iterator[P
 
     Args:
         record: Record of the search.
-        resumable: Whether to keep the folder after an interruption.
+        resumable: Whether to keep the folder when the search ends early.
     """
     folder = home() / "checkpoints" / record.run_id
     folder.mkdir(parents=True, exist_ok=True)
@@ -46,17 +48,22 @@ def folder_of(record: search_record.SearchRecord, resumable: bool) -> Iterator[P
         yield folder
         needed = False
     except (KeyboardInterrupt, TerminationSignal, InterruptedSearchError):
-        record.finish("KILLED", _note(record, "interrupted"), {}, {}, reason="interrupted")
+        _close(record, "KILLED", "interrupted")
         raise
     except Exception as error:
-        needed = False  # a failed search cannot be resumed
-        reason = f"{type(error).__name__}: {error}"
-        record.finish("FAILED", _note(record, reason), {}, {}, reason=reason)
+        _close(record, "FAILED", failure(error).reason)
         raise
     finally:
         if not needed:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _note(record: search_record.SearchRecord, reason: str) -> str:
-    return f"{record.facts.what}, ended early: {reason}"
+def _close(record: search_record.SearchRecord, status: str, reason: str) -> None:
+    """Record why a search has ended early.
+
+    Where the store is what failed, it stays open there, and can be resumed all the same.
+    """
+    reason = reason[:LONGEST_REASON]
+    note = f"{record.facts.what}, ended early: {reason}"
+    with suppress(Exception):
+        record.finish(status, note, {}, {}, reason=reason)

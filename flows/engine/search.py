@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -18,13 +19,14 @@ from nettuner.flows.prefect_runs.overdue import superseded
 from nettuner.models.study import Study, Trial
 from nettuner.models.training.stopping import reason_to_give_up, reason_to_stop
 from nettuner.tasks.memory import recall, search_record, store
+from nettuner.tasks.memory.hold import hold
 from nettuner.tasks.memory.warm_start import warmed
 from nettuner.tasks.plan import Plan, make_plan
 from nettuner.tasks.report import tables
 from nettuner.tasks.report.progress import Progress
 from nettuner.tasks.training.context import TrialContext
-from nettuner.tasks.training.pool import open_pool
 from nettuner.tasks.training.trial import FailedTrialError
+from nettuner.tasks.workers.pool import open_pool
 
 EXHAUSTED = "the strategy has nothing left to propose"
 # How long a trial in flight has to close its own run after it was stopped [s].
@@ -77,20 +79,20 @@ def search(study: Study, resume: bool = False) -> SearchResult:
     plan = make_plan(study)
     client = store.client()
     facts = facts_of(plan)
-    if resume:
-        record, history, spent = recall.resume(client, study.name, plan.goal, facts)
-        mark_crashed(record.driven_by)
-    else:
-        record, history, spent = (
-            search_record.start_search(client, study, plan.goal, facts),
-            [],
-            0.0,
-        )
-    plan = replace(plan, strategy=warmed(plan.strategy, client, study.name, record))
-    with (
-        folder_of(record, resumable=True) as folder,
-        open_pool(plan.width, study.threads) as pool,
-    ):
+    with ExitStack() as held:
+        if resume:
+            past = recall.to_resume(client, study.name, facts)
+            held.enter_context(hold(past.run_id, past.name))
+            record, spent = recall.resume(client, past, plan.goal, facts)
+            history = past.trials
+            mark_crashed(record.driven_by)
+        else:
+            record = search_record.start_search(client, study, plan.goal, facts)
+            held.enter_context(hold(record.run_id, record.name))
+            history, spent = [], 0.0
+        plan = replace(plan, strategy=warmed(plan.strategy, client, study.name, record))
+        folder = held.enter_context(folder_of(record, resumable=True))
+        pool = held.enter_context(open_pool(plan.width, study.threads, study))
         context = TrialContext(study, plan.goal, pool, record, folder, spent)
         engine = Engine(context, plan, history)
         engine.train()
@@ -112,6 +114,7 @@ class Engine:
         self.scheduler = Scheduler(plan, history)
         self.dag = Dag(context, plan.strategy)
         self.ended: str | None = None
+        self._known = len(history)
         self._done: queue.SimpleQueue[int] = queue.SimpleQueue()
 
     @property
@@ -203,7 +206,7 @@ class Engine:
             SearchFailedError: Too many trials in a row failed.
         """
         stop = self.context.study.stop
-        hopeless = reason_to_give_up(stop, self.history)
+        hopeless = reason_to_give_up(stop, self.history[self._known :])
         if hopeless is not None:
             raise SearchFailedError(f"{hopeless}; see `nettuner trials {self.context.study.name}`")
         goal, seconds = self.context.goal, self.context.elapsed()

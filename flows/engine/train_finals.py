@@ -17,7 +17,7 @@ from nettuner.tasks.memory import search_record, store
 from nettuner.tasks.memory import tags as names
 from nettuner.tasks.plan import make_plan
 from nettuner.tasks.training.context import TrialContext
-from nettuner.tasks.training.pool import open_pool
+from nettuner.tasks.workers.pool import open_pool
 
 # Added to a study's seed for the finals, so that their initial weights differ.
 OTHER_SEED = 1_000_003
@@ -55,7 +55,7 @@ def train_finals(
     record = search_record.start_search(store.client(), study, plan.goal, facts)
     with (
         folder_of(record, resumable=False) as folder,
-        open_pool(plan.width, study.threads) as pool,
+        open_pool(plan.width, study.threads, study) as pool,
     ):
         engine = Engine(TrialContext(study, plan.goal, pool, record, folder), plan, [])
         engine.train()

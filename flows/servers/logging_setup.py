@@ -6,21 +6,18 @@ import logging
 import os
 import warnings
 
-from nettuner.tasks.home import configure_prefect, home, tracking_uri
-from nettuner.tasks.training.pool import WORKER_LOG
+from nettuner.tasks.home import configure_prefect, tracking_uri
 
 
 def keep_quiet(verbose: bool) -> None:
     """Set both to use the home, before either is imported; unless verbose, silence them.
 
-    Prefect's logs still reach its server and its pages; the output of trials goes to workers.log in
-    the home.
+    Prefect's logs still reach its server and its pages.
     """
     configure_prefect()
     os.environ.setdefault("MLFLOW_TRACKING_URI", tracking_uri())
     if verbose:
         return
-    os.environ.setdefault(WORKER_LOG, str(home() / "workers.log"))
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")

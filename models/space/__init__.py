@@ -83,6 +83,9 @@ AnyDimension = Annotated[
 ]
 
 
+NAME = r"[\w-][\w.-]{0,99}"
+
+
 class Space(RootModel[dict[str, AnyDimension]]):
     """Named dimensions, some of which may exist only where others have certain values."""
 
@@ -91,10 +94,10 @@ class Space(RootModel[dict[str, AnyDimension]]):
     @model_validator(mode="after")
     def _conditions_make_sense(self) -> Space:
         for name, dimension in self.items():
-            if not re.fullmatch(r"[\w.-]+", name):  # MLflow takes few others
+            if not re.fullmatch(NAME, name):  # MLflow takes few others
                 raise ValueError(
-                    "a hyperparameter's name must be letters, digits, '_', '-' and '.', "
-                    f"got {name!r}; rename it"
+                    "a hyperparameter's name must be at most 100 letters, digits, '_', '-' and "
+                    f"'.', not beginning with '.', got {name[:120]!r}; rename it"
                 )
             for parent, wanted in (dimension.when or {}).items():
                 self._check_condition(name, parent, wanted)

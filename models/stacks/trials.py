@@ -16,13 +16,13 @@ from nettuner.models.stacks.program import UnstackableError
 from nettuner.models.stacks.stack import Stack
 from nettuner.models.stacks.training import fit_stack
 from nettuner.models.study import Length
+from nettuner.models.training.failure import Failure, failure
 from nettuner.models.training.loop import DivergedError, prepared, total_steps
+from nettuner.models.training.process_state import process_state
 from nettuner.models.training.trial import (
-    Failure,
     Job,
     Lines,
     Outcome,
-    failure,
     is_shown,
     run,
     show,
@@ -38,7 +38,8 @@ class StackOutcome:
     """What came of trials that were run together.
 
     Args:
-        outcomes: Outcome of each job, in their order.
+        outcomes: Outcome of each job, in their order; of the first jobs alone if one of them
+            changed its process so that the next ones would not be trained as if alone.
         why_not_stacked: Reason why some were trained one by one; None if none was.
     """
 
@@ -76,12 +77,15 @@ def _run_together(jobs: Sequence[Job], keep_all: bool) -> StackOutcome:
         choice, speeds = StackChoice(), Speeds(math.inf)
         why_not = f"a step alone raised {in_words(error)}"
     outcomes: list[Outcome | Failure] = []
+    before = process_state()
     while len(outcomes) < len(jobs):
         size = 1 if speeds.reason else choice.size
         chunk = jobs[len(outcomes) : len(outcomes) + size]
         part = _run_chunk(chunk, learner, dataset, length, choice, speeds)
         outcomes += part.outcomes
         why_not = why_not or part.why_not_stacked
+        if len(part.outcomes) < len(chunk) or process_state() != before:
+            break
         if not keep_all:
             _keep_best(jobs[: len(outcomes)], outcomes)
     return StackOutcome(outcomes, why_not)
@@ -110,7 +114,16 @@ def _run_chunk(
         speeds.reason = why_not = str(error)
     except Exception as error:  # whatever a user's learner cannot do in a stack, it may do alone
         why_not = f"the stack raised {in_words(error)}"
-    return StackOutcome([_attempt(job) for job in jobs], why_not)
+    return StackOutcome(_one_by_one(jobs), why_not)
+
+
+def _one_by_one(jobs: Sequence[Job]) -> list[Outcome | Failure]:
+    """The outcomes of the first jobs, up to one that changes the process."""
+    outcomes: list[Outcome | Failure] = []
+    before = process_state()
+    while len(outcomes) < len(jobs) and process_state() == before:
+        outcomes.append(_attempt(jobs[len(outcomes)]))
+    return outcomes
 
 
 def in_words(error: Exception) -> str:

@@ -8,7 +8,6 @@ import math
 import numbers
 import random
 import time
-import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ import torch
 from nettuner.models import learners
 from nettuner.models.data.load import load
 from nettuner.models.learner import Learner, Networks
+from nettuner.models.space import Space
 from nettuner.models.study import Goal, Proposal, Study
 from nettuner.models.training.loop import DivergedError, Measured, derived_seed, fit, prepared
 
@@ -46,6 +46,11 @@ class Job:
     end: Path | None = None
     done: int = 0
 
+    @property
+    def output(self) -> Path:
+        """Path of what the trial prints."""
+        return self.log.with_suffix(".txt")
+
     def picture(self, name: str, step: int) -> Path:
         """Path of a picture drawn at this step, a numpy array."""
         return self.log.with_name(f"{self.log.stem}.{name}.{step}.npy")
@@ -58,20 +63,6 @@ class Outcome:
     score: float
     metrics: Mapping[str, float]
     rounds: int
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Why a trial has no score, and the traceback."""
-
-    reason: str
-    details: str = ""
-
-
-def failure(error: BaseException) -> Failure:
-    """An exception as text, because not every exception can be pickled between processes."""
-    trace = "".join(traceback.format_exception(error))
-    return Failure(f"{type(error).__name__}: {error}", trace)
 
 
 def run(job: Job) -> Outcome:
@@ -101,6 +92,8 @@ def take(job: Job, round_: int, found: Measured | DivergedError, lines: Lines) -
     _finite(job.goal, found, f"after round {round_}")
 
 
+# Steps are stored in 64 bits.
+LARGEST_STEP = 2**63 - 1
 # How often pictures are drawn in a whole training.
 SHOWN = 5
 
@@ -131,13 +124,26 @@ class Lines:
         self.latest: dict[str, float] = {}
         self.count = 0
         self.step = 0
+        self._at = 0.0
 
     def add(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Append the metrics of `step` with a timestamp."""
-        self.latest |= metrics
+        """Append the metrics of a round, which ended at `step`, with a timestamp."""
         self.count += 1
         self.step = step
-        row = {"step": step, "time": time.time(), "metrics": dict(metrics)}
+        self._append(step, metrics, is_round=True)
+
+    def conclude(self, metrics: Mapping[str, float]) -> None:
+        """Append metrics of the whole trial: at its last step, or as its only round."""
+        if self.count:
+            self._append(self.step, metrics, is_round=False)
+        else:
+            self.add(1, metrics)
+
+    def _append(self, step: int, metrics: Mapping[str, float], *, is_round: bool) -> None:
+        self.latest |= metrics
+        # Later by what MLflow tells apart, or of one step the larger value counts as the latest.
+        self._at = max(time.time(), self._at + (0 if is_round else 0.002))
+        row = {"step": step, "time": self._at, "metrics": dict(metrics), "round": is_round}
         self._write(json.dumps(row) + "\n")
         self._flush()
 
@@ -183,9 +189,9 @@ def _run_function(job: Job, function: learners.Function, lines: Lines) -> Outcom
 
     def report(step: int, metrics: Mapping[str, float] | None = None, /, **more: float) -> None:
         """Record metrics at a step: report(1, {"loss": 0.5}) or report(1, loss=0.5)."""
-        lines.add(int(step), _numbers({**(metrics or {}), **more}))
+        lines.add(_step(step), _numbers({**(metrics or {}), **more}))
 
-    answer = function(dict(job.proposal.params), report)
+    answer = function(Hyperparameters(job.proposal.params, job.study.space), report)
     if answer is None:
         answer = {}
     elif not isinstance(answer, Mapping):
@@ -199,8 +205,42 @@ def _run_function(job: Job, function: learners.Function, lines: Lines) -> Outcom
         )
     _finite(job.goal, metrics, "at the end")
     if metrics != lines.latest:
-        lines.add(lines.step + 1, returned)
+        lines.conclude(returned)
     return Outcome(job.goal.score(lines.latest), lines.latest, lines.count)
+
+
+class Hyperparameters(dict[str, Any]):
+    """Hyperparameters of one trial; those whose condition is not met are absent.
+
+    Args:
+        params: Values by name.
+        space: Space they were drawn from.
+    """
+
+    def __init__(self, params: Mapping[str, Any], space: Space) -> None:
+        super().__init__(params)
+        self._space = space
+
+    def __missing__(self, name: str) -> Any:
+        """Say why it is absent.
+
+        Raises:
+            KeyError: Always.
+        """
+        known = dict(self._space.items())
+        if name not in known:
+            raise KeyError(f"{name}: the space has no such hyperparameter; add it to the study")
+        raise KeyError(
+            f"{name}: it exists only when {known[name].when} and this trial has "
+            f"{dict(self)}; read it with .get({name!r})"
+        )
+
+
+def _step(step: Any) -> int:
+    found = int(step)
+    if abs(found) > LARGEST_STEP:
+        raise ValueError(f"a step must be at most 2**63 - 1, got {found}; report a smaller one")
+    return found
 
 
 def _numbers(metrics: Mapping[Any, Any]) -> dict[str, float]:

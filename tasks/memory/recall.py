@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 PAGE = 1000
-UNFINISHED = ("RUNNING", "KILLED")
+UNFINISHED = ("RUNNING", "KILLED", "FAILED")
 
 
 @dataclass(frozen=True)
@@ -229,13 +229,10 @@ def _restore(mlflow: MlflowClient, run_id: str) -> None:
             store.resend(mlflow, member, waiting)
 
 
-def resume(
-    mlflow: MlflowClient, study: str, goal: Goal, facts: search_record.Facts
-) -> tuple[search_record.SearchRecord, list[Trial], float]:
-    """Open the latest search of this strategy that did not end, with what it has finished.
+def to_resume(mlflow: MlflowClient, study: str, facts: search_record.Facts) -> PastSearch:
+    """The latest search of this strategy that was interrupted, or failed, and can go on.
 
-    Returns:
-        Its record, its trials, and the seconds it had run.
+    Its trials are not read yet: whoever still runs it may go on until it is held.
 
     Raises:
         ValueError: There is none, or the study was changed since.
@@ -247,7 +244,8 @@ def resume(
     ]
     if not open_ones:
         raise ValueError(
-            f"no {facts.strategy} search of {study!r} was interrupted; start one without --resume"
+            f"no {facts.strategy} search of {study!r} was interrupted or failed; start one without "
+            "--resume"
         )
     past = open_ones[-1]
     if past.digest != facts.digest:
@@ -255,6 +253,28 @@ def resume(
             f"the study {study!r} was changed since {past.name!r} was interrupted; "
             "undo the change (stop rules and width may differ) or start without --resume"
         )
+    return past
+
+
+def resume(
+    mlflow: MlflowClient, past: PastSearch, goal: Goal, facts: search_record.Facts
+) -> tuple[search_record.SearchRecord, float]:
+    """Open a search again.
+
+    Args:
+        mlflow: MLflow client.
+        past: Search, held by this process.
+        goal: Metric and direction.
+        facts: Facts of its flow run now.
+
+    Returns:
+        Its record, and the seconds it had run.
+
+    Raises:
+        ValueError: It has ended meanwhile, or its best weights are gone.
+    """
+    if mlflow.get_run(past.run_id).info.status == "FINISHED":
+        raise ValueError(f"{past.name!r} must be unfinished to go on, got one that has just ended")
     _check_weights(past)
     _restore(mlflow, past.run_id)
     for run_id in past.unfinished:
@@ -272,13 +292,13 @@ def resume(
         else:  # it was begun and never ended a segment: it is begun anew
             mlflow.set_terminated(run_id, "KILLED")
     spent = max((trial.ended for trial in past.trials), default=0.0)
-    return record, past.trials, spent
+    return record, spent
 
 
 def _forget_interruption(mlflow: MlflowClient, run_id: str) -> None:
     """A run that goes on no longer has a reason to have ended."""
     run = mlflow.get_run(run_id)
-    if run.info.status == "KILLED" and names.REASON in run.data.tags:
+    if run.info.status in UNFINISHED and names.REASON in run.data.tags:
         mlflow.delete_tag(run_id, names.REASON)
 
 

@@ -22,11 +22,20 @@ from nettuner.models.study import Goal, Proposal, Study, Trial
 from nettuner.tasks.home import home, tracking_uri
 from nettuner.tasks.memory import tags as names
 from nettuner.tasks.memory.mlflow_private import delete_artifacts
-from nettuner.tasks.memory.store import as_tags, find_experiment, finite_metrics, run_url
+from nettuner.tasks.memory.store import (
+    LONGEST_PARAM,
+    as_tags,
+    find_experiment,
+    finite_metrics,
+    run_url,
+)
 from nettuner.tasks.memory.trial_record import TrialRecord
 
 if TYPE_CHECKING:
     import pandas as pd
+
+# Longest text of what a trial printed that is kept [bytes].
+MOST_OUTPUT = 1_000_000
 
 
 def _experiment(mlflow: MlflowClient, study: Study, goal: Goal) -> str:
@@ -110,7 +119,7 @@ def start_search(mlflow: MlflowClient, study: Study, goal: Goal, facts: Facts) -
         **{f"stop.{name}": value for name, value in described.get("stop", {}).items()},
         **{f"space.{name}": dimension.support() for name, dimension in study.space.items()},
     }
-    entries = [Param(name, str(value)[:6000]) for name, value in params.items()]
+    entries = [Param(name, str(value)[:LONGEST_PARAM]) for name, value in params.items()]
     for first in range(0, len(entries), 90):
         mlflow.log_batch(record.run_id, params=entries[first : first + 90])
     if facts.fingerprint:
@@ -240,6 +249,16 @@ class SearchRecord:
     def keep_file(self, path: Path) -> None:
         """Store a file as an artifact of the search."""
         self.mlflow.log_artifact(self.run_id, str(path))
+
+    def keep_output(self, run_id: str, path: Path) -> None:
+        """Log what was printed as a text among the artifacts of a run; of much its end."""
+        with path.open("rb") as file:
+            skipped = max(0, path.stat().st_size - MOST_OUTPUT)
+            file.seek(skipped)
+            text = file.read().decode(errors="replace")
+        if skipped:
+            text = f"[{skipped} bytes before this were left out]\n{text}"
+        self.mlflow.log_text(run_id, text, f"output/{path.name}")
 
     def keep_table(self, name: str, table: pd.DataFrame) -> None:
         """Store a table as an artifact of the search, unless it exists."""

@@ -5,6 +5,7 @@ Only `MlflowClient` is used: the global state of the fluent interface is not thr
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -14,11 +15,13 @@ from mlflow import MlflowClient
 from mlflow.entities import Experiment, Metric, Param, RunTag
 
 from nettuner.tasks.home import AS_TRAINING, mlflow_ui, tracking_uri
+from nettuner.tasks.memory.tags import OURS
 
 # MLflow's limits for one batch and for the name of a metric.
 MOST_METRICS = 900
 MOST_PARAMS_AND_TAGS = 100
 LONGEST_NAME = 250
+LONGEST_PARAM = 6000
 FORBIDDEN = re.compile(r"[^\w.:/ -]")
 
 
@@ -67,10 +70,24 @@ def finite_metrics(step: int, at: float, values: Mapping[str, float]) -> list[Me
     It would store infinity as the largest float.
     """
     return [
-        Metric(FORBIDDEN.sub("_", name)[:LONGEST_NAME], float(value), int(at * 1000), int(step))
+        Metric(fit(name), float(value), int(at * 1000), int(step))
         for name, value in values.items()
         if math.isfinite(value)
     ]
+
+
+def fit(name: str) -> str:
+    """A name of a metric as MLflow takes it.
+
+    It refuses most special characters, empty names, and what would leave a folder as a path. A name
+    that has to change ends in a digest, so that no two names become one.
+    """
+    parts = FORBIDDEN.sub("_", name).split("/")
+    fitting = "/".join("_" if part in ("", ".", "..") else part for part in parts)[:LONGEST_NAME]
+    if fitting == name and not name.startswith(OURS):
+        return name
+    digest = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:4]
+    return f"{fitting[: LONGEST_NAME - 6].removesuffix('/')}-{digest}"
 
 
 def as_tags(tags: Mapping[str, str]) -> list[RunTag]:

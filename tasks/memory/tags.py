@@ -48,6 +48,10 @@ WORD = "hyperparameter."
 """Prefix of a non-numeric hyperparameter that changes: its value."""
 NUMBER = "hyperparameter/"
 """Prefix of a numeric hyperparameter that changes; a metric, as MLflow's params are immutable."""
+SECONDS = "nettuner/seconds"
+"""Wall time of a trial [s], a metric."""
+OURS = ("nettuner/", NUMBER)
+"""Prefixes of our own metrics."""
 # Prefixes of a trial's number: the trial as JSON. MLflow's pages hide tags that begin so.
 TRIAL = "mlflow.nettuner.trial."
 PARAMS = "mlflow.nettuner.params."

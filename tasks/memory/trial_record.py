@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,8 +13,8 @@ from numpy.typing import NDArray
 
 from nettuner.models.study import Proposal, Trial
 from nettuner.tasks.memory import tags as names
-from nettuner.tasks.memory.store import finite_metrics, run_url, send
-from nettuner.tasks.memory.trial_tags import LONGEST_REASON, to_tags
+from nettuner.tasks.memory.store import LONGEST_PARAM, finite_metrics, run_url, send
+from nettuner.tasks.memory.trial_tags import LONGEST_REASON, LONGEST_TAG, to_tags
 
 if TYPE_CHECKING:
     from nettuner.tasks.memory.search_record import SearchRecord
@@ -73,7 +74,7 @@ class TrialRecord:
     def _as_params(self) -> list[Param]:
         changing = self._changing()
         fixed = {n: v for n, v in self.proposal.params.items() if n not in changing}
-        return [Param(name, str(value)) for name, value in fixed.items()]
+        return [Param(name, str(value)[:LONGEST_PARAM]) for name, value in fixed.items()]
 
     def _as_metrics(self, step: int) -> list[Metric]:
         """Changing hyperparameters as stepped metrics: MLflow's params are immutable."""
@@ -86,7 +87,7 @@ class TrialRecord:
 
     def _as_tags(self) -> dict[str, str]:
         words = {n: v for n, v in self._changing().items() if isinstance(v, str)}
-        return {f"{names.WORD}{name}": value for name, value in words.items()}
+        return {f"{names.WORD}{name}": value[:LONGEST_TAG] for name, value in words.items()}
 
     def report(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Record the metrics of finished rounds, sent in batches."""
@@ -96,6 +97,12 @@ class TrialRecord:
         waited = time.monotonic() - self._sent
         if self._rounds >= FLUSH_ROUNDS and waited >= FLUSH_SECONDS:
             self._flush({})
+
+    def keep_output(self, path: Path) -> None:
+        """Log what a trial printed as a text among its artifacts, unless it printed nothing."""
+        if path.is_file() and path.stat().st_size:
+            self.search.keep_output(self.run_id, path)
+        path.unlink(missing_ok=True)
 
     def show(self, pictures: Iterable[Picture]) -> None:
         """Log pictures, which MLflow shows over the steps."""
@@ -121,7 +128,8 @@ class TrialRecord:
         if trial.reason:
             tags[names.REASON] = trial.reason[:LONGEST_REASON]
         if trial.proposal.member is None:
-            self._waiting += finite_metrics(0, time.time(), {"seconds": trial.seconds})
+            now = int(time.time() * 1000)
+            self._waiting.append(Metric(names.SECONDS, trial.seconds, now, 0))
         if later and not last and time.monotonic() - self._sent < LATER_SECONDS:
             self._tags |= tags
             return

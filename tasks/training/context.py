@@ -7,10 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from nettuner.models.study import Goal, Proposal, Study, Trial
-from nettuner.models.training.trial import Failure, Job, Outcome
+from nettuner.models.training.failure import Failure
+from nettuner.models.training.trial import Job, Outcome
 from nettuner.tasks.memory.search_record import SearchRecord
 from nettuner.tasks.training.log_reader import LogReader
-from nettuner.tasks.training.pool import Pool
+from nettuner.tasks.workers.pool import Pool
 
 
 class TrialContext:
@@ -54,8 +55,7 @@ class TrialContext:
     def job(self, proposal: Proposal, parent: Trial | None) -> Job:
         """The job of training a proposal, for a worker."""
         log = self.folder / f"trial-{proposal.number}.jsonl"
-        log.unlink(missing_ok=True)  # a killed search may have left one
-        return Job(
+        job = Job(
             self.study,
             self.goal,
             proposal,
@@ -64,6 +64,9 @@ class TrialContext:
             self.checkpoint(proposal.number) if self.trains_networks else None,
             (parent.proposal.until or 0) if parent else 0,
         )
+        for left in (job.log, job.output):  # by a search that was killed
+            left.unlink(missing_ok=True)
+        return job
 
     def trial(
         self, job: Job, outcome: Outcome | Failure, reader: LogReader, seconds: float

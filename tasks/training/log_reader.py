@@ -44,7 +44,7 @@ class LogReader:
         told = min(self._again, len(lines))
         self._again -= told
         rows = [json.loads(line) for line in lines[told:]]
-        self.rounds += len(rows)
+        self.rounds += sum(row["round"] for row in rows)
         return rows
 
     def pictures(self) -> Iterator[Picture]:

@@ -12,12 +12,13 @@ from prefect.cache_policies import NO_CACHE
 
 from nettuner.models.stacks.trials import run_stack
 from nettuner.models.study import Proposal, Trial
-from nettuner.models.training.trial import Failure, Job, Outcome, trial_seed
+from nettuner.models.training.failure import Failure
+from nettuner.models.training.trial import Job, Outcome, trial_seed
 from nettuner.tasks.memory.trial_record import TrialRecord
 from nettuner.tasks.training.context import TrialContext
 from nettuner.tasks.training.log_reader import LogReader
-from nettuner.tasks.training.pool import InterruptedSearchError, TrialFailedError
 from nettuner.tasks.training.trial import FailedTrialError, first_step, is_last, look, node
+from nettuner.tasks.workers.pool import InterruptedSearchError, TrialFailedError
 
 
 @task(name="train-stack", task_run_name="{name}", cache_policy=NO_CACHE)
@@ -27,7 +28,7 @@ def train_stack(
     """Train proposals that agree in their structure as one program.
 
     Each is still a trial and an MLflow run of its own, and a row in the task's table. If the worker
-    dies, each proposal is tried again on its own.
+    dies, or a trial changes its process, the others are trained on their own.
 
     Args:
         context: Context of the search.
@@ -78,18 +79,20 @@ def fail(trial: Trial, name: str) -> None:
 def _outcomes(
     context: TrialContext, jobs: Sequence[Job], members: bool, glance: Any
 ) -> list[Outcome | Failure]:
+    found: list[Outcome | Failure] = []
+    output = jobs[0].output
     try:
-        together = context.pool.run(run_stack, jobs, members, glance=glance)
+        together = context.pool.run(run_stack, jobs, members, glance=glance, output=output)
         if together.why_not_stacked is not None:
             get_run_logger().info("trained one by one: %s", together.why_not_stacked)
             context.record.remark(f"Trials were trained one by one: {together.why_not_stacked}.")
-        return together.outcomes
+        found = list(together.outcomes)
     except TrialFailedError as error:
         get_run_logger().warning("%s: each is tried alone", error)
-    found: list[Outcome | Failure] = []
-    for job in jobs:
+    for job in jobs[len(found) :]:
         try:
-            found += context.pool.run(run_stack, [job], True, glance=glance).outcomes
+            alone = context.pool.run(run_stack, [job], True, glance=glance, output=job.output)
+            found += alone.outcomes
         except TrialFailedError as error:
             found.append(Failure(str(error), error.details))
     return found
@@ -126,8 +129,10 @@ class StackRuns:
         """Open the remaining runs, and record the result of every trial."""
         while len(self.records) < len(self._jobs):
             self._open()
-        for record, reader, trial in zip(self.records, readers, trials, strict=True):
+        rows = zip(self.records, self._jobs, readers, trials, strict=True)
+        for record, job, reader, trial in rows:
             look(record, reader, rest=True)
+            record.keep_output(job.output)
             record.finish(trial, last=is_last(self._context.study, trial.proposal), later=True)
 
     def interrupted(self, reason: str) -> None:

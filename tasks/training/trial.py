@@ -10,12 +10,13 @@ from prefect.cache_policies import NO_CACHE
 from prefect.context import TaskRunContext
 
 from nettuner.models.study import Proposal, Study, Trial
-from nettuner.models.training.trial import Failure, Outcome, run, trial_seed
+from nettuner.models.training.failure import Failure
+from nettuner.models.training.trial import Outcome, run, trial_seed
 from nettuner.tasks.home import prefect_ui
 from nettuner.tasks.memory.trial_record import TrialRecord
 from nettuner.tasks.training.context import TrialContext
 from nettuner.tasks.training.log_reader import LogReader
-from nettuner.tasks.training.pool import InterruptedSearchError, TrialFailedError
+from nettuner.tasks.workers.pool import InterruptedSearchError, TrialFailedError
 
 
 class FailedTrialError(Exception):
@@ -57,16 +58,20 @@ def train(context: TrialContext, proposal: Proposal, parent: Trial | None, name:
             job,
             seconds=context.study.trial_seconds,
             glance=functools.partial(look, record, reader),
+            output=job.output,
+            own_process=not context.trains_networks,
         )
     except TrialFailedError as error:
         outcome = Failure(str(error), error.details)
         get_run_logger().warning("%s failed: %s\n%s", name, outcome.reason, outcome.details)
     except InterruptedSearchError as error:
         look(record, reader)
+        record.keep_output(job.output)
         record.interrupted(str(error))
         raise
     trial = context.trial(job, outcome, reader, time.monotonic() - began)
     look(record, reader, rest=True)
+    record.keep_output(job.output)
     record.finish(trial, last=is_last(context.study, proposal))
     if trial.score is None:
         raise FailedTrialError(trial)

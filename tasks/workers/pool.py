@@ -1,33 +1,30 @@
-"""Worker processes for trials: reused, killed at a time limit, replaced when they die."""
+"""Worker processes for trials: forked in milliseconds, ended with all they have started."""
 
 from __future__ import annotations
 
-import os
+import pickle
 import signal
 import threading
-import traceback
+import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import wait
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass
-from multiprocessing.context import SpawnContext, SpawnProcess
-from typing import Any, Protocol, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from pebble import ProcessExpired, ProcessFuture, ProcessPool
+from nettuner.models.training.failure import failure
+from nettuner.tasks.workers.fork_server import TOLD, ForkServer, LostWorkerError, Worker
+from nettuner.tasks.workers.messages import Answer, Call
+
+if TYPE_CHECKING:
+    from nettuner.models.study import Study
 
 Result = TypeVar("Result")
 
-# Environment variable: path of the file for the output of workers.
-WORKER_LOG = "NETTUNER_WORKER_LOG"
 # Interval between two looks at the metrics of a running trial [s].
 GLANCE_SECONDS = 0.2
-# Attempts for a call that is lost because all workers died.
+# Attempts for a call whose worker died before it could begin, or with all other workers.
 ATTEMPTS = 3
 INTERRUPTED = "the search was interrupted"
-# Python's own variable: keeps the working directory out of `sys.path` of a new process.
-SAFE_PATH = "PYTHONSAFEPATH"
-_STARTING = threading.Lock()
 
 
 class TrialFailedError(Exception):
@@ -35,7 +32,7 @@ class TrialFailedError(Exception):
 
     Args:
         reason: Reason, in one line.
-        details: Traceback; empty where there is none.
+        details: Traceback, or what the process printed last; empty where there is neither.
     """
 
     def __init__(self, reason: str, details: str = "") -> None:
@@ -56,6 +53,8 @@ class Pool(Protocol):
         *args: Any,
         seconds: float | None = None,
         glance: Callable[[], object] = ...,
+        output: Path | None = None,
+        own_process: bool = False,
     ) -> Result:
         """Call `function(*args)` in a worker and wait for its result.
 
@@ -64,6 +63,8 @@ class Pool(Protocol):
             args: Arguments, picklable.
             seconds: Time limit [s]; None for no limit.
             glance: Callback, called a few times a second while waiting.
+            output: Path of a file to which all it prints is appended.
+            own_process: Whether no other call may run in its process.
 
         Raises:
             TrialFailedError: The function raised, took too long, or its process died.
@@ -77,71 +78,50 @@ class Pool(Protocol):
 
 
 @contextmanager
-def open_pool(width: int, threads: int) -> Iterator[Pool]:
+def open_pool(width: int, threads: int, study: Study | None = None) -> Iterator[Pool]:
     """The workers of one search; they are stopped at its end.
 
     Args:
-        width: Number of workers.
+        width: Number of workers that may stay for another call.
         threads: Threads of each worker.
+        study: Study whose learner and data are loaded once, before workers are forked.
     """
-    pool = WorkerPool(width, threads)
+    pool = WorkerPool(width, threads, study)
     try:
         yield pool
     finally:
         pool.stop()
 
 
-class _SafeProcess(SpawnProcess):
-    """Starts without the working directory on `sys.path`.
-
-    Else a file there named like a module that the standard library tries to import, such as
-    `nt.py`, would be imported.
-    """
-
-    def start(self) -> None:
-        with _STARTING:
-            before = os.environ.get(SAFE_PATH)
-            os.environ[SAFE_PATH] = "1"
-            try:
-                super().start()
-            finally:
-                del os.environ[SAFE_PATH]
-                os.environ.update({} if before is None else {SAFE_PATH: before})
-
-
-class SafeSpawn(SpawnContext):
-    """Spawns processes; a fork would copy locks that threads of Prefect and torch hold."""
-
-    Process = _SafeProcess
-
-
 class WorkerPool(Pool):
-    """`width` processes, each of which imports torch once and runs one trial after another.
+    """Workers run one call after another, until one takes too long, dies, or changes its process.
 
-    A trial that exceeds its time limit, or whose process dies, costs that process alone.
+    Then that worker alone is replaced: what a call leaves behind never meets the next one.
+
+    Args:
+        width: Number of workers that may stay for another call.
+        threads: Threads of each worker.
+        study: Study whose learner and data are loaded once, before workers are forked.
     """
 
-    def __init__(self, width: int, threads: int) -> None:
+    def __init__(self, width: int, threads: int, study: Study | None = None) -> None:
         self._width = width
-        self._threads = threads
-        self._stopped = threading.Event()
         self._lock = threading.Lock()
-        self._pool = self._started()
-
-    def _started(self) -> ProcessPool:
-        return ProcessPool(
-            max_workers=self._width,
-            initializer=_prepare,
-            initargs=[self._threads],
-            context=SafeSpawn(),
-        )
+        self._server: ForkServer | None = ForkServer(threads, study)
+        self._workers: set[Worker] = set()
+        self._idle: list[Worker] = []
 
     def stop(self) -> None:
         """Kill all processes now."""
         with self._lock:
-            self._stopped.set()
-            self._pool.stop()  # type: ignore[no-untyped-call]
-        self._pool.join(timeout=10)
+            server, self._server = self._server, None
+            workers, self._workers, self._idle = self._workers, set(), []
+        for worker in workers:
+            worker.end()
+        for worker in workers:
+            worker.wait()
+        if server is not None:
+            server.close()
 
     def run(
         self,
@@ -149,78 +129,98 @@ class WorkerPool(Pool):
         *args: Any,
         seconds: float | None = None,
         glance: Callable[[], object] = lambda: None,
+        output: Path | None = None,
+        own_process: bool = False,
     ) -> Result:
         """See `Pool.run`."""
+        try:
+            call = pickle.dumps(Call(function, args, output))
+        except Exception as error:
+            raise TrialFailedError(failure(error).reason) from None
         for _ in range(ATTEMPTS):
-            future = self._schedule(function, *args, seconds=seconds)
-            while not future.done():
-                if self._stopped.is_set():
-                    raise InterruptedSearchError(INTERRUPTED)
-                glance()
-                wait([future], GLANCE_SECONDS)
+            worker = self._take()
+            answer: Answer | int | None = None
             try:
-                answer: Result | _Failure = future.result()
-            except Exception as error:
-                if self._stopped.is_set():
-                    raise InterruptedSearchError(INTERRUPTED) from None
-                if isinstance(error, BrokenProcessPool):
-                    continue
-                raise TrialFailedError(_reason(error)) from None
-            if isinstance(answer, _Failure):
-                raise TrialFailedError(answer.reason, answer.details)
-            return answer
-        raise TrialFailedError(f"its process died {ATTEMPTS} times before it could begin")
+                answer = self._watched(worker, call, seconds, glance)
+            finally:
+                again = isinstance(answer, Answer) and not (answer.changed or own_process)
+                self._give_back(worker, again)
+            if isinstance(answer, Answer):
+                if answer.failure is not None:
+                    raise TrialFailedError(answer.failure.reason, answer.failure.details)
+                result: Result = answer.value
+                return result
+            if worker.begun and answer is not None:
+                raise TrialFailedError(_reason(answer), _end_of(output))
+        told = self._told()
+        last = f": {told.splitlines()[-1]}" if told else ""
+        when = "with the one it was forked from" if worker.begun else "before it could begin"
+        raise TrialFailedError(f"its process died {ATTEMPTS} times {when}{last}", told)
 
-    def _schedule(self, *call: Any, seconds: float | None) -> ProcessFuture[Any]:
+    def _watched(
+        self, worker: Worker, call: bytes, seconds: float | None, glance: Callable[[], object]
+    ) -> Answer | int | None:
+        """The answer to a call; an exit status, or None if nobody knows it, if the worker died."""
+        worker.begin(call)
+        limit = None
+        while True:
+            left = GLANCE_SECONDS if limit is None else limit - time.monotonic()
+            try:
+                answer = worker.answer(min(GLANCE_SECONDS, max(0.0, left)))
+            except LostWorkerError:
+                answer = None
+                self._check_running()
+                return answer
+            except Exception as error:  # the result cannot be unpickled here
+                return Answer(None, failure(error), changed=True)
+            self._check_running()
+            if answer is not None:
+                return answer
+            if limit is None and seconds is not None and worker.begun:
+                limit = time.monotonic() + seconds
+            if limit is not None and time.monotonic() >= limit:
+                raise TrialFailedError(f"stopped: a trial may take {seconds:g} s (trial_seconds)")
+            glance()
+
+    def _check_running(self) -> None:
+        if self._server is None:
+            raise InterruptedSearchError(INTERRUPTED)
+
+    def _take(self) -> Worker:
+        """A worker that is idle, or a new one."""
         with self._lock:
-            if self._stopped.is_set():
+            if self._server is None:
                 raise InterruptedSearchError(INTERRUPTED)
-            if not self._pool.active:  # a worker died while all were idle
-                self._pool.stop()  # type: ignore[no-untyped-call]
-                self._pool.join(timeout=10)
-                self._pool = self._started()
-            return self._pool.schedule(_call, args=call, timeout=seconds)
+            if self._idle:
+                return self._idle.pop()
+            worker = self._server.fork()
+            self._workers.add(worker)
+            return worker
+
+    def _give_back(self, worker: Worker, again: bool) -> None:
+        with self._lock:
+            if again and worker in self._workers and len(self._idle) < self._width:
+                self._idle.append(worker)
+                return
+            self._workers.discard(worker)
+        worker.end()
+
+    def _told(self) -> str:
+        with self._lock:
+            return self._server.told() if self._server else ""
 
 
-@dataclass(frozen=True)
-class _Failure:
-    """An exception in a worker as text, because not every exception can be pickled."""
-
-    reason: str
-    details: str
-
-
-def _call(function: Callable[..., Result], *args: Any) -> Result | _Failure:
-    try:
-        return function(*args)
-    except BaseException as error:  # also sys.exit in a user's function
-        return _Failure(f"{type(error).__name__}: {error}", traceback.format_exc())
-
-
-def _reason(error: Exception) -> str:
+def _reason(status: int) -> str:
     """Why there is no result, where the function itself raised nothing."""
-    if isinstance(error, TimeoutError):
-        return f"stopped: a trial may take {error.args[1]:g} s (trial_seconds)"
-    if not isinstance(error, ProcessExpired):  # the arguments or the result cannot be pickled
-        return f"{type(error).__name__}: {error}"
-    code = error.exitcode
-    if code is not None and code < 0:
-        name = signal.Signals(-code).name
+    if status < 0:
+        name = signal.Signals(-status).name
         hint = "; most often the machine ran out of memory" if name == "SIGKILL" else ""
         return f"its process was killed by {name}{hint}"
-    return f"its process exited with status {code}"
+    return f"its process exited with status {status}"
 
 
-def _prepare(threads: int) -> None:
-    """Set up a worker: signals, output, threads of the numeric libraries before their import."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is handled by the search
-    os.environ.pop(SAFE_PATH, None)  # processes that a trial starts are not affected
-    if os.environ.get(WORKER_LOG):
-        log = os.open(os.environ[WORKER_LOG], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        os.dup2(log, 1)
-        os.dup2(log, 2)
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ[name] = str(threads)
-    import torch
-
-    torch.set_num_threads(threads)
+def _end_of(output: Path | None) -> str:
+    """The last that a call printed."""
+    if output is None or not output.exists():
+        return ""
+    return output.read_bytes()[-TOLD:].decode(errors="replace")

@@ -12,7 +12,8 @@ from measured import answering
 
 from nettuner.models.stacks.trials import run_stack
 from nettuner.models.study import Proposal, Study, Trial
-from nettuner.models.training.trial import Failure, Job, run
+from nettuner.models.training.failure import Failure
+from nettuner.models.training.trial import Job, run
 from nettuner.tasks.plan import Plan, make_plan
 
 

@@ -245,15 +245,15 @@ def test_the_replay_of_a_winner_that_never_copied_is_its_training_once_more(fait
 
 
 @pytest.mark.parametrize(
-    ("error", "status", "reason", "left"),
+    ("error", "status", "reason"),
     [
-        (KeyboardInterrupt(), "KILLED", "interrupted", True),
-        (TerminationSignal(15), "KILLED", "interrupted", True),  # what Prefect makes of SIGTERM
-        (ArithmeticError("no"), "FAILED", "ArithmeticError: no", False),
+        (KeyboardInterrupt(), "KILLED", "interrupted"),
+        (TerminationSignal(15), "KILLED", "interrupted"),  # what Prefect makes of SIGTERM
+        (ArithmeticError("no"), "FAILED", "ArithmeticError: no"),
     ],
 )
 @pytest.mark.parametrize("resumable", [True, False])
-def test_what_ends_early_is_closed_with_its_reason(error, status, reason, left, resumable, home):
+def test_what_ends_early_is_closed_with_its_reason(error, status, reason, resumable, home):
     from nettuner.flows.engine.record import folder_of
 
     closed = []
@@ -266,7 +266,7 @@ def test_what_ends_early_is_closed_with_its_reason(error, status, reason, left, 
     with pytest.raises(type(error)), folder_of(record, resumable) as folder:
         raise error
     assert closed == [(status, f"replay, ended early: {reason}", reason)]
-    assert folder.exists() == (left and resumable)
+    assert folder.exists() == resumable
     if folder.exists():
         folder.rmdir()
 

@@ -287,7 +287,8 @@ def _app():
 def test_nothing_to_resume_is_one_line(story, lab):
     (line,) = refusal(lab, "search", story.path, "--resume")
     assert line == (
-        "error: no random_search search of 'tardy' was interrupted; start one without --resume"
+        "error: no random_search search of 'tardy' was interrupted or failed; start one "
+        "without --resume"
     )
 
 

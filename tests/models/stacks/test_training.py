@@ -22,9 +22,10 @@ from nettuner.models.stacks.stack import Stack
 from nettuner.models.stacks.training import fit_stack
 from nettuner.models.stacks.trials import run_stack
 from nettuner.models.study import Goal, Length, Proposal, Study
-from nettuner.models.training import optimiser, trial
+from nettuner.models.training import optimiser
+from nettuner.models.training.failure import Failure, failure
 from nettuner.models.training.loop import fit, prepared, summary
-from nettuner.models.training.trial import Failure, Job, Outcome, run
+from nettuner.models.training.trial import Job, Outcome, run
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -153,7 +154,7 @@ def attempt(job):
     try:
         return run(job)
     except Exception as error:
-        return trial.failure(error)
+        return failure(error)
 
 
 def lines(job):

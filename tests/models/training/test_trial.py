@@ -126,7 +126,19 @@ def test_what_is_returned_comes_after_what_was_reported(call):
     outcome = call("report(10, cost=9.0, epoch=1)\nreport(20, cost=8.0)\nreturn 7.0")
     assert outcome.metrics == {"cost": 7.0, "epoch": 1.0}
     last = rows_of(call.log)[-1]
-    assert (last["step"], last["metrics"]) == (21, {"cost": 7.0})
+    assert (last["step"], last["metrics"], last["round"]) == (20, {"cost": 7.0}, False)
+    assert outcome.rounds == 2
+
+
+@pytest.mark.parametrize("step", [2**63, -(2**63), 2**70])
+def test_a_step_of_more_than_64_bits_is_an_error(call, step):
+    with pytest.raises(ValueError, match=r"a step must be at most 2\*\*63 - 1, got"):
+        call(f"report({step}, loss=0.5)")
+
+
+def test_a_hyperparameter_that_does_not_exist_says_when_it_would(call):
+    with pytest.raises(KeyError, match="beta: the space has no such hyperparameter; add it"):
+        call("h['beta']")
 
 
 def test_what_is_returned_adds_to_what_was_reported(call):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import replace
 
 import pytest
@@ -162,12 +163,17 @@ def test_what_is_not_finite_is_no_metric(begin, mlflow):
 
 
 def test_a_metric_whose_name_mlflow_does_not_allow_is_kept_under_a_similar_one(begin, mlflow):
+    names = ["recall@5 (%)", "recall@5 [%]", "é/ok", "", "/", "a//b", "a/", "../x", ".", "x" * 300]
+    names += ["nettuner/seconds", "hyperparameter/x", "loss\udce9"]
     record = begin(Proposal(0, {"x": 0.5}))
-    record.report([{"step": 1, "time": 1.7e9, "metrics": {"recall@5 (%)": 20.0, "é/ok": 1.0}}])
-    record.finish(Trial(Proposal(0, {"x": 0.5}), 1.0), last=True)
+    reported = {name: float(place) for place, name in enumerate(names)}
+    record.report([{"step": 1, "time": 1.7e9, "metrics": reported}])
+    record.finish(Trial(Proposal(0, {"x": 0.5}), 1.0, seconds=77.0), last=True)
     metrics = mlflow.get_run(record.run_id).data.metrics
-    assert metrics["recall_5 ___"] == 20.0
-    assert metrics["é/ok"] == 1.0
+    assert metrics.pop("nettuner/seconds") == 77.0
+    assert sorted(metrics.values()) == list(range(len(names)))  # no two became one
+    assert metrics["é/ok"] == 2.0
+    assert re.fullmatch("recall_5 ___-[0-9a-f]{4}", next(iter(n for n in metrics if "recall" in n)))
 
 
 def test_a_members_run_stays_open_between_its_segments(begin, mlflow):

@@ -17,7 +17,8 @@ class Job:
 def write(log, steps, mode="a", time=0.0):
     with log.open(mode) as file:
         for step in steps:
-            file.write(json.dumps({"step": step, "time": time, "metrics": {}}) + "\n")
+            row = {"step": step, "time": time, "metrics": {}, "round": True}
+            file.write(json.dumps(row) + "\n")
 
 
 def steps(rows):
@@ -31,7 +32,7 @@ def test_lines_are_read_once_and_only_when_they_are_whole(tmp_path):
     write(log, [1, 2])
     assert steps(reader.fresh()) == [1, 2]
     with log.open("a") as file:
-        file.write('{"step": 3')
+        file.write('{"step": 3, "round": true')
     assert reader.fresh() == []
     with log.open("a") as file:
         file.write("}\n")

@@ -1,0 +1,92 @@
+"""A worker process: runs one call after another, and says if a call has changed the process."""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import pickle
+import signal
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import NoReturn
+
+import torch
+from threadpoolctl import threadpool_limits
+
+from nettuner.models.training.failure import failure
+from nettuner.models.training.process_state import process_state
+from nettuner.tasks.workers.messages import BEGUN, Answer, Call
+
+STANDARD_OUTPUT, STANDARD_ERROR = 1, 2
+
+
+def work(calls: Connection, threads: int) -> NoReturn:
+    """Run calls until no more can come.
+
+    Args:
+        calls: Connection to the search.
+        threads: Number of threads of numeric libraries.
+    """
+    with suppress(BaseException):  # nobody may return to the code of the process it was forked from
+        _set_up(threads)
+        while True:
+            sent = calls.recv_bytes()
+            calls.send_bytes(BEGUN)
+            calls.send_bytes(_answer(sent))
+    os._exit(0)
+
+
+def _set_up(threads: int) -> None:
+    faulthandler.enable()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[name] = str(threads)
+    if threads > 1:  # the process it was forked from has one
+        threadpool_limits(threads)
+    torch.set_num_threads(threads)
+
+
+def _answer(sent: bytes) -> bytes:
+    """The answer to a call, pickled."""
+    before = process_state()
+    answer = _run(sent)
+    answer = replace(answer, changed=process_state() != before)
+    try:
+        return pickle.dumps(answer)
+    except Exception as error:  # the result cannot be pickled
+        return pickle.dumps(Answer(None, failure(error), answer.changed))
+
+
+def _run(sent: bytes) -> Answer:
+    try:
+        call: Call = pickle.loads(sent)
+        with _printing_to(call.output), warnings.catch_warnings():
+            return Answer(call.function(*call.args), None)
+    except BaseException as error:  # also sys.exit in a user's function
+        return Answer(None, failure(error))
+
+
+@contextmanager
+def _printing_to(path: Path | None) -> Iterator[None]:
+    """Send all output to a file, that of C code and of other programs included."""
+    if path is None:
+        yield
+        return
+    before = [os.dup(STANDARD_OUTPUT), os.dup(STANDARD_ERROR)]
+    with path.open("ab") as file:
+        os.dup2(file.fileno(), STANDARD_OUTPUT)
+        os.dup2(file.fileno(), STANDARD_ERROR)
+    try:
+        yield
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(Exception):
+                stream.flush()
+        for there, here in zip(before, (STANDARD_OUTPUT, STANDARD_ERROR), strict=True):
+            os.dup2(there, here)
+            os.close(there)
