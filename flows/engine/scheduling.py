@@ -9,7 +9,7 @@ from typing import Any
 from nettuner.models import learners
 from nettuner.models.study import Proposal, Trial, best
 from nettuner.tasks.plan import Plan
-from nettuner.tasks.training.share_out import fair_share, kind_of
+from nettuner.tasks.training.share_out import kind_of, share_out
 
 # Proposals requested at once from a strategy that does not learn from results.
 BATCH = 256
@@ -28,6 +28,8 @@ class Scheduler:
         self.history = list(history)
         self.best = best(history)
         self.waiting: deque[Proposal] = deque()
+        # All or some of those waiting, as they are to be trained together.
+        self._shares: deque[list[Proposal]] = deque()
         self.groups: dict[int, list[Proposal]] = {}
         """Proposals in flight: those trained together, by the number of the first one."""
 
@@ -65,7 +67,10 @@ class Scheduler:
 
     def take(self) -> list[Proposal]:
         """Start the next group: the proposals that one worker trains together."""
-        group = fair_share(self.waiting, self.running, self._kind, self.plan.width, self.plan.stack)
+        if not self._shares:
+            plan = self.plan
+            self._shares += share_out(self.waiting, self._kind, plan.width, plan.stack)
+        group = self._shares.popleft()
         taken = {proposal.number for proposal in group}
         self.waiting = deque(p for p in self.waiting if p.number not in taken)
         self.groups[group[0].number] = group

@@ -60,7 +60,7 @@ class Speeds:
     """Benchmarks of one structure in this process.
 
     Args:
-        alone: Seconds per step and member in the ordinary loop.
+        alone: Seconds per step and member in the ordinary loop; infinite if not measured.
         stacked: Seconds per step and member for each way to stack; infinite where impossible.
         programs: Recorded programs.
         reason: Reason why it cannot be stacked; None if it can, as far as is known.
@@ -68,7 +68,7 @@ class Speeds:
         learner: Learner that was measured; referenced, so that its `id` stays unique.
     """
 
-    alone: float
+    alone: float = math.inf
     stacked: dict[StackChoice, float] = field(default_factory=dict)
     programs: Programs = field(default_factory=Programs)
     reason: str | None = None
@@ -110,8 +110,8 @@ def choose(
     params: Sequence[Now],
     seeds: Sequence[Seed],
     steps: int,
-) -> tuple[StackChoice, Speeds]:
-    """The fastest way to train these members, and the benchmarks of their structure.
+) -> StackChoice:
+    """The fastest way to train these members, by measurement.
 
     Args:
         learner: Learner to be trained.
@@ -122,19 +122,28 @@ def choose(
     Raises:
         Exception: The learner raised it at a step alone.
     """
-    structural = learner.structural()
-    now = learner.now(params[0])
-    key = (id(learner), tuple((name, now[name]) for name in sorted(structural)))
     with generators_kept():
-        if key not in SPEEDS:
-            alone = _alone(learner, dataset, params[0], seeds[0])
-            SPEEDS[key] = Speeds(alone, learner=learner)
-        SPEEDS.move_to_end(key)
-        while len(SPEEDS) > MOST_STRUCTURES:
-            SPEEDS.popitem(last=False)
-        speeds = SPEEDS[key]
+        speeds = speeds_of(learner, params[0])
+        if math.isinf(speeds.alone):
+            speeds.alone = _alone(learner, dataset, params[0], seeds[0])
         _measure(speeds, learner, dataset, params, seeds, steps)
-    return speeds.best(len(params)), speeds
+    return speeds.best(len(params))
+
+
+def speeds_of(learner: Learner, params: Now) -> Speeds:
+    """Benchmarks of a structure in this process, empty at first.
+
+    Args:
+        learner: Learner to be trained.
+        params: Hyperparameters of a member of this structure.
+    """
+    now = learner.now(params)
+    key = (id(learner), tuple((name, now[name]) for name in sorted(learner.structural())))
+    speeds = SPEEDS.setdefault(key, Speeds(learner=learner))
+    SPEEDS.move_to_end(key)
+    while len(SPEEDS) > MOST_STRUCTURES:
+        SPEEDS.popitem(last=False)
+    return speeds
 
 
 def _measure(

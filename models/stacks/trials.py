@@ -6,13 +6,15 @@ import math
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 from nettuner.models import learners
 from nettuner.models.data.dataset import Dataset
 from nettuner.models.data.load import load
 from nettuner.models.learner import Learner
-from nettuner.models.stacks.choice import Speeds, StackChoice, choose
+from nettuner.models.stacks.choice import Speeds, StackChoice, choose, speeds_of
 from nettuner.models.stacks.program import UnstackableError
+from nettuner.models.stacks.remembered import remembered
 from nettuner.models.stacks.stack import Stack
 from nettuner.models.stacks.training import fit_stack
 from nettuner.models.study import Length
@@ -47,20 +49,21 @@ class StackOutcome:
     why_not_stacked: str | None = None
 
 
-def run_stack(jobs: Sequence[Job], keep_all: bool) -> StackOutcome:
+def run_stack(jobs: Sequence[Job], keep_all: bool, choices: Path) -> StackOutcome:
     """Run trials of one structure together, each as if it were alone.
 
     Args:
         jobs: Jobs that start after the same round and end at the same.
         keep_all: True to keep the checkpoint of each; else only the best one's is kept.
+        choices: Folder that remembers how members of a structure are trained.
     """
     if len(jobs) == 1:
         return StackOutcome([_attempt(jobs[0])])
     with learners.beside(jobs[0].study.learner):
-        return _run_together(jobs, keep_all)
+        return _run_together(jobs, keep_all, choices)
 
 
-def _run_together(jobs: Sequence[Job], keep_all: bool) -> StackOutcome:
+def _run_together(jobs: Sequence[Job], keep_all: bool, choices: Path) -> StackOutcome:
     found = learners.find(jobs[0].study.learner)
     assert isinstance(found, type)
     assert jobs[0].study.data is not None
@@ -70,11 +73,17 @@ def _run_together(jobs: Sequence[Job], keep_all: bool) -> StackOutcome:
     seeds = [trial_seed(job.study, job.proposal) for job in jobs]
     length = jobs[0].study.length
     steps = total_steps(length, len(dataset.train), learner.now(params[0])["batch_size"])
+    speeds = Speeds()
+
+    def measure() -> tuple[StackChoice, str | None]:
+        return choose(learner, dataset, params, seeds, steps), speeds.reason
+
     try:
-        choice, speeds = choose(learner, dataset, params, seeds, steps)
-        why_not = None if choice.size > 1 else speeds.reason or FASTER_ALONE
+        speeds = speeds_of(learner, params[0])
+        choice, reason = remembered(choices, learner, dataset, params, steps, measure)
+        why_not = None if choice.size > 1 else reason or FASTER_ALONE
     except Exception as error:  # one of them fails even alone, and is to fail by itself
-        choice, speeds = StackChoice(), Speeds(math.inf)
+        choice = StackChoice()
         why_not = f"a step alone raised {in_words(error)}"
     outcomes: list[Outcome | Failure] = []
     before = process_state()

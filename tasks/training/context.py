@@ -9,6 +9,7 @@ from pathlib import Path
 from nettuner.models.study import Goal, Proposal, Study, Trial
 from nettuner.models.training.failure import Failure
 from nettuner.models.training.trial import Job, Outcome
+from nettuner.tasks.home import home
 from nettuner.tasks.memory.search_record import SearchRecord
 from nettuner.tasks.training.log_reader import LogReader
 from nettuner.tasks.workers.pool import Pool
@@ -51,6 +52,11 @@ class TrialContext:
     def checkpoint(self, number: int) -> Path:
         """Path of a trial's checkpoint."""
         return self.folder / f"trial-{number}.safetensors"
+
+    @property
+    def choices(self) -> Path:
+        """Folder that remembers how members of a structure are trained."""
+        return home() / "stacks"
 
     def job(self, proposal: Proposal, parent: Trial | None) -> Job:
         """The job of training a proposal, for a worker."""

@@ -1,9 +1,9 @@
-"""Which of the waiting proposals a worker trains together."""
+"""Which of the waiting proposals are trained together."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from nettuner.models.learner import Learner
@@ -13,30 +13,39 @@ from nettuner.models.study import Proposal, Trial
 Kind = tuple[Any, ...]
 
 
-def fair_share(
-    waiting: Sequence[Proposal],
-    running: Iterable[Proposal],
-    kind: Callable[[Proposal], Kind],
-    width: int,
-    most: int,
-) -> list[Proposal]:
-    """The next proposals of one kind: a worker's equal share of those waiting or running.
+def share_out(
+    waiting: Sequence[Proposal], kind: Callable[[Proposal], Kind], width: int, most: int
+) -> list[list[Proposal]]:
+    """Groups of proposals of one kind, an equal share for each worker, in the order of their first.
+
+    Who runs and who is idle makes no difference, so that a seed always gives the same groups: a
+    network trained in another group differs by the rounding of its numbers.
 
     Args:
-        waiting: Waiting proposals in order, at least one; the first decides the kind.
-        running: Proposals that other workers train.
+        waiting: Waiting proposals in order.
         kind: Function from a proposal to its kind; those of equal kind can be stacked. Not called
             if `most` is 1.
         width: Number of workers.
         most: Maximum size of a stack; 1 stacks nothing.
     """
     if most == 1:
-        return [waiting[0]]
-    wanted = kind(waiting[0])
-    alike = [proposal for proposal in waiting if kind(proposal) == wanted]
-    beside = sum(kind(proposal) == wanted for proposal in running)
-    share = math.ceil((len(alike) + beside) / width)
-    return alike[: min(share, most)]
+        return [[proposal] for proposal in waiting]
+    alike: dict[Kind, list[Proposal]] = {}
+    for proposal in waiting:
+        alike.setdefault(kind(proposal), []).append(proposal)
+    place = {proposal.number: place for place, proposal in enumerate(waiting)}
+    groups = [
+        list(group)
+        for proposals in alike.values()
+        for group in batched(proposals, min(math.ceil(len(proposals) / width), most))
+    ]
+    return sorted(groups, key=lambda group: place[group[0].number])
+
+
+def batched(proposals: Sequence[Proposal], size: int) -> Iterator[Sequence[Proposal]]:
+    """Proposals in portions of this size; the last may be smaller."""
+    for first in range(0, len(proposals), size):
+        yield proposals[first : first + size]
 
 
 def kind_of(learner: type[Learner], proposal: Proposal, parent: Trial | None) -> Kind:

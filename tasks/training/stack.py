@@ -10,7 +10,7 @@ from prefect import get_run_logger, task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
-from nettuner.models.stacks.trials import run_stack
+from nettuner.models.stacks.trials import StackOutcome, run_stack
 from nettuner.models.study import Proposal, Trial
 from nettuner.models.training.failure import Failure
 from nettuner.models.training.trial import Job, Outcome, trial_seed
@@ -20,6 +20,9 @@ from nettuner.tasks.training.log_reader import LogReader
 from nettuner.tasks.training.trial import FailedTrialError, first_step, is_last, look, node
 from nettuner.tasks.workers.pool import InterruptedSearchError, TrialFailedError
 
+# Attempts to train a stack whole, as the networks of others differ by rounding.
+ATTEMPTS = 2
+
 
 @task(name="train-stack", task_run_name="{name}", cache_policy=NO_CACHE)
 def train_stack(
@@ -28,7 +31,7 @@ def train_stack(
     """Train proposals that agree in their structure as one program.
 
     Each is still a trial and an MLflow run of its own, and a row in the task's table. If the worker
-    dies, or a trial changes its process, the others are trained on their own.
+    dies twice, or a trial changes its process, the others are trained on their own.
 
     Args:
         context: Context of the search.
@@ -79,20 +82,26 @@ def fail(trial: Trial, name: str) -> None:
 def _outcomes(
     context: TrialContext, jobs: Sequence[Job], members: bool, glance: Any
 ) -> list[Outcome | Failure]:
+    def run(some: Sequence[Job]) -> StackOutcome:
+        keep_all, output = members or len(some) == 1, some[0].output
+        call = (run_stack, some, keep_all, context.choices)
+        return context.pool.run(*call, glance=glance, output=output)
+
     found: list[Outcome | Failure] = []
-    output = jobs[0].output
-    try:
-        together = context.pool.run(run_stack, jobs, members, glance=glance, output=output)
+    for _ in range(ATTEMPTS):
+        try:
+            together = run(jobs)
+        except TrialFailedError as error:  # its process died, for whatever reason
+            get_run_logger().warning("%s: they are tried again", error)
+            continue
         if together.why_not_stacked is not None:
             get_run_logger().info("trained one by one: %s", together.why_not_stacked)
             context.record.remark(f"Trials were trained one by one: {together.why_not_stacked}.")
         found = list(together.outcomes)
-    except TrialFailedError as error:
-        get_run_logger().warning("%s: each is tried alone", error)
+        break
     for job in jobs[len(found) :]:
         try:
-            alone = context.pool.run(run_stack, [job], True, glance=glance, output=job.output)
-            found += alone.outcomes
+            found += run([job]).outcomes
         except TrialFailedError as error:
             found.append(Failure(str(error), error.details))
     return found

@@ -38,7 +38,7 @@ def compared(job: dict[str, Any], folder: Path) -> dict[str, Any]:
     for one in jobs:
         run(one)
     between = time.perf_counter()
-    outcomes = run_stack(jobs, keep_all=False).outcomes
+    outcomes = run_stack(jobs, keep_all=False, choices=folder / "choices").outcomes
     ended = time.perf_counter()
     failed = [outcome.reason for outcome in outcomes if isinstance(outcome, Failure)]
     return {"alone": between - began, "stacked": ended - between, "failed": failed}
@@ -54,7 +54,7 @@ def trained(job: dict[str, Any], folder: Path) -> dict[str, Any]:
     found = []
     for first in range(0, len(jobs), share):
         began = time.perf_counter()
-        run_stack(jobs[first : first + share], keep_all=True)
+        run_stack(jobs[first : first + share], keep_all=True, choices=folder / "choices")
         found.append(time.perf_counter() - began)
     return {"training": found}
 
@@ -80,7 +80,7 @@ def population(plan: Plan, folder: Path) -> list[Trial]:
             job_of(plan, folder, p, None if p.parent is None else history[p.parent])
             for p in proposals
         ]
-        outcomes = run_stack(jobs, keep_all=True).outcomes
+        outcomes = run_stack(jobs, keep_all=True, choices=folder / "choices").outcomes
         for job, outcome in zip(jobs, outcomes, strict=True):
             score = None if isinstance(outcome, Failure) else outcome.score
             history.append(Trial(job.proposal, score, checkpoint=str(job.end)))

@@ -197,12 +197,22 @@ def test_alike_are_stacked_a_fair_share_at_a_time_and_the_others_keep_their_orde
     assert numbers(places.take()) == [1]
     assert numbers(places.waiting) == [4, 5, 6]
     places.end(0)
-    # Of hidden 8 one runs beside the one that waits: again one. Those that ended count no more:
-    # two of hidden 4 wait, one for each worker.
+    # Who has ended and who runs makes no difference to who is trained together.
     assert numbers(places.take()) == [4]
     places.end(1)
-    assert numbers(places.take()) == [5]
-    assert {first: numbers(group) for first, group in places.groups.items()} == {4: [4], 5: [5]}
+    assert numbers(places.take()) == [5, 6]
+    assert {first: numbers(group) for first, group in places.groups.items()} == {4: [4], 5: [5, 6]}
+
+
+def test_what_comes_later_is_shared_out_when_all_before_has_begun():
+    places = scheduler(width=2, stack=64)
+    places.waiting += of(4, 4, 4)
+    assert numbers(places.take()) == [0, 1]
+    places.waiting += of(4, 4, 4, 4, first=3)
+    places.end(0)
+    assert numbers(places.take()) == [2]
+    places.end(2)
+    assert [numbers(places.take()), numbers(places.take())] == [[3, 4], [5, 6]]
 
 
 def test_a_stack_holds_no_more_than_it_may():

@@ -38,7 +38,8 @@ def mlp():
 
 def chosen(learner, members=9, steps=FOREVER, data=DATA, **params):
     given = [{"learning_rate": 0.001 * (k + 1), **params} for k in range(members)]
-    return choose(learner, data, given, [(0, k) for k in range(members)], steps)
+    way = choose(learner, data, given, [(0, k) for k in range(members)], steps)
+    return way, choice.speeds_of(learner, given[0])
 
 
 @pytest.fixture

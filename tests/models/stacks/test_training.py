@@ -16,7 +16,7 @@ from nettuner.models.data.load import load
 from nettuner.models.data.sources.builtin import Builtin
 from nettuner.models.space import Space
 from nettuner.models.stacks import trials as stacked_trials
-from nettuner.models.stacks.choice import Speeds, StackChoice
+from nettuner.models.stacks.choice import StackChoice
 from nettuner.models.stacks.optimiser import KINDS
 from nettuner.models.stacks.stack import Stack
 from nettuner.models.stacks.training import fit_stack
@@ -113,9 +113,9 @@ def stacks(monkeypatch):
             return losses
 
     def choose(learner, dataset, params, seeds, steps):
-        return StackChoice(made_size[0]), speeds
+        return StackChoice(made_size[0])
 
-    speeds, made_size = Speeds(1.0), [4]
+    made_size = [4]
     monkeypatch.setattr(stacked_trials, "Stack", Watched)
     monkeypatch.setattr(stacked_trials, "choose", choose)
     return made
@@ -179,7 +179,7 @@ def same(found, wanted):
 def assert_as_one_by_one(tmp_path, rates, given, **params):
     together = jobs(tmp_path / "together", rates, given, **params)
     apart = jobs(tmp_path / "apart", rates, given, **params)
-    found = run_stack(together, True).outcomes
+    found = run_stack(together, True, tmp_path / "choices").outcomes
     for outcome, job, twin in zip(found, together, apart, strict=True):
         same(outcome, attempt(twin))
         assert [(step, close.expected) for step, close in lines(twin)] == lines(job)
@@ -206,7 +206,7 @@ def test_more_trials_than_a_stack_holds_are_trained_in_several(tmp_path, stacks)
 
 def test_only_the_best_leaves_its_state_unless_all_are_to(tmp_path, stacks):
     given = jobs(tmp_path / "trials", [0.0001, 0.02, 0.001, 1e30, 0.0002, 0.0003], study())
-    found = run_stack(given, False).outcomes
+    found = run_stack(given, False, tmp_path / "choices").outcomes
     scores = [o.score if isinstance(o, Outcome) else math.inf for o in found]
     assert int(np.argmin(scores)) == 1
     assert [job.end.exists() for job in given] == [False, True, False, False, False, False]
@@ -263,20 +263,25 @@ def test_a_checkpoint_that_is_missing_fails_its_trial_alone(tmp_path, stacks):
 
     given = jobs(tmp_path / "trials", [0.01, 0.02], study())
     given[1] = replace(given[1], start=tmp_path / "nowhere")
-    found = run_stack(given, True).outcomes
+    found = run_stack(given, True, tmp_path / "choices").outcomes
     assert [type(outcome) for outcome in found] == [Outcome, Failure]
     assert found[1].reason.startswith("FileNotFoundError: no checkpoint")
 
 
 def test_why_trials_are_not_stacked_is_told(tmp_path, monkeypatch, stacks):
     given = study()
-    assert run_stack(jobs(tmp_path / "fine", [0.01, 0.02], given), True).why_not_stacked is None
+    assert (
+        run_stack(
+            jobs(tmp_path / "fine", [0.01, 0.02], given), True, tmp_path / "choices"
+        ).why_not_stacked
+        is None
+    )
 
     def fails(*_, **__):
         raise OSError("no room")
 
     monkeypatch.setattr(stacked_trials, "Stack", fails)
-    found = run_stack(jobs(tmp_path / "alone", [0.01, 0.02], given), True)
+    found = run_stack(jobs(tmp_path / "alone", [0.01, 0.02], given), True, tmp_path / "choices")
     assert found.why_not_stacked == "the stack raised OSError: no room"
     assert [type(outcome) for outcome in found.outcomes] == [Outcome, Outcome]
 
@@ -285,7 +290,7 @@ def test_pictures_of_every_trial_are_left(tmp_path, stacks, own):
     given = study(learner=own("Shown"))
     for folder, how in (("together", run_stack), ("apart", None)):
         some = jobs(tmp_path / folder, [0.01, 0.5], given, optimizer="sgd")
-        how(some, True) if how else [run(job) for job in some]
+        how(some, True, tmp_path / "choices") if how else [run(job) for job in some]
     names = sorted(path.name for path in (tmp_path / "apart").glob("*.npy"))
     assert len(names) == 2 * 3
     for name in names:

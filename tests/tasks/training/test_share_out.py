@@ -1,4 +1,4 @@
-"""Which proposals one worker trains together."""
+"""Which proposals are trained together."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from nettuner.models import learners
 from nettuner.models.study import Proposal, Trial
-from nettuner.tasks.training.share_out import fair_share, kind_of
+from nettuner.tasks.training.share_out import kind_of, share_out
 
 
 def of(*hidden, first=0):
@@ -17,39 +17,31 @@ def hidden(proposal):
     return proposal.params["hidden"]
 
 
-def taken(waiting, running=(), width=1, most=64):
-    return [p.number for p in fair_share(waiting, running, hidden, width, most)]
+def shares(waiting, width=1, most=64):
+    groups = share_out(waiting, hidden, width, most)
+    return [[proposal.number for proposal in group] for group in groups]
 
 
 @pytest.mark.parametrize(
-    ("width", "running", "numbers"),
+    ("width", "groups"),
     [
-        (1, 0, [0, 2, 3, 5, 6]),  # all five of one kind
-        (2, 0, [0, 2, 3]),  # 5 / 2, rounded up
-        (2, 3, [0, 2, 3, 5]),  # (5 + 3) / 2: who waits counts beside who runs
-        (5, 0, [0]),
-        (9, 0, [0]),  # never none
+        (1, [[0, 2, 3, 5, 6], [1, 4]]),  # five of one kind, two of the other
+        (2, [[0, 2, 3], [1], [4], [5, 6]]),  # 5 / 2, rounded up; 2 / 2
+        (5, [[0], [1], [2], [3], [4], [5], [6]]),
+        (9, [[0], [1], [2], [3], [4], [5], [6]]),  # never none
     ],
 )
-def test_a_worker_gets_its_share_of_those_that_are_alike_in_their_order(width, running, numbers):
-    waiting = of(4, 8, 4, 4, 8, 4, 4)
-    assert taken(waiting, of(*[4] * running, first=7), width) == numbers
+def test_those_that_are_alike_are_shared_out_equally_in_the_order_of_the_first(width, groups):
+    assert shares(of(4, 8, 4, 4, 8, 4, 4), width) == groups
 
 
-def test_others_that_run_count_for_nothing():
-    assert taken(of(4, 4), of(8, 8, 8, 8, first=2), width=2) == [0]
-
-
-def test_the_first_that_waits_decides_what_is_trained():
-    assert taken(of(8, 4, 4, 4)) == [0]
-
-
-def test_no_more_are_taken_than_a_stack_may_hold():
-    assert taken(of(4, 4, 4, 4, 4), most=3) == [0, 1, 2]
+def test_no_more_are_together_than_a_stack_may_hold():
+    assert shares(of(4, 4, 4, 4, 4), most=3) == [[0, 1, 2], [3, 4]]
 
 
 def test_where_nothing_is_stacked_nobody_asks_what_is_alike():
-    assert fair_share(of(4, 4), [], None, 1, 1) == of(4)
+    first, second = of(4, 4)
+    assert share_out([first, second], None, 1, 1) == [[first], [second]]
 
 
 MLP = learners.find("mlp")

@@ -1,0 +1,79 @@
+"""Remembers how members of a structure are trained, so that a seed gives the same networks again.
+
+The choice is measured, and two measurements may differ. Networks trained in stacks of another size
+differ by the rounding of their numbers, which training makes larger.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import os
+import platform
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+import torch
+
+from nettuner.models.data.dataset import Dataset
+from nettuner.models.learner import Learner, Now
+from nettuner.models.stacks.choice import StackChoice
+
+Chosen = tuple[StackChoice, str | None]
+
+
+def remembered(
+    folder: Path,
+    learner: Learner,
+    dataset: Dataset,
+    params: Sequence[Now],
+    steps: int,
+    measure: Callable[[], Chosen],
+) -> Chosen:
+    """The choice made before for such members on this machine, or else now.
+
+    Args:
+        folder: Folder of choices, a file each; where two processes choose at once, the first one
+            that has chosen decides.
+        learner: Learner to be trained.
+        dataset: Dataset to be trained on.
+        params: Hyperparameters of the members; their structure agrees.
+        steps: Optimiser steps of one whole training.
+        measure: Function that makes the choice.
+
+    Returns:
+        The choice, and the reason why it cannot be stacked, if that is known.
+    """
+    path = folder / f"{_key(learner, dataset, params, steps)}.json"
+    if not path.exists():
+        _write_first(path, measure())
+    told = json.loads(path.read_text(encoding="utf-8"))
+    return StackChoice(**told["choice"]), told["reason"]
+
+
+def _key(learner: Learner, dataset: Dataset, params: Sequence[Now], steps: int) -> str:
+    now = learner.now(params[0])
+    kind = type(learner)
+    facts = (
+        (kind.__module__, kind.__qualname__, inspect.getsource(kind)),
+        sorted((name, now[name]) for name in learner.structural()),
+        (len(params), steps),
+        (dataset.train.inputs.shape, dataset.train.targets.shape),
+        (torch.__version__, torch.get_num_threads()),
+        (platform.node(), platform.processor(), os.cpu_count()),
+    )
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
+
+
+def _write_first(path: Path, chosen: Chosen) -> None:
+    """Write a file whole, unless it has been written meanwhile."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with NamedTemporaryFile("w", dir=path.parent, suffix=".partial", encoding="utf-8") as file:
+        json.dump({"choice": asdict(chosen[0]), "reason": chosen[1]}, file)
+        file.flush()
+        with suppress(FileExistsError):
+            os.link(file.name, path)
