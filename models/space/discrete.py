@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import bisect
 import functools
+import itertools
 import math
+from collections.abc import Hashable
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, StrictBool, StrictInt
@@ -108,11 +111,13 @@ class Choice(Dimension):
     distribution: Literal["choice"] = Field(default="choice", kw_only=True)
 
     def __post_init__(self) -> None:
-        for i, value in enumerate(self.values):
-            if any(same(value, other) for other in self.values[:i]):
+        seen: set[tuple[bool, object]] = set()
+        for value in self.values:
+            if _key(value) in seen:
                 raise ValueError(f"a choice needs distinct values, got {value!r} twice; drop one")
             if not is_finite(value):
                 raise ValueError(f"a choice needs finite numbers, got {value!r:.40}; drop it")
+            seen.add(_key(value))
         if self.weights is not None and len(self.weights) != len(self.values):
             raise ValueError(
                 f"a choice needs one weight per value, got {len(self.weights)} weights "
@@ -138,31 +143,47 @@ class Choice(Dimension):
     def _edges(self) -> list[float]:
         weights = [1.0] * len(self.values)
         if self.weights:  # scaled first, so that their sum cannot overflow
-            weights = [weight / max(self.weights) for weight in self.weights]
-        total = math.fsum(weights)
-        return [math.fsum(weights[:i]) / total for i in range(len(weights))] + [1.0]
+            largest = max(self.weights)
+            weights = [weight / largest for weight in self.weights]
+        sums = _exact_sums(weights)
+        return [0.0, *(part / sums[-1] for part in sums[:-1]), 1.0]
+
+    @functools.cached_property
+    def _places(self) -> dict[tuple[bool, object], int]:
+        return {_key(value): i for i, value in enumerate(self.values)}
 
     def from_unit(self, unit: float) -> Any:
         """The value whose share of the unit interval holds `unit`."""
-        for value, edge in zip(self.values, self._edges[1:], strict=True):
-            if unit < edge:
-                return value
-        return self.values[-1]
+        place = bisect.bisect_right(self._edges, unit, lo=1) - 1
+        return self.values[min(place, len(self.values) - 1)]
 
     def to_unit(self, value: Any) -> float:
         """The middle of the value's share of the unit interval."""
-        index = next((i for i, known in enumerate(self.values) if same(known, value)), None)
-        if index is None:
+        if not self.contains(value):
             raise ValueError(f"must be one of {self.support()}, got {value!r}; correct it")
+        index = self._places[_key(value)]
         return (self._edges[index] + self._edges[index + 1]) / 2
 
     def contains(self, value: object) -> bool:
         """Whether `value` is one of the values."""
-        return any(same(known, value) for known in self.values)
+        return isinstance(value, Hashable) and _key(value) in self._places
 
     def support(self) -> str:
         """The values, for messages."""
         return ", ".join(str(value) for value in self.values)
+
+
+def _key(value: object) -> tuple[bool, object]:
+    """Equal for two values that are the same."""
+    return isinstance(value, bool), value
+
+
+def _exact_sums(weights: list[float]) -> list[float]:
+    """The sum of the first weights, of the first two, ...: each rounded once, as by math.fsum."""
+    ratios = [weight.as_integer_ratio() for weight in weights]
+    unit = max(below for _, below in ratios)  # a power of two, like all of them
+    sums = itertools.accumulate(above * (unit // below) for above, below in ratios)
+    return [total / unit for total in sums]
 
 
 @strict_dataclass

@@ -247,6 +247,20 @@ def test_weights_give_exact_shares():
     assert shares(Choice(["a", "b", "c"]), 600) == {"a": 200, "b": 200, "c": 200}
 
 
+@given(st.lists(st.floats(0.01, 100), min_size=1, max_size=20))
+def test_the_share_of_each_weight_is_rounded_once(weights):
+    scaled = [weight / max(weights) for weight in weights]
+    edges = [math.fsum(scaled[:i]) / math.fsum(scaled) for i in range(len(scaled))] + [1.0]
+    middles = [(low + high) / 2 for low, high in pairwise(edges)]
+    choice = Choice(list(range(len(weights))), weights=weights)
+    assert [choice.to_unit(value) for value in choice.values] == middles
+
+
+def test_what_no_choice_can_hold_is_none_of_its_values():
+    choice = Choice([1, "a"])
+    assert not any(choice.contains(value) for value in ([1], True, None, 2))
+
+
 def test_huge_weights_do_not_overflow():
     assert shares(Choice(["a", "b"], weights=[1e308, 1e308]), 100) == {"a": 50, "b": 50}
 
