@@ -21,6 +21,7 @@ Key = tuple[str | int, ...]
 Node = Mapping[str, Any]
 
 PATTERNS = {NAME: "letters, digits, '.', '_' and '-', a letter or digit first"}
+MOST_FAULTS = 50
 # What may replace a mapping in a file, by the title of the mapping or its discriminator.
 SHORT = {
     "distribution": "a list of values or a single value",
@@ -57,11 +58,15 @@ def explain(
     for details in error.errors(include_url=False):
         key, message = _fault(details, document, prefix, words)
         faults.setdefault(key, message)
+        if len(faults) > MOST_FAULTS:
+            faults[()] = f"must be free of faults, got more than {MOST_FAULTS}; correct these first"
+            break
+    parents = {key[:length] for key in faults for length in range(1, len(key))}
     return [
         sentence(file, key, message, line_of(key))
         for key, message in faults.items()
         # Branches of a union fail at several depths; the deepest got furthest.
-        if not any(len(other) > len(key) and other[: len(key)] == key for other in faults)
+        if key not in parents
     ]
 
 

@@ -16,6 +16,10 @@ from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 from nettuner.models.study import Study
 from nettuner.models.study_faults import Key, explain, sentence
 
+DEEPEST = 100
+# Brackets, and what may hold others that mean nothing: quoted texts and comments.
+BRACKETS = re.compile(r"""[\[\]{}]|"(?:[^"\\]|\\.)*"|(?<!\w)'[^']*'|(?<!\S)\#[^\n]*""", re.DOTALL)
+
 
 class StudyError(ValueError):
     """A study file has faults: `lines` has one line for each."""
@@ -65,9 +69,11 @@ def _text(path: Path) -> str:
 
 def _parsed(text: str, file: str) -> tuple[Any, Node | None]:
     """The document as plain values (YAML 1.2), and as nodes with line numbers."""
+    _check_depth(text, file)
     try:
-        document = YAML(typ="safe", pure=True).load(text)
-        return document, YAML(typ="safe", pure=True).compose(text)
+        yaml = YAML(typ="safe", pure=True)
+        root = yaml.compose(text)
+        return None if root is None else yaml.constructor.construct_document(root), root
     except DuplicateKeyError as error:
         found = re.search(r'duplicate key "(.*?)" with', error.problem or "")
         key = found[1] if found else "a key"
@@ -78,6 +84,17 @@ def _parsed(text: str, file: str) -> tuple[Any, Node | None]:
     except (ValueError, RecursionError) as error:  # an invalid date or number; deep nesting
         message = f"must be valid YAML, got: {' '.join(str(error).split())}; quote or correct it"
         raise StudyError([f"{file}: {message}"]) from None
+
+
+def _check_depth(text: str, file: str) -> None:
+    """Refuse what no study needs, before the parser takes seconds to get lost in it."""
+    depth = 0
+    for found in BRACKETS.finditer(text):
+        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(found[0], 0)
+        if depth > DEEPEST:
+            line = text.count("\n", 0, found.start()) + 1
+            message = f"must nest at most {DEEPEST} brackets, got more; close or drop some"
+            raise StudyError([f"{file}:{line}: {message}"])
 
 
 def _mark(error: MarkedYAMLError) -> int | None:

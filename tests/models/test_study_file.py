@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import re
+import time
 from datetime import date
 from pathlib import Path
 
@@ -320,7 +321,7 @@ NO_YAML = [
         "study.yaml: must be valid YAML, got: month must be in 1..12; quote or correct it",
     ),
     (
-        "[" * 3000,
+        "- " * 3000,
         "study.yaml: must be valid YAML, got: maximum recursion depth exceeded; "
         "quote or correct it",
     ),
@@ -350,6 +351,42 @@ def test_all_faults_come_at_once_in_the_order_of_the_keys():
         ["study.yaml:3", "metric"],
         ["study.yaml:6", "epochs"],
         ["study.yaml:7", "width"],
+    ]
+
+
+def test_of_thousands_of_faults_the_first_fifty_or_so_are_said():
+    lines = faults(write(f"space: {{lr: [{', '.join(['null'] * 3000)}]}}"))
+    assert lines[0].startswith("study.yaml:6: space.lr[0]: must be ")
+    assert lines[50].startswith("study.yaml:6: space.lr[50]: must be ")
+    rule = "must be free of faults, got more than 50; correct these first"
+    assert lines[51:] == [f"study.yaml: the study: {rule}"]
+
+
+@pytest.mark.parametrize("deep", ["[" * 20_000, "[" * 20_000 + "]" * 20_000, "[1, " * 20_000])
+def test_a_hundred_brackets_in_brackets_are_enough(deep):
+    path = write(f"space: {{lr: {deep}}}")
+    start = time.monotonic()
+    rule = "must nest at most 100 brackets, got more; close or drop some"
+    assert faults(path) == [f"study.yaml:6: {rule}"]
+    assert time.monotonic() - start < 2  # it takes milliseconds
+
+
+def test_brackets_in_texts_and_comments_do_not_nest():
+    path = write(f"learner: 'own{'[' * 200}.Net'  # don't {'{' * 200}\n# {'[' * 200}")
+    path.write_text(path.read_text() + f"# it's \"[\n# {'[' * 200}\n")
+    assert load(path).learner == f"own{'[' * 200}.Net"
+
+
+def test_twenty_thousand_values_are_read_in_time():
+    path = write(f"space: {{lr: [{', '.join(str(k / 1e6) for k in range(1, 20_001))}]}}")
+    start = time.monotonic()
+    lr = load(path).space["lr"]
+    assert time.monotonic() - start < 5  # a second and a half; the pairs of them would take twelve
+    assert [lr.from_unit(unit) for unit in (0.0, 0.25, 0.5, 1.0)] == [
+        1e-6,
+        5.001e-3,
+        0.010001,
+        0.02,
     ]
 
 
