@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -75,7 +76,7 @@ def fit_table(rows: pd.DataFrame, kinds: Mapping[str, Kind]) -> Table:
     """Fit every column of the training rows; those that never vary are left out.
 
     Raises:
-        ValueError: No column varies.
+        ValueError: No column varies, or one has numbers too large or small to be standardised.
     """
     fitted = [_fit(rows[name], kind) for name, kind in kinds.items()]
     columns = tuple(column for column in fitted if column is not None)
@@ -100,11 +101,17 @@ def _fit_number(column: pd.Series[Any], dates: bool) -> Number | None:
         return None
     median = float(np.median(values[~gaps]))
     filled = np.where(gaps, median, values)
-    std = float(filled.std())
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, std = float(filled.mean()), float(filled.std())
+    if not math.isfinite(std) or (std == 0 and filled.min() < filled.max()):
+        raise ValueError(
+            f"numbers must have a standard deviation that a float holds, got numbers from "
+            f"{filled.min():g} to {filled.max():g} in {column.name!r}; rescale the column"
+        )
     return Number(
         str(column.name),
         median,
-        float(filled.mean()),
+        mean,
         std if std > 0 else 1.0,
         bool(gaps.any()),
         dates,

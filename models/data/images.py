@@ -30,9 +30,11 @@ def image_dataset(
         published: Test images and labels, used instead of a share of those given.
 
     Raises:
-        ValueError: A class has too few images, or the published ones have another size or
-            classes that the others lack.
+        ValueError: A class has too few images, a pixel is no finite number, or the published
+            ones have another size or classes that the others lack.
     """
+    for pixels, _ in (given, published or given):
+        _check_finite(pixels)
     images, labels = given
     fewest = 3 if published is None else 2
     goal = as_classes(labels.tolist(), "labels", fewest)
@@ -61,6 +63,16 @@ def image_dataset(
         else Labelled(published[0], tuple(published[1].tolist())),
         fingerprint.of_arrays(*given, *(published or ())),
     )
+
+
+def _check_finite(images: NDArray[Any]) -> None:
+    most = np.finfo(np.float32).max
+    wrong = ~(np.abs(images) <= most) if images.dtype.kind == "f" else np.zeros(1, dtype=bool)
+    if wrong.any():
+        raise ValueError(
+            f"pixels must be finite numbers of at most {most:g}, got {images[wrong][0]:g} in image "
+            f"{int(np.argwhere(wrong)[0, 0]) + 1}; correct or rescale them"
+        )
 
 
 def _published(given: Images, preprocessing: Preprocessing) -> Split:

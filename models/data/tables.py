@@ -13,6 +13,7 @@ from nettuner.models.data.dataset import Dataset, Split, examples
 from nettuner.models.data.fit import fit_table, kind_of
 from nettuner.models.data.labelled import Labelled
 from nettuner.models.data.preprocessing import Preprocessing, is_missing, listed
+from nettuner.models.data.size import check_size
 from nettuner.models.data.source import Source, TableSource, TaskKind
 from nettuner.models.data.split import split
 from nettuner.models.data.target import read_target
@@ -97,7 +98,10 @@ def table_dataset(
     raw = Labelled(served, goal.truth)
 
     def part(chosen: NDArray[np.int64]) -> Split:
-        return Split(preprocessing.transform(features.iloc[chosen]), targets[chosen])
+        with np.errstate(over="ignore"):
+            inputs = preprocessing.transform(features.iloc[chosen])
+        check_size(inputs, fitted.columns)
+        return Split(inputs, targets[chosen])
 
     return Dataset(
         part(rows.train),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from nettuner.models.data.preprocessing import Label, listed, numbers
+from nettuner.models.data.size import LARGEST
 from nettuner.models.data.source import TaskKind
 
 MOST_INTEGER_CLASSES = 20
@@ -41,7 +43,7 @@ class Target:
         """Mean and standard deviation over these rows; 0 and 1 for classes.
 
         Raises:
-            ValueError: The numbers are all equal.
+            ValueError: The numbers are all equal, or too large or small to be standardised.
         """
         if self.task == "classification":
             return 0.0, 1.0
@@ -51,7 +53,16 @@ class Target:
                 f"a regression target must vary, got {values[0]:g} in all {len(values)} training "
                 "rows; name another target column"
             )
-        return float(values.mean()), float(values.std())
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+            mean, std = float(values.mean()), float(values.std())
+            standard = (self.values - mean) / std
+        if not (np.abs(standard) < LARGEST).all() or not math.isfinite(std):
+            raise ValueError(
+                f"a regression target must lie within {LARGEST:g} standard deviations that a float "
+                f"holds, got numbers from {self.values.min():g} to {self.values.max():g}; "
+                "rescale them, take their logarithm, or correct the outlier"
+            )
+        return mean, std
 
 
 def read_target(column: pd.Series[Any], task: TaskKind | None) -> Target:

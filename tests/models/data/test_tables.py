@@ -224,12 +224,47 @@ def test_a_file_that_changed_is_read_again(write):
         (["1,0.5,3"] * 20, None, "is no CSV table"),
         (["1,0.5", "1,0.5,3"] * 20, None, "is no CSV table"),
         (["1,inf"] * 9, "regression", "must be known in some rows, got none in 9 rows"),
+        (
+            [f"{i},{i}e200" for i in range(1, 40)],
+            None,
+            r"target must lie within 1e\+18 standard .* from 1e\+200 to 3\.9e\+201; rescale",
+        ),
+        (
+            [f"{i},{i}e-200" for i in range(1, 40)],
+            None,
+            r"target must lie within .* got numbers from 1e-200 to 3\.9e-199; rescale them",
+        ),
+        (
+            [f"{i}e200,{i}.5" for i in range(1, 40)],
+            None,
+            r"numbers must have a standard deviation .* from \de\+20\d to .* in 'x'; rescale",
+        ),
+        (
+            [f"{i}e-200,{i}.5" for i in range(1, 40)],
+            None,
+            r"numbers must have a standard deviation .* in 'x'; rescale the column",
+        ),
     ],
 )
 def test_a_table_that_breaks_a_rule_is_told_so_in_one_line(write, rows, task, rule):
     with pytest.raises(ValueError, match=rule) as caught:
         load(Csv(path=write(rows, header="x,y"), task=task))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("place", ["validation", "test"])
+def test_a_number_that_only_other_rows_make_too_large_is_an_error(write, place):
+    rows = [f"{i},{i}.5" for i in range(40)]
+    before = load(Csv(path=write(rows, header="x,y")))
+    column = before.preprocessing.inputs.columns[0]
+    chosen = round(float(getattr(before, place).inputs[0, 0]) * column.std + column.mean)
+    for wrong, rule in (
+        (f"1e30,{chosen}.5", r"standard deviations of the mean .* got one beyond in 'x'; correct"),
+        (f"{chosen},1e30", r"a regression target must lie within .* to 1e\+30; rescale"),
+    ):
+        changed = [*rows[:chosen], wrong, *rows[chosen + 1 :]]
+        with pytest.raises(ValueError, match=rule):
+            load(Csv(path=write(changed, header="x,y", name="changed.csv")))
 
 
 def test_an_empty_file_is_an_error(tmp_path):

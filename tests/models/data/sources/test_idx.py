@@ -1,4 +1,5 @@
 import gzip
+import re
 import struct
 from pathlib import Path
 
@@ -161,3 +162,13 @@ def test_mnist_loads():
     assert (len(data.train), len(data.validation), len(data.test)) == (6000, 2000, 2000)
     assert data.train.inputs.min() == 0
     assert data.train.inputs.max() == 1
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e200])
+def test_a_pixel_that_no_network_can_take_is_named(write, value):
+    images = IMAGES.astype(">f8")
+    images[4, 1, 0] = value
+    given = Idx(images=write("images", idx(images, 0x0E)), labels=write("labels", LABELS))
+    rule = f"finite numbers of at most 3.40282e+38, got {value:g} in image 5; "
+    with pytest.raises(ValueError, match=re.escape(rule)):
+        load(given)
