@@ -261,7 +261,8 @@ class Words:
         if "boolean" in kinds:
             return "write true or false"
         if kinds == {"array"}:
-            return "write a list such as [1, 2]"
+            example = f"[{value}]" if isinstance(value, str) else "[1, 2]"
+            return f"write a list such as {example}"
         if "discriminator" in node:
             tag, (first, *others) = node["discriminator"]["propertyName"], self.tags(node)
             return f"write {tag}: {first}, or one of {', '.join(others)}"

@@ -20,6 +20,8 @@ from nettuner.tasks.strategies import Strategy
 
 # What may change between an interruption and its resume.
 CHANGEABLE = {"stop", "width", "stack", "threads", "trial_seconds"}
+# Options of data that came later: a study that does not use them has the digest it had before.
+UNUSED = {"drop": [], "decimal": "."}
 LARGE_STACK = 64
 SMALL_STACK = 8
 
@@ -152,6 +154,9 @@ def digest(study: Study, fingerprint: str, size: int | None) -> str:
         size: Size of its grid or population, which may follow from `stop.trials`.
     """
     described = study.model_dump(mode="json", exclude=CHANGEABLE)
+    for option, unused in UNUSED.items():
+        if described["data"] and described["data"].get(option) == unused:
+            del described["data"][option]
     text = json.dumps([described, study.space.names(), fingerprint, size], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -100,9 +100,10 @@ class TableSource(Source):
         path: str
         target: str | int
         task: TableTask | None
+        drop: tuple[str, ...]
 
     def read(self) -> pd.DataFrame:
-        """The file as a table.
+        """All of the file as a table, with the names of columns as they are written.
 
         Raises:
             FileNotFoundError: There is no such file.
@@ -117,21 +118,25 @@ class TableSource(Source):
             FileNotFoundError: There is no such file.
             ValueError: It cannot be read as a table, or has no such target.
         """
+        from nettuner.models.data.columns import check_no_twin, chosen
         from nettuner.models.data.tables import find_target, table_dataset, two_columns
 
-        table = two_columns(self.read(), self)
-        return table_dataset(table, find_target(list(table.columns), self.target), self, self.task)
+        table = two_columns(chosen(self.read(), self.drop), self)
+        target = find_target(list(table.columns), self.target)
+        check_no_twin(table, target)
+        return table_dataset(table, target, self, self.task)
 
     def target_column(self) -> str | int:
         """The column to predict: its name, as far as the file tells.
 
         By a position alone, the last column of rows without answers would be taken for the target.
         """
+        from nettuner.models.data.columns import chosen
         from nettuner.models.data.tables import find_target
 
         if isinstance(self.target, str) or not Path(self.path).is_file():
             return self.target
-        return find_target(list(self.read().columns), self.target)
+        return find_target(list(chosen(self.read(), self.drop).columns), self.target)
 
 
 class Texts(Source):

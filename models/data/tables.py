@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from nettuner.models.data import fingerprint
+from nettuner.models.data.columns import check_distinct
 from nettuner.models.data.dataset import Dataset, Split, examples
 from nettuner.models.data.fit import fit_table, kind_of
 from nettuner.models.data.labelled import Labelled
@@ -69,7 +70,7 @@ def table_dataset(
         ValueError: The target is missing in all rows or does not suit the task, two columns
             share a name, or a split would be empty.
     """
-    _check_names(table)
+    check_distinct(table.columns)
     known = table[has_value(table[target])].reset_index(drop=True)
     if known.empty:
         raise ValueError(
@@ -117,12 +118,6 @@ def table_dataset(
         fingerprint.of_table(table, target),
         len(table) - len(known),
     )
-
-
-def _check_names(table: pd.DataFrame) -> None:
-    twice = table.columns[table.columns.duplicated()]
-    if len(twice):
-        raise ValueError(f"columns need distinct names, got {twice[0]!r} twice; rename one")
 
 
 def has_value(column: pd.Series[Any]) -> pd.Series[bool]:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from nettuner.models.data.columns import check_distinct, without
 from nettuner.models.data.labelled import Labelled
 from nettuner.models.data.preprocessing import listed
-from nettuner.models.data.source import Source
+from nettuner.models.data.source import Source, TableSource
 from nettuner.models.data.sources.csv import Csv
 from nettuner.models.data.sources.parquet import Parquet
 from nettuner.models.data.tables import find_target, has_value, plain_types
@@ -34,15 +35,16 @@ def read_incoming(
 
     Raises:
         NoDataError: There is no such file, or there are no rows.
-        ValueError: The data cannot be read, or the study's data are no table.
+        ValueError: The data cannot be read, two columns share a name, or the study's data are
+            no table.
     """
     target = like.target_column()
     if database is not None:
-        table, names = _query(data, database), [data]
+        table, names = _as_chosen(_query(data, database), like), [data]
     else:
         files = newest_files(data, newest)
         names = [str(file) for file in files]
-        table = _together([_read(file, like) for file in files], names)
+        table = _together([_as_chosen(_read(file, like), like) for file in files], names)
     if table.empty:
         raise NoDataError(f"no rows in {', '.join(names)}")
     column = find_target(list(table.columns), target) if isinstance(target, int) else target
@@ -107,6 +109,13 @@ def _read(file: Path, like: Source) -> pd.DataFrame:
         return Parquet(path=str(file)).read()
     known = like if isinstance(like, Csv) else Csv(path=str(file))
     return known.model_copy(update={"path": str(file)}).read()
+
+
+def _as_chosen(table: pd.DataFrame, like: Source) -> pd.DataFrame:
+    """The table without what the study leaves out, whether it is there or not."""
+    kept = without(table, like.drop if isinstance(like, TableSource) else ())
+    check_distinct(kept.columns)
+    return kept
 
 
 def _together(tables: list[pd.DataFrame], names: list[str]) -> pd.DataFrame:

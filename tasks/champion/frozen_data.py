@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from nettuner.models.data import fingerprint
+from nettuner.models.data.columns import nameless, without
 from nettuner.models.data.labelled import Labelled
 from nettuner.models.data.load import load
 from nettuner.models.data.source import TaskKind
@@ -61,10 +62,12 @@ def freeze(study: Study, incoming: Incoming, share: float, task: TaskKind) -> Fr
                 f"{len(incoming.labelled)} in {', '.join(incoming.names)}; "
                 "wait for more or take more files"
             )
-    mark = fingerprint.of_table(divided.open, incoming.target)
+    # A file from production may have row numbers in front; no network learns from them.
+    opened = without(divided.open, nameless(divided.open))
+    mark = fingerprint.of_table(opened, incoming.target)
     folder = home() / "data" / study.name / mark
     folder.mkdir(parents=True, exist_ok=True)
-    for name, rows in (("open", divided.open), ("aside", divided.aside)):
+    for name, rows in (("open", opened), ("aside", divided.aside)):
         _write(rows, folder / f"{name}.parquet")
     given = study.data
     assert given is not None

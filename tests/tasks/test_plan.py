@@ -10,7 +10,7 @@ import pytest
 from nettuner.models.study import Study
 from nettuner.models.study_file import StudyError
 from nettuner.tasks import strategies
-from nettuner.tasks.plan import make_plan, using
+from nettuner.tasks.plan import digest, make_plan, using
 
 OWN = """
 from torch import nn
@@ -503,6 +503,24 @@ def test_the_digest_changes_with_the_content_of_the_data(plan, tmp_path):
     assert plan(data=data).digest == before
     path.write_text("\n".join(["a,b,y", "0,5,0", *rows[1:]]))
     assert plan(data=data).digest != before
+
+
+@pytest.mark.parametrize(
+    ("source", "before"), [("csv", "3ee57fbb23a8be0f"), ("parquet", "7824205b1f0dd933")]
+)
+def test_an_option_that_came_later_changes_no_digest_until_it_is_used(source, before):
+    """Searches begun by an earlier version can be resumed: these are the digests it gave."""
+    study = Study(
+        name="a",
+        learner="mlp",
+        data={"source": source, "path": "/a.csv"},
+        space={"lr": 0.1},
+        metric="val_loss",
+        epochs=1,
+    )
+    assert digest(study, "0123456789abcdef", None) == before
+    used = study.model_copy(update={"data": study.data.model_copy(update={"drop": ("id",)})})
+    assert digest(used, "0123456789abcdef", None) != before
 
 
 def test_the_digest_changes_with_the_order_of_the_dimensions_as_the_draws_do(plan):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 import warnings
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, StrictBool, StrictInt, StrictStr
+from pydantic import Field, StrictBool, StrictInt, StrictStr, model_validator
 
 from nettuner.models.data.contents import read
 from nettuner.models.data.source import TableSource, TableTask
@@ -23,16 +23,34 @@ class Csv(TableSource):
     target: StrictStr | StrictInt = Field(
         -1, description="Column to predict: its name, or its position (negative: from the end)."
     )
-    header: StrictBool = Field(True, description="Whether the first line holds column names.")
+    header: StrictBool = Field(
+        True,
+        description="Whether the first line holds column names; "
+        "where they are mostly numbers, this must be said.",
+    )
     separator: StrictStr = Field(",", description="What stands between two columns.")
+    decimal: Literal[".", ","] = Field(".", description="What stands before the decimals.")
     task: TableTask | None = Field(
         None, description="Classification or regression; guessed from the target if absent."
     )
+    drop: tuple[StrictStr, ...] = Field(
+        (), description="Columns to leave out, by name: identifiers, free texts, row numbers."
+    )
+
+    @model_validator(mode="after")
+    def _separates_columns_and_decimals_by_two_signs(self) -> Csv:
+        if self.separator == self.decimal:
+            raise ValueError(
+                f"separator and decimal must differ, got {self.decimal!r} for both; "
+                'give the separator of the columns, for example separator: ";"'
+            )
+        return self
 
     def read(self) -> pd.DataFrame:
-        """The file, gzipped or not, as a table.
+        """All of the file, gzipped or not, as a table.
 
-        Columns of a file without a header are named "0", "1", ...
+        Columns of a file without a header are named "0", "1", ...; those without a name in a
+        header "Unnamed: 0", "Unnamed: 1", ...
 
         Raises:
             FileNotFoundError: There is no such file.
@@ -40,44 +58,60 @@ class Csv(TableSource):
         """
         import pandas as pd
 
-        from nettuner.models.data.preprocessing import MISSING
         from nettuner.models.data.tables import unreadable
 
         content = read(self.path)
-        one_character = len(self.separator) == 1
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("error", pd.errors.ParserWarning)  # fields without a column
-                table = pd.read_csv(
-                    io.BytesIO(content),
-                    sep=self.separator,
-                    header=0 if self.header else None,
-                    index_col=False,
-                    keep_default_na=False,
-                    na_values=sorted(MISSING),
-                    skipinitialspace=True,
-                    dtype_backend="numpy_nullable",
-                    encoding="utf-8-sig",
-                    engine="c" if one_character else "python",
-                    low_memory=not one_character,  # only the C engine can read a column as a whole
-                )
+                table = self._parsed(content, header=0 if self.header else None)
+                if self.header:
+                    written = self._parsed(content, header=None, nrows=1, dtype=str).iloc[0]
         except (ValueError, pd.errors.ParserWarning) as error:
             raise unreadable(self.path, "CSV", error) from None
         table = table.rename(columns=str)
+        if self.header:  # pandas gives the second of two equal names another one
+            table.columns = pd.Index(
+                [new or old for new, old in zip(written, table.columns, strict=True)]
+            )
         self._check_header(table)
         return table
 
+    def _parsed(self, content: bytes, **options: Any) -> pd.DataFrame:
+        import pandas as pd
+
+        from nettuner.models.data.preprocessing import MISSING
+
+        one_character = len(self.separator) == 1
+        table: pd.DataFrame = pd.read_csv(
+            io.BytesIO(content),
+            sep=self.separator,
+            decimal=self.decimal,
+            index_col=False,
+            keep_default_na=False,
+            na_values=sorted(MISSING) if "dtype" not in options else None,
+            skipinitialspace=True,
+            dtype_backend="numpy_nullable",
+            encoding="utf-8-sig",
+            engine="c" if one_character else "python",
+            low_memory=not one_character,  # only the C engine can read a column as a whole
+            **options,
+        )
+        return table
+
     def _check_header(self, table: pd.DataFrame) -> None:
-        """Refuse a first line of numbers: it is data, and taken for names it would be lost."""
+        """Refuse a first line of numbers unless it is said that it holds names: it may be data."""
         from nettuner.models.data.preprocessing import listed
 
         names = list(table.columns)
         numeric = [name for name in names if _is_number(name)]
         counted = names == [str(i) for i in range(len(names))]
-        if self.header and not counted and 2 * len(numeric) > len(names):
+        unsaid = self.header and "header" not in self.model_fields_set
+        if unsaid and not counted and 2 * len(numeric) > len(names):
             raise ValueError(
                 f"the first line of {self.path} must hold column names, got "
-                f"{listed(names, most=5)}; set header to false if it is data"
+                f"{listed(names, most=5)}; set header to false if it is data, "
+                "or to true if these are names"
             )
 
 

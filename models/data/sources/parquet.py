@@ -23,19 +23,29 @@ class Parquet(TableSource):
     task: TableTask | None = Field(
         None, description="Classification or regression; guessed from the target if absent."
     )
+    drop: tuple[StrictStr, ...] = Field(
+        (), description="Columns to leave out, by name: identifiers, free texts, row numbers."
+    )
 
     def read(self) -> pd.DataFrame:
-        """The file as a table.
+        """All of the file as a table.
 
         Raises:
             FileNotFoundError: There is no such file.
             ValueError: It is no table.
         """
         import pandas as pd
+        import pyarrow.parquet as pq
 
+        from nettuner.models.data.columns import check_distinct
         from nettuner.models.data.tables import unreadable
 
         content = read(self.path)
+        try:
+            names = pq.read_schema(io.BytesIO(content)).names
+        except Exception as error:  # pyarrow's errors share no base
+            raise unreadable(self.path, "Parquet", error) from None
+        check_distinct(names)  # pandas cannot read them, not even to leave one out
         try:
             table = pd.read_parquet(io.BytesIO(content))
         except Exception as error:  # pyarrow's errors share no base

@@ -75,6 +75,15 @@ def test_other_separators_are_read_alike(write, separator):
     np.testing.assert_array_equal(other.train.inputs, plain.train.inputs)
 
 
+def test_a_comma_may_stand_before_the_decimals(write):
+    plain = load(Csv(path=write([f"{i}.25,{i % 2}" for i in range(20)], header="x,y")))
+    rows = [f"{i},25;{i % 2}" for i in range(20)]
+    path = write(rows, header="x;y", name="other.csv")
+    assert load(Csv(path=path, separator=";", decimal=",")).fingerprint == plain.fingerprint
+    with pytest.raises(ValidationError, match=r"must differ, got ',' for both; .* separator: "):
+        Csv(path=path, decimal=",")
+
+
 def test_a_wrong_separator_is_an_error(write):
     with pytest.raises(ValueError, match=r"got only 'x,colour,y' in .*; give its separator"):
         load(Csv(path=write(lines()), separator=";"))

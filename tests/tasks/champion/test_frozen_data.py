@@ -52,6 +52,14 @@ def test_a_quarter_is_set_aside_and_the_rest_is_written_down(study):
     assert not texts(written) & texts(aside)
 
 
+def test_row_numbers_in_front_are_no_input_of_the_new_model(study):
+    table = rows(200)
+    table.insert(0, "Unnamed: 0", range(200))
+    found = freeze(study, incoming(table), 0.25, "classification")
+    assert "Unnamed: 0" not in load(found.study.data).preprocessing.columns
+    assert "Unnamed: 0" in found.aside.rows.columns  # a champion may know it
+
+
 def test_the_study_is_the_same_on_the_new_data(study):
     found = freeze(study, incoming(rows(200)), 0.25, "classification").study
     assert found.model_copy(update={"data": study.data}) == study
