@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from nettuner.models.data import fingerprint
+from nettuner.models.data.categories import check_categories
 from nettuner.models.data.columns import check_distinct
 from nettuner.models.data.dataset import Dataset, Split, examples
 from nettuner.models.data.fit import fit_table, kind_of
@@ -68,16 +69,18 @@ def table_dataset(
 
     Raises:
         ValueError: The target is missing in all rows or does not suit the task, two columns
-            share a name, or a split would be empty.
+            share a name, texts are no categories, or a split would be empty.
     """
     check_distinct(table.columns)
-    known = table[has_value(table[target])].reset_index(drop=True)
+    present = has_value(table[target])
+    known = table[present].reset_index(drop=True)
     if known.empty:
         raise ValueError(
             f"a target must be known in some rows, got none in {len(table)} rows of {target!r}; "
             "name another target column"
         )
-    goal = read_target(known[target], task)
+    places = np.flatnonzero(present) + 1
+    goal = read_target(known[target], task, places)
     rows = split(
         len(known),
         source.validation,
@@ -87,9 +90,9 @@ def table_dataset(
     )
     mean, std = goal.scale(rows.train)
     features = known.drop(columns=target)
-    fitted = fit_table(
-        features.iloc[rows.train], {name: kind_of(features[name]) for name in features.columns}
-    )
+    kinds = {name: kind_of(features[name]) for name in features.columns}
+    check_categories([features[name] for name in kinds if kinds[name] == "category"], places)
+    fitted = fit_table(features.iloc[rows.train], kinds)
     preprocessing = Preprocessing(fitted, goal.classes, mean, std)
     targets = goal.values
     if goal.task == "regression":

@@ -10,6 +10,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from nettuner.models.arrays import Ints
+from nettuner.models.data.categories import disguised, texts_of
+from nettuner.models.data.fit import kind_of
 from nettuner.models.data.preprocessing import Label, listed, numbers
 from nettuner.models.data.size import LARGEST
 from nettuner.models.data.source import TaskKind
@@ -65,16 +68,22 @@ class Target:
         return mean, std
 
 
-def read_target(column: pd.Series[Any], task: TaskKind | None) -> Target:
+def read_target(column: pd.Series[Any], task: TaskKind | None, rows: Ints) -> Target:
     """The target in a column without missing values.
 
     Args:
         column: One value a row.
         task: None guesses: texts, booleans and integers of few distinct values are classes.
+        rows: Shape [rows]: place of each row in its file, from 1.
 
     Raises:
-        ValueError: A regression target is not a finite number, or a class has too few rows.
+        ValueError: A regression target is not a finite number, texts are numbers in another form,
+            or a class has too few rows.
     """
+    if task != "classification" and is_text(column):
+        wrong = disguised(texts_of(column), rows)
+        if wrong:
+            raise ValueError(f"{wrong}, or set task to classification if these are classes")
     if (task or _guess(column)) == "classification":
         return as_classes([_label(value) for value in column.tolist()], str(column.name))
     values = numbers(column)
@@ -88,10 +97,18 @@ def read_target(column: pd.Series[Any], task: TaskKind | None) -> Target:
 
 def _guess(column: pd.Series[Any]) -> TaskKind:
     types = pd.api.types
+    if is_text(column) and kind_of(column) == "number" and texts_of(column).mostly_different:
+        return "regression"
     if types.is_bool_dtype(column.dtype) or not types.is_numeric_dtype(column.dtype):
         return "classification"
     few = column.nunique() <= MOST_INTEGER_CLASSES
     return "classification" if types.is_integer_dtype(column.dtype) and few else "regression"
+
+
+def is_text(column: pd.Series[Any]) -> bool:
+    """Whether a column may hold texts, other than categories that were declared as such."""
+    types = pd.api.types
+    return types.is_object_dtype(column.dtype) or types.is_string_dtype(column.dtype)
 
 
 def as_classes(labels: list[Label], name: str, fewest: int = FEWEST_ROWS) -> Target:

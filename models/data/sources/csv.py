@@ -6,7 +6,7 @@ import io
 import warnings
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, StrictBool, StrictInt, StrictStr, model_validator
+from pydantic import Field, StrictBool, StrictInt, StrictStr
 
 from nettuner.models.data.contents import read
 from nettuner.models.data.source import TableSource, TableTask
@@ -37,15 +37,6 @@ class Csv(TableSource):
         (), description="Columns to leave out, by name: identifiers, free texts, row numbers."
     )
 
-    @model_validator(mode="after")
-    def _separates_columns_and_decimals_by_two_signs(self) -> Csv:
-        if self.separator == self.decimal:
-            raise ValueError(
-                f"separator and decimal must differ, got {self.decimal!r} for both; "
-                'give the separator of the columns, for example separator: ";"'
-            )
-        return self
-
     def read(self) -> pd.DataFrame:
         """All of the file, gzipped or not, as a table.
 
@@ -75,6 +66,7 @@ class Csv(TableSource):
                 [new or old for new, old in zip(written, table.columns, strict=True)]
             )
         self._check_header(table)
+        self._check_decimals(table)
         return table
 
     def _parsed(self, content: bytes, **options: Any) -> pd.DataFrame:
@@ -113,6 +105,21 @@ class Csv(TableSource):
                 f"{listed(names, most=5)}; set header to false if it is data, "
                 "or to true if these are names"
             )
+
+    def _check_decimals(self, table: pd.DataFrame) -> None:
+        """Refuse 1.234 where decimals follow a comma: it would be taken for a little over one."""
+        from nettuner.models.data.fit import kind_of
+
+        if self.decimal == ".":
+            return
+        for name in table.select_dtypes(exclude="number").columns:
+            column = table[name]
+            with_point = column[column.astype(str).str.contains(".", regex=False)]
+            if len(with_point) and kind_of(column) == "number":
+                raise ValueError(
+                    f"numbers must have no point where decimals follow a comma, got "
+                    f"{with_point.iloc[0]!r} in {name!r}; drop the separators of thousands"
+                )
 
 
 def _is_number(text: str) -> bool:

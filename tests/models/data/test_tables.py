@@ -80,8 +80,20 @@ def test_a_comma_may_stand_before_the_decimals(write):
     rows = [f"{i},25;{i % 2}" for i in range(20)]
     path = write(rows, header="x;y", name="other.csv")
     assert load(Csv(path=path, separator=";", decimal=",")).fingerprint == plain.fingerprint
-    with pytest.raises(ValidationError, match=r"must differ, got ',' for both; .* separator: "):
-        Csv(path=path, decimal=",")
+
+
+def test_a_decimal_comma_may_stand_in_quotes_between_commas(write):
+    rows = [f'"{i},25",{i % 2}' for i in range(20)]
+    data = load(Csv(path=write(rows, header="x,y"), decimal=","))
+    assert data.example["x"].dtype == np.float64
+    assert set(data.example["x"] % 1) == {0.25}
+
+
+def test_thousands_are_not_taken_for_decimals(write):
+    rows = [f"{i + 1}.234;{i % 2}" for i in range(20)]
+    path = write(rows, header="x;y")
+    with pytest.raises(ValueError, match=r"no point where decimals follow a comma, got '1\.234'"):
+        load(Csv(path=path, separator=";", decimal=","))
 
 
 def test_a_wrong_separator_is_an_error(write):
