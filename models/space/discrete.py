@@ -24,6 +24,7 @@ from nettuner.models.space.dimension import (
 
 # Not all larger integers have a float of their own.
 LARGEST = 2**53
+MOST_SHOWN = 100
 
 
 @strict_dataclass
@@ -169,8 +170,10 @@ class Choice(Dimension):
         return isinstance(value, Hashable) and _key(value) in self._places
 
     def support(self) -> str:
-        """The values, for messages."""
-        return ", ".join(str(value) for value in self.values)
+        """The values, for messages; of many the first."""
+        more = len(self.values) - MOST_SHOWN
+        shown = ", ".join(str(value) for value in self.values[:MOST_SHOWN])
+        return f"{shown} and {more} more" if more > 0 else shown
 
 
 def _key(value: object) -> tuple[bool, object]:

@@ -256,6 +256,13 @@ def test_the_share_of_each_weight_is_rounded_once(weights):
     assert [choice.to_unit(value) for value in choice.values] == middles
 
 
+def test_of_many_values_a_hundred_are_shown():
+    assert Choice([3, 1, 2]).support() == "3, 1, 2"
+    shown = Choice(list(range(20_000))).support()
+    assert shown.endswith(", 98, 99 and 19900 more")
+    assert shown.count(",") == 99
+
+
 def test_what_no_choice_can_hold_is_none_of_its_values():
     choice = Choice([1, "a"])
     assert not any(choice.contains(value) for value in ([1], True, None, 2))
