@@ -173,7 +173,9 @@ def _as(found: Texts, rows: Ints, what: What) -> str | None:
             f"got {_brief(other.values[0])} in row {rows[other.first[0]]}; write them so"
             + (' (or set decimal: ",")' if any(map(DECIMAL_COMMA.fullmatch, other.values)) else "")
         )
-    if len(other) or not len(stray) or not (stray.rows == 1 or _measured(plain, what)):
+    if len(other) or not len(stray):
+        return None
+    if not (stray.rows == 1 or _signs_alone(stray) or _measured(plain, what)):
         return None
     more = f" (and in {stray.rows - 1} more)" if stray.rows > 1 else ""
     return (
@@ -219,6 +221,11 @@ def _one_unit(other: Texts) -> bool:
     """Whether numbers have one unit or two at most: with more, as in 1st, 2nd, they are names."""
     matches = [OTHER_NUMBER.fullmatch(value) for value in other.values]
     return len({match["unit"] for match in matches if match and match["unit"]}) <= 2
+
+
+def _signs_alone(stray: Texts) -> bool:
+    """Whether what stands among numbers has no letter and no digit, such as - for a gap."""
+    return not any(char.isalnum() for value in stray.values for char in value)
 
 
 def _measured(plain: Texts, what: What) -> bool:

@@ -107,7 +107,8 @@ def newest_files(pattern: str, count: int) -> list[Path]:
 def _read(file: Path, like: Source) -> pd.DataFrame:
     if file.suffix in PARQUET:
         return Parquet(path=str(file)).read()
-    known = like if isinstance(like, Csv) else Csv(path=str(file))
+    # What is read must have the columns of training; numbers in the first line are their names.
+    known = like if isinstance(like, Csv) else Csv(path=str(file), header=True)
     return known.model_copy(update={"path": str(file)}).read()
 
 

@@ -102,6 +102,7 @@ def test_what_is_refused_may_be_left_out_or_read_right(write):
     [
         (lambda i: "-" if i == 16 else f"{i}.5", "numbers, got '-' in row 17; correct it"),
         (lambda i: "-" if i == 16 else i % 12, "numbers, got '-' in row 17; correct it"),
+        (lambda i: "--" if i % 50 == 9 else i % 12, "numbers, got '--' in row 10 (and in 3 more)"),
         (lambda i: "-" if i % 3 == 2 else i, "numbers, got '-' in row 3 (and in 65 more); correct"),
         (lambda i: {4: "o12", 9: "none"}.get(i, i), "numbers, got 'o12' in row 5 (and in 1 more)"),
         (lambda i: "-" if i == 16 else day(i, "%Y-%m-%d"), "dates, got '-' in row 17; correct it"),

@@ -11,6 +11,7 @@ import pytest
 
 from nettuner.models.data.sources.builtin import Builtin
 from nettuner.models.data.sources.csv import Csv
+from nettuner.models.data.sources.parquet import Parquet
 from nettuner.models.production.incoming import NoDataError, read_incoming
 from nettuner.models.production.set_aside import set_aside
 
@@ -86,6 +87,12 @@ def test_files_that_are_read_together_have_the_same_columns(tmp_path):
     (tmp_path / "b.csv").write_text("z,y\n1,p\n")
     with pytest.raises(ValueError, match="must have the same columns, got 'x', 'z' only in"):
         read_incoming(str(tmp_path / "*.csv"), LIKE, newest=2)
+
+
+def test_a_study_on_parquet_reads_a_csv_whose_names_are_numbers(tmp_path):
+    (tmp_path / "new.csv").write_text("400,410,420,y\n1,2,3,p\n")
+    incoming = read_incoming(str(tmp_path / "new.csv"), Parquet(path="a.parquet", target="y"))
+    assert list(incoming.inputs.columns) == ["400", "410", "420"]
 
 
 def test_a_study_on_images_has_no_feed(tmp_path):
