@@ -35,10 +35,10 @@ def bomb(tmp_path_factory):
     ],
 )
 def test_a_file_that_unpacks_to_a_thousand_times_its_size_is_refused_soon(bomb, source):
-    start = time.monotonic()
+    start = time.process_time()
     with pytest.raises(ValueError, match=r"must unpack to at most 67,108,864 bytes") as caught:
         load(source(bomb))
-    assert time.monotonic() - start < 2  # it takes a fifth of a second
+    assert time.process_time() - start < 2  # it takes a fifth of a second
     assert "\n" not in str(caught.value)
 
 
