@@ -157,6 +157,8 @@ def digest(study: Study, fingerprint: str, size: int | None) -> str:
     for option, unused in UNUSED.items():
         if described["data"] and described["data"].get(option) == unused:
             del described["data"][option]
+    if described["data"] and described["data"].get("header", True) is None:
+        described["data"]["header"] = True  # its default before
     text = json.dumps([described, study.space.names(), fingerprint, size], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

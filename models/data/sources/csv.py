@@ -23,10 +23,10 @@ class Csv(TableSource):
     target: StrictStr | StrictInt = Field(
         -1, description="Column to predict: its name, or its position (negative: from the end)."
     )
-    header: StrictBool = Field(
-        True,
-        description="Whether the first line holds column names; "
-        "where they are mostly numbers, this must be said.",
+    header: StrictBool | None = Field(
+        None,
+        description="Whether the first line holds column names (default: it does, and they are "
+        "not mostly numbers).",
     )
     separator: StrictStr = Field(",", description="What stands between two columns.")
     decimal: Literal[".", ","] = Field(".", description="What stands before the decimals.")
@@ -36,6 +36,11 @@ class Csv(TableSource):
     drop: tuple[StrictStr, ...] = Field(
         (), description="Columns to leave out, by name: identifiers, free texts, row numbers."
     )
+
+    @property
+    def has_header(self) -> bool:
+        """Whether the first line is taken for column names."""
+        return self.header is not False
 
     def read(self) -> pd.DataFrame:
         """All of the file, gzipped or not, as a table.
@@ -55,13 +60,13 @@ class Csv(TableSource):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("error", pd.errors.ParserWarning)  # fields without a column
-                table = self._parsed(content, header=0 if self.header else None)
-                if self.header:
+                table = self._parsed(content, header=0 if self.has_header else None)
+                if self.has_header:
                     written = self._parsed(content, header=None, nrows=1, dtype=str).iloc[0]
         except (ValueError, pd.errors.ParserWarning) as error:
             raise unreadable(self.path, "CSV", error) from None
         table = table.rename(columns=str)
-        if self.header:  # pandas gives the second of two equal names another one
+        if self.has_header:  # pandas gives the second of two equal names another one
             table.columns = pd.Index(
                 [new or old for new, old in zip(written, table.columns, strict=True)]
             )
@@ -98,8 +103,7 @@ class Csv(TableSource):
         names = list(table.columns)
         numeric = [name for name in names if _is_number(name)]
         counted = names == [str(i) for i in range(len(names))]
-        unsaid = self.header and "header" not in self.model_fields_set
-        if unsaid and not counted and 2 * len(numeric) > len(names):
+        if self.header is None and not counted and 2 * len(numeric) > len(names):
             raise ValueError(
                 f"the first line of {self.path} must hold column names, got "
                 f"{listed(names, most=5)}; set header to false if it is data, "

@@ -136,6 +136,8 @@ def test_a_header_of_numbers_is_one_where_that_is_said(write, last):
     message = refused(Csv(path=path))
     assert "set header to false if it is data, or to true if these are names" in message
     data = load(Csv(path=path, header=True))
+    with pytest.raises(ValueError, match="or to true if these are names"):
+        load(Csv(path=path))  # what was read with other options does not count
     assert data.preprocessing.columns == ("400", "410", "420")
     assert sum(map(len, (data.train, data.validation, data.test))) == 20
 
