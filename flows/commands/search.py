@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nettuner.flows.servers.logging_setup import keep_quiet
+from nettuner.flows.servers.logging_setup import kept_quiet
 
 if TYPE_CHECKING:
     from nettuner.flows.engine.search import SearchResult
@@ -17,19 +17,19 @@ def search(study: Study | str, strategy: str | None = None, resume: bool = False
     Args:
         study: A study, its YAML file, or the name of one that was searched before.
         strategy: Another one than the study's: grid, random, bayesian, population.
-        resume: Go on with the latest such search of this study that was interrupted.
+        resume: Go on with the latest such search of this study that was interrupted or failed.
 
     Raises:
         StudyError: The study makes no sense; nothing was trained.
         ValueError: There is no such study, or nothing to resume.
         SearchFailedError: No trial succeeded, or too many in a row failed.
     """
-    keep_quiet(verbose=False)  # before Prefect and MLflow are imported
-    from nettuner.flows.engine.find import flow_of
-    from nettuner.flows.servers.local_server import start_local_server
-    from nettuner.tasks import strategies
-    from nettuner.tasks.named_study import named
+    with kept_quiet():  # before Prefect and MLflow are imported
+        from nettuner.flows.engine.find import flow_of
+        from nettuner.flows.servers.local_server import start_local_server
+        from nettuner.tasks import strategies
+        from nettuner.tasks.named_study import named
 
-    found = named(study) if isinstance(study, str) else study
-    start_local_server()
-    return flow_of(strategies.full_name(strategy or found.strategy.name))(found, resume=resume)
+        found = named(study) if isinstance(study, str) else study
+        start_local_server()
+        return flow_of(strategies.full_name(strategy or found.strategy.name))(found, resume=resume)

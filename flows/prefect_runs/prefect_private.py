@@ -1,5 +1,6 @@
 """All uses of Prefect's internal interfaces, in one place.
 
+- `read_settings_again`: settings are read when Prefect is imported; a notebook may have done so.
 - `start_server`: starts the temporary server that Prefect would start itself later.
 - `drain_events`: waits until the server has all events, which a process that ends would lose.
 - `is_taken`: distinguishes a slot that is taken from a server that is slow to answer.
@@ -16,9 +17,23 @@ from httpx import HTTPStatusError, codes
 from prefect.concurrency.asyncio import ConcurrencySlotAcquisitionError
 from prefect.utilities.annotations import quote
 
-__all__ = ["ConcurrencySlotAcquisitionError", "drain_events", "is_taken", "plain", "start_server"]
+__all__ = [
+    "ConcurrencySlotAcquisitionError",
+    "drain_events",
+    "is_taken",
+    "plain",
+    "read_settings_again",
+    "start_server",
+]
 
 Value = TypeVar("Value")
+
+
+def read_settings_again() -> None:
+    """Take over what was set in the environment since Prefect was imported."""
+    from prefect.context import refresh_global_settings_context
+
+    refresh_global_settings_context()
 
 
 def start_server() -> None:

@@ -4,24 +4,60 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from nettuner.tasks.home import configure_prefect, tracking_uri
 
+CHATTY = ("alembic", "mlflow", "torch.export", "EventsWorker")
+
 
 def keep_quiet(verbose: bool) -> None:
-    """Set both to use the home, before either is imported; unless verbose, silence them.
+    """Set both to use the home; unless verbose, silence them for the rest of this process.
 
     Prefect's logs still reach its server and its pages.
     """
-    configure_prefect()
-    os.environ.setdefault("MLFLOW_TRACKING_URI", tracking_uri())
+    use_home()
     if verbose:
         return
+    _silence_libraries()
+    for name in CHATTY:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore")
+
+
+@contextmanager
+def kept_quiet() -> Iterator[None]:
+    """The same while the block runs, for a process that also does other things."""
+    use_home()
+    if "prefect" not in sys.modules:  # else its logging is as its user wants it
+        _silence_libraries()
+    levels = {name: logging.getLogger(name).level for name in CHATTY}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name in CHATTY:
+            logging.getLogger(name).setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            for name, level in levels.items():
+                logging.getLogger(name).setLevel(level)
+
+
+def use_home() -> None:
+    """Set both to use the home, where the environment does not say otherwise."""
+    configure_prefect()
+    os.environ.setdefault("MLFLOW_TRACKING_URI", tracking_uri())
+    if "prefect" in sys.modules:
+        from nettuner.flows.prefect_runs.prefect_private import read_settings_again
+
+        read_settings_again()
+
+
+def _silence_libraries() -> None:
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    for name in ("alembic", "mlflow", "torch.export", "EventsWorker"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore")

@@ -26,6 +26,18 @@ def test_a_slow_server_has_not_said_that_a_place_is_taken():
     assert not private.is_taken(private.ConcurrencySlotAcquisitionError("timed out"))
 
 
+def test_settings_are_read_again_when_prefect_was_imported_before(monkeypatch):
+    from prefect.settings import get_current_settings
+
+    before = get_current_settings().runner.poll_frequency
+    with monkeypatch.context() as changed:
+        changed.setenv("PREFECT_RUNNER_POLL_FREQUENCY", str(before + 7))
+        private.read_settings_again()
+        assert get_current_settings().runner.poll_frequency == before + 7
+    private.read_settings_again()
+    assert get_current_settings().runner.poll_frequency == before
+
+
 def test_the_server_that_prefect_starts_itself_can_be_started_at_once():
     from prefect.server.api.server import SubprocessASGIServer
 
