@@ -13,6 +13,7 @@ from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
+from nettuner.models.brief import brief
 from nettuner.models.study import Study
 from nettuner.models.study_faults import Key, explain, sentence
 
@@ -22,9 +23,10 @@ BRACKETS = re.compile(r"""[\[\]{}]|"(?:[^"\\]|\\.)*"|(?<!\w)'[^']*'|(?<!\S)\#[^\
 
 
 class StudyError(ValueError):
-    """A study file has faults: `lines` has one line for each."""
+    """A study file has faults: `lines` has one line for each, and quotes values in part only."""
 
     def __init__(self, lines: list[str]) -> None:
+        lines = [brief(line) for line in lines]
         super().__init__(lines)
         self.lines = lines
 

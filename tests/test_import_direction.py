@@ -15,7 +15,7 @@ FLOORS = ("models", "tasks", "flows", "deploy")
 # The rooms of a floor: its folders, and the files beside them. Imports point to earlier ranks.
 RANKS: dict[str, list[set[str]]] = {
     "models": [
-        {"arrays", "class_of", "did_you_mean", "encodable", "torch_private"},
+        {"address", "arrays", "brief", "class_of", "did_you_mean", "encodable", "torch_private"},
         {"space"},
         {"data"},
         {"study"},
@@ -25,7 +25,9 @@ RANKS: dict[str, list[set[str]]] = {
         {"stacks", "check"},
     ],
     "tasks": [
+        {"loopback", "private"},
         {"home", "strategies", "workers"},
+        {"sound_home"},
         {"schema", "memory"},
         {"plan", "named_study"},
         {"training"},
