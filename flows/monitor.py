@@ -17,7 +17,7 @@ from nettuner.models.production.drift import LIMIT
 from nettuner.models.production.incoming import NoDataError
 from nettuner.models.study import Study
 from nettuner.tasks.champion import registry
-from nettuner.tasks.champion.incoming import incoming_rows
+from nettuner.tasks.champion.incoming import DatabaseGiven, incoming_rows
 from nettuner.tasks.champion.monitoring import Check, Limits, check, note_failure
 from nettuner.tasks.champion.predicted import task_of
 from nettuner.tasks.memory import store
@@ -32,7 +32,7 @@ Least = Annotated[int, Field(ge=1)]
 def monitor(
     study: str,
     data: str,
-    database: str | None = None,
+    database: DatabaseGiven | None = None,
     newest: Least = 1,
     in_a_row: Least = 3,
     drift: Annotated[float, Field(gt=0)] = LIMIT,
@@ -52,7 +52,8 @@ def monitor(
             or the name of a study that was searched before.
         data: Labelled rows that arrive: a file or a pattern (`in/*.csv`), relative to
             NETTUNER_HOME; or, with `database`, an SQL query.
-        database: SQLAlchemy's address of the database, where `data` is a query.
+        database: SQLAlchemy's address of the database, where `data` is a query; `${NAME}` in the
+            place of its password, which is in the environment variable NAME.
         newest: Number of files to read of those that match, the newest.
         in_a_row: Checks in a row that must be degraded to raise the alarm.
         drift: The population stability index that a column may reach; above 0.25 is usually

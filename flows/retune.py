@@ -31,7 +31,7 @@ from nettuner.tasks.champion import registry
 from nettuner.tasks.champion.compare import Challenger, Comparison
 from nettuner.tasks.champion.cool_down import cooling, retuned
 from nettuner.tasks.champion.frozen_data import freeze
-from nettuner.tasks.champion.incoming import incoming_rows
+from nettuner.tasks.champion.incoming import DatabaseGiven, incoming_rows
 from nettuner.tasks.champion.predicted import task_of
 from nettuner.tasks.memory import store
 from nettuner.tasks.memory import tags as names
@@ -65,7 +65,7 @@ class RetuneResult:
 def retune(
     study: str,
     data: str,
-    database: str | None = None,
+    database: DatabaseGiven | None = None,
     newest: Least = 1,
     reason: str = "",
     strategy: str | None = None,
@@ -92,7 +92,8 @@ def retune(
             or the name of a study that was searched before.
         data: The labelled rows to search on: a file or a pattern (`in/*.csv`), relative to
             NETTUNER_HOME; or, with `database`, an SQL query.
-        database: SQLAlchemy's address of the database, where `data` is a query.
+        database: SQLAlchemy's address of the database, where `data` is a query; `${NAME}` in the
+            place of its password, which is in the environment variable NAME.
         newest: Number of files to read of those that match, the newest.
         reason: Reason for the retuning; kept with the version.
         strategy: Search with this one instead of the study's: grid, random, bayesian, population.

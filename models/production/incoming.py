@@ -14,6 +14,7 @@ from nettuner.models.data.source import Source, TableSource
 from nettuner.models.data.sources.csv import Csv
 from nettuner.models.data.sources.parquet import Parquet
 from nettuner.models.data.tables import find_target, has_value, plain_types
+from nettuner.models.production.query import run_query
 
 PARQUET = (".parquet", ".pq")
 
@@ -40,7 +41,7 @@ def read_incoming(
     """
     target = like.target_column()
     if database is not None:
-        table, names = _as_chosen(_query(data, database), like), [data]
+        table, names = _as_chosen(run_query(data, database), like), [data]
     else:
         files = newest_files(data, newest)
         names = [str(file) for file in files]
@@ -134,17 +135,3 @@ def _together(tables: list[pd.DataFrame], names: list[str]) -> pd.DataFrame:
                 "correct the pattern"
             )
     return pd.concat(tables, ignore_index=True)
-
-
-def _query(query: str, database: str) -> pd.DataFrame:
-    from sqlalchemy import create_engine, text
-    from sqlalchemy.exc import SQLAlchemyError
-
-    try:
-        engine = create_engine(database)
-        with engine.connect() as connection:
-            table = pd.read_sql_query(text(query), connection, dtype_backend="numpy_nullable")
-    except (SQLAlchemyError, pd.errors.DatabaseError) as error:
-        reason = str(error.__cause__ or error).splitlines()[0]
-        raise ValueError(f"the query must run on the database, got {reason}; correct it") from None
-    return table.rename(columns=str)

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import Field
+
+from nettuner.models.address import WITHOUT_PASSWORD
+from nettuner.models.brief import brief
 from nettuner.models.data.source import Source
-from nettuner.models.production.incoming import Incoming, read_incoming
+from nettuner.models.production.incoming import Incoming, NoDataError, read_incoming
 from nettuner.tasks.home import home
+
+DatabaseGiven = Annotated[str, Field(pattern=WITHOUT_PASSWORD)]
+"""A database's address as a flow's parameter, which Prefect keeps: without a password."""
 
 
 def incoming_rows(data: str, like: Source, database: str | None, newest: int) -> Incoming:
@@ -13,7 +22,7 @@ def incoming_rows(data: str, like: Source, database: str | None, newest: int) ->
     Args:
         data: Path of a file, a pattern, or, with a database, an SQL query.
         like: Data source of the study: gives the format and the target column.
-        database: SQLAlchemy URL of a database; None reads files.
+        database: SQLAlchemy URL of a database, its password a variable's name; None reads files.
         newest: Number of files to read, those written last.
 
     Raises:
@@ -21,4 +30,8 @@ def incoming_rows(data: str, like: Source, database: str | None, newest: int) ->
         ValueError: The data cannot be read.
     """
     where = data if database is not None else str(home() / data)
-    return read_incoming(where, like, database, newest)
+    try:
+        return read_incoming(where, like, database, newest)
+    except ValueError as error:  # Prefect keeps it, and MLflow shows it
+        kind = NoDataError if isinstance(error, NoDataError) else ValueError
+        raise kind(brief(str(error))) from None
