@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -16,8 +17,12 @@ from nettuner.flows.commands.shared import (
     Verbose,
     as_interrupt,
     fail,
+    say,
     started,
 )
+from nettuner.flows.commands.unforeseen import unforeseen
+from nettuner.tasks.home import HomeError
+from nettuner.tasks.private import keep_private, umask
 
 if TYPE_CHECKING:
     from nettuner.flows.engine.search import SearchResult
@@ -42,7 +47,23 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command; whatever goes wrong is one line."""
-    app()
+    keep_private()
+    try:
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
+    except HomeError as error:
+        _leave(str(error), 2)
+    except Exception as error:
+        _leave(unforeseen(error), 1)
+
+
+def _leave(message: str, status: int) -> NoReturn:
+    """Say what is wrong and leave; what standard output does not take is dropped."""
+    say(message)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    sys.exit(status)
 
 
 def plan_of(path: Path, strategy: str | None = None) -> Plan:
@@ -174,7 +195,8 @@ def trials(
         show_table(table)
         return
     try:
-        write_table(table, output)
+        with umask(keep_private()):
+            write_table(table, output)
     except ValueError as error:
         fail(str(error), 2)
 
@@ -192,7 +214,8 @@ def compare(
     if not found:
         fail(f"{study}: no search of it has a successful trial; search it first", 2)
     show_table(report.comparison(found))
-    report.plot(found, plot, Path(study).stem)
+    with umask(keep_private()):
+        report.plot(found, plot, Path(study).stem)
     print(f"\npicture: {plot}")
 
 
@@ -271,7 +294,8 @@ def schema(
     if output is None:
         print(text, end="")
     else:
-        output.write_text(text, encoding="utf-8")
+        with umask(keep_private()):
+            output.write_text(text, encoding="utf-8")
 
 
 for command in production.COMMANDS:

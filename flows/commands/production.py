@@ -7,15 +7,12 @@ import sys
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from nettuner.flows.commands.shared import StudyName, Verbose, as_interrupt, fail, started
 from nettuner.tasks.home import PASSWORD
-
-if TYPE_CHECKING:
-    pass
 
 Feed = Annotated[
     str | None,
@@ -28,7 +25,11 @@ Feed = Annotated[
 ]
 Database = Annotated[
     str | None,
-    typer.Option(help="SQLAlchemy's address of the database for a query.", show_default=False),
+    typer.Option(
+        help="SQLAlchemy's address of the database for a query; `${NAME}` in the place of its "
+        "password, which is in the environment variable NAME.",
+        show_default=False,
+    ),
 ]
 Newest = Annotated[int, typer.Option(min=1, help="Of the matching files, so many of the newest.")]
 Margin = Annotated[
@@ -58,8 +59,8 @@ def up(
     database: Annotated[
         str | None,
         typer.Option(
-            help="postgresql://user:password@host:port/database for the records of both; left "
-            "out: SQLite files in NETTUNER_HOME.",
+            help="postgresql://user:${NAME}@host:port/database for the records of both, with the "
+            "password in the environment variable NAME; left out: SQLite files in NETTUNER_HOME.",
             show_default=False,
         ),
     ] = None,
@@ -157,6 +158,7 @@ def retune(
     keep_quiet(verbose)
     if data is None:
         fail("a retuning needs fresh data, got none; give --data FILE", 2)
+    _check_address(database)
     from nettuner.flows.retune import RetuneResult
     from nettuner.flows.retune import retune as flow
 
@@ -181,6 +183,17 @@ def retune(
     print(f"{found.outcome}: {found.reason}")
     if found.version is not None:
         print(f"the champion is version {found.version} now; undo: nettuner rollback {study}")
+
+
+def _check_address(database: str | None) -> None:
+    """Refuse a password in an address before it becomes a parameter, which Prefect keeps."""
+    from nettuner.models.address import parsed
+
+    try:
+        if database is not None:
+            parsed(database)
+    except ValueError as error:
+        fail(str(error), 2)
 
 
 def _absolute(study: str) -> str:

@@ -10,6 +10,10 @@ from typing import Annotated, NoReturn, TypeVar
 
 import typer
 
+from nettuner.flows.commands.unforeseen import unforeseen
+from nettuner.models.address import without_accounts
+from nettuner.models.brief import brief
+
 Result = TypeVar("Result")
 
 StudyFile = Annotated[Path, typer.Argument(help="The study, a YAML file.", show_default=False)]
@@ -21,9 +25,14 @@ Verbose = Annotated[bool, typer.Option("--verbose", help="Show the logs of Prefe
 
 def fail(message: str, status: int) -> NoReturn:
     """Say what is wrong on standard error, a line for each fault, and leave."""
-    for line in message.splitlines():
-        print(f"error: {line}", file=sys.stderr)
+    say(message)
     raise typer.Exit(status)
+
+
+def say(message: str) -> None:
+    """Say what is wrong on standard error; values at bounded length, addresses without accounts."""
+    for line in brief(without_accounts(message)).splitlines():
+        print(f"error: {line}", file=sys.stderr)
 
 
 def started(work: Callable[[], Result], again: str, verbose: bool) -> Result:
@@ -38,8 +47,8 @@ def started(work: Callable[[], Result], again: str, verbose: bool) -> Result:
     from nettuner.flows.servers.local_server import start_local_server
 
     signal.signal(signal.SIGTERM, as_interrupt)
-    start_local_server()
     try:
+        start_local_server()
         return work()
     except KeyboardInterrupt:
         print(f"interrupted; {again}", file=sys.stderr)
@@ -51,7 +60,7 @@ def started(work: Callable[[], Result], again: str, verbose: bool) -> Result:
     except Exception as error:
         if verbose:
             raise
-        fail(f"{type(error).__name__}: {error} (--verbose shows where)", 1)
+        fail(unforeseen(error), 1)
 
 
 def as_interrupt(*_: object) -> NoReturn:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.engine import URL
 
+from nettuner.models.address import database, without_account
 from nettuner.tasks.home import home
 
 PREFECT, MLFLOW, USERS = "prefect", "mlflow", "mlflow_users"
@@ -21,12 +22,14 @@ class Databases:
         mlflow: URL of MLflow's database.
         users: URL of MLflow's user database, used with a password.
         prefect_schema: Schema of Prefect's tables; None where it has a database of its own.
+        environment: Environment variables with the password, which no URL has.
     """
 
     prefect: str
     mlflow: str
     users: str
     prefect_schema: str | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 def embedded() -> Databases:
@@ -45,38 +48,40 @@ def on_postgresql(address: str) -> Databases:
     Both servers have a table of the same name, so they cannot share a schema.
 
     Args:
-        address: URL `postgresql://user:password@host:port/database`.
+        address: URL `postgresql://user@host:port/database`; its password is a variable's name.
 
     Raises:
         ValueError: It is no such URL, the driver is not installed, or the server does not answer.
     """
     url = _parsed(address)
     _make_schemas(url)
+    # Every account of the machine can read arguments; the drivers take the password from here.
+    password = {} if url.password is None else {"PGPASSWORD": str(url.password)}
+    shown = URL.create(
+        url.drivername, url.username, None, url.host, url.port, url.database, url.query
+    )
     return Databases(
-        _text(url.set(drivername="postgresql+asyncpg")),
-        _text(_in_schema(url, MLFLOW)),
-        _text(_in_schema(url, USERS)),
+        _text(shown.set(drivername="postgresql+asyncpg")),
+        _text(_in_schema(shown, MLFLOW)),
+        _text(_in_schema(shown, USERS)),
         PREFECT,
+        password,
     )
 
 
 def _parsed(address: str) -> URL:
-    try:
-        url = make_url(address)
-    except ArgumentError:
-        url = None
-    if url is None or url.get_backend_name() not in ("postgresql", "postgres"):
+    if not address.startswith(("postgresql:", "postgresql+", "postgres:")):
         raise ValueError(
-            f"--database takes postgresql://user:password@host:port/database, got {address!r}; "
-            "leave it out for files in the home"
+            "--database takes postgresql://user:${NAME}@host:port/database, got "
+            f"{without_account(address)!r}; leave it out for files in the home"
         )
-    return url
+    return database(address)
 
 
 def _in_schema(url: URL, schema: str) -> URL:
-    # The driver is explicit: the default for plain postgresql depends on SQLAlchemy's version.
-    named = url.set(drivername="postgresql+psycopg")
-    return named.update_query_dict({"options": f"-csearch_path={schema}"})
+    return url.set(drivername="postgresql+psycopg").update_query_dict(
+        {"options": f"-csearch_path={schema}"}
+    )
 
 
 def _text(url: URL) -> str:
@@ -99,5 +104,5 @@ def _make_schemas(url: URL) -> None:
                 connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(name))
     except psycopg.Error as error:
         reason = str(error).strip().splitlines()[0]
-        shown = url.render_as_string(hide_password=True)
+        shown = without_account(_text(url))
         raise ValueError(f"the database {shown} must answer, got: {reason}; start it") from None

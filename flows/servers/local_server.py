@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from nettuner.flows.servers.processes import log_file
+from nettuner.tasks.sound_home import check_flow_runs
 
 
 def start_local_server() -> None:
@@ -10,6 +17,12 @@ def start_local_server() -> None:
 
     Ctrl-C reaches all processes of a terminal. The server would end before the states of the trials
     are recorded, and the search would fail instead of ending cleanly.
+
+    What it has to say goes to a file, for it concerns nobody who waits for a search.
+
+    Raises:
+        HomeError: Its database is damaged.
+        RuntimeError: It does not answer.
     """
     from prefect.settings import get_current_settings
 
@@ -18,9 +31,33 @@ def start_local_server() -> None:
     settings = get_current_settings()
     if settings.api.url or not settings.server.ephemeral.enabled:
         return
+    check_flow_runs()
+    log = log_file("prefect")
     # A blocked signal stays blocked in the child, whatever handlers it installs.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        start_server()
+        with _output_to(log):
+            start_server()
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise RuntimeError(
+            f"Prefect's server must answer, got: {reason}; its log {log} may say why"
+        ) from None
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
+@contextmanager
+def _output_to(file: Path) -> Iterator[None]:
+    """Both outputs of the processes that are started meanwhile go to a file."""
+    kept = [(stream, os.dup(stream)) for stream in (1, 2)]
+    log = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        for stream, _ in kept:
+            os.dup2(log, stream)
+        yield
+    finally:
+        os.close(log)
+        for stream, copy in kept:
+            os.dup2(copy, stream)
+            os.close(copy)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from nettuner.tasks.home import configure_prefect, tracking_uri
+from nettuner.tasks.sound_home import check_home, check_records
 
 CHATTY = ("alembic", "mlflow", "torch.export", "EventsWorker")
 
@@ -18,6 +19,9 @@ def keep_quiet(verbose: bool) -> None:
     """Set both to use the home; unless verbose, silence them for the rest of this process.
 
     Prefect's logs still reach its server and its pages.
+
+    Raises:
+        HomeError: The home cannot be written to, or MLflow's database in it is damaged.
     """
     use_home()
     if verbose:
@@ -47,7 +51,13 @@ def kept_quiet() -> Iterator[None]:
 
 
 def use_home() -> None:
-    """Set both to use the home, where the environment does not say otherwise."""
+    """Set both to use the home, where the environment does not say otherwise.
+
+    Raises:
+        HomeError: The home cannot be written to, or MLflow's database in it is damaged.
+    """
+    check_home()
+    check_records()
     configure_prefect()
     os.environ.setdefault("MLFLOW_TRACKING_URI", tracking_uri())
     if "prefect" in sys.modules:

@@ -14,6 +14,7 @@ from nettuner.flows.servers.processes import (
     running,
 )
 from nettuner.tasks.home import AS_TRAINING, configure_prefect, mlflow_ui, prefect_ui, tracking_uri
+from nettuner.tasks.sound_home import check_flow_runs, check_home, check_records
 
 HOST = "127.0.0.1"
 
@@ -24,7 +25,10 @@ def serve_pages(mlflow_port: int, prefect_port: int, browser: bool) -> None:
     Raises:
         OSError: A port is taken.
         RuntimeError: A server ended before it answered.
+        HomeError: The home cannot be written to, or a database in it is damaged.
     """
+    check_home()
+    check_records()
     configure_prefect()
     mlflow, prefect = f"http://{HOST}:{mlflow_port}", f"http://{HOST}:{prefect_port}"
     servers = []
@@ -37,6 +41,7 @@ def serve_pages(mlflow_port: int, prefect_port: int, browser: bool) -> None:
         prefect = prefect_ui()
     else:
         check_free(HOST, prefect_port, "--prefect-port")
+        check_flow_runs()
         servers.append(prefect_server(HOST, prefect_port))
     if servers:
         print("starting the pages …", file=sys.stderr)

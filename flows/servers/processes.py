@@ -15,9 +15,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nettuner.tasks.home import home, tracking_uri
+from nettuner.tasks.home import home, origins, tracking_uri
+from nettuner.tasks.private import OTHERS
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 PATIENCE_SECONDS = 120
 GRACE_SECONDS = 5
 # MLflow's jobs are not used here and make its start and end much slower.
@@ -50,17 +50,24 @@ def mlflow_server(
 ) -> Server:
     """MLflow's server for a store, by default the current tracking store."""
     # One worker: with MLflow's default of four, requests take fifteen times as long.
-    where = ["--backend-store-uri", store or tracking_uri(), "--host", host, "--port", str(port)]
-    command = [sys.executable, "-m", "mlflow", "server", *where, "--workers", "1", *more]
+    where = ["--host", host, "--port", str(port), "--workers", "1"]
+    command = [sys.executable, "-m", "mlflow", "server", *where, *more]
     health = f"http://{reachable(host)}:{port}/health"
-    return Server("MLflow", command, health, {**WITHOUT_JOBS, **(environment or {})})
+    # Not as an argument: every account of the machine can read those.
+    told = {"MLFLOW_BACKEND_STORE_URI": store or tracking_uri(), **WITHOUT_JOBS}
+    return Server("MLflow", command, health, {**told, **(environment or {})})
 
 
 def prefect_server(host: str, port: int, environment: Mapping[str, str] | None = None) -> Server:
     """Prefect's server, with the API's URL set for its pages."""
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", host]
     address = f"http://{reachable(host)}:{port}/api"
-    told = {"PREFECT_SERVER_UI_API_URL": address, **(environment or {})}
+    told = {
+        "PREFECT_SERVER_UI_API_URL": address,
+        "PREFECT_SERVER_CSRF_PROTECTION_ENABLED": "true",
+        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": origins(reachable(host), port),
+        **(environment or {}),
+    }
     return Server("Prefect", [*command, "--port", str(port)], f"{address}/health", told)
 
 
@@ -99,6 +106,7 @@ def _started(server: Server, log: Path) -> subprocess.Popen[bytes]:
             stderr=file,
             env={**os.environ, **server.environment},
             start_new_session=True,
+            umask=OTHERS,
         )
 
 

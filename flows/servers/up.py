@@ -14,7 +14,6 @@ from pathlib import Path
 
 from nettuner.flows.servers.databases import Databases, embedded, on_postgresql
 from nettuner.flows.servers.processes import (
-    LOOPBACK,
     Server,
     check_free,
     log_file,
@@ -33,6 +32,8 @@ from nettuner.tasks.home import (
     note_servers,
     servers_run,
 )
+from nettuner.tasks.loopback import LOOPBACK, without_proxy
+from nettuner.tasks.sound_home import check_flow_runs, check_home, check_records
 
 # MLflow rejects shorter ones.
 SHORTEST_PASSWORD = 12
@@ -77,10 +78,16 @@ def up(site: Site, database: str | None, deployments: Path) -> None:
         OSError: A port is taken.
         ValueError: The network could reach it without a password, or the database does not answer.
         RuntimeError: A server ended before it answered, or ended by itself later.
+        HomeError: The home cannot be written to, or a database in it is damaged.
     """
     check(site)
+    check_home()
+    if database is None:
+        check_records()
+        check_flow_runs()
     kept = embedded() if database is None else on_postgresql(database)
     configure_prefect()
+    without_proxy(reachable(site.host))
     print("starting Prefect, MLflow and the deployments …", file=sys.stderr)
     with running(servers(site, kept), log_file("servers")) as processes:
         os.environ.update(attached(site.prefect, site.mlflow, site.password))
@@ -130,15 +137,15 @@ def check(site: Site) -> None:
 
 def servers(site: Site, kept: Databases) -> list[Server]:
     """Both servers, Prefect first."""
-    prefect = {"PREFECT_API_DATABASE_CONNECTION_URL": kept.prefect}
+    prefect = {"PREFECT_API_DATABASE_CONNECTION_URL": kept.prefect, **kept.environment}
     if kept.prefect_schema is not None:
         path = f"{kept.prefect_schema},public"
         prefect["PREFECT_SERVER_DATABASE_SQLALCHEMY_CONNECT_ARGS_SEARCH_PATH"] = path
-    mlflow: dict[str, str] = {}
+    mlflow = dict(kept.environment)
     more = ["--artifacts-destination", str(home() / "artifacts")]
     if site.password is not None:
         prefect["PREFECT_SERVER_API_AUTH_STRING"] = f"{ACCOUNT}:{site.password}"
-        mlflow = _users(kept, site.password)
+        mlflow |= _users(kept, site.password)
         more += ["--app-name", "basic-auth"]
     if site.host not in LOOPBACK:
         more += ["--allowed-hosts", "*"]  # access is protected by the password

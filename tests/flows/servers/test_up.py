@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from nettuner.flows import cli
 from nettuner.flows.servers import databases, up
-from nettuner.flows.servers.processes import prefect_server
+from nettuner.flows.servers.processes import mlflow_server, prefect_server
 from nettuner.flows.servers.up import Site, check, servers
 from nettuner.tasks import home as home_module
 
@@ -89,17 +89,51 @@ def test_a_database_that_is_no_postgresql_is_refused_in_a_line(address, site):
     assert "--database takes postgresql://" in found.stderr
 
 
-def test_a_database_that_does_not_answer_is_refused_without_its_password(site):
+def test_a_database_that_does_not_answer_is_refused_without_its_password(site, monkeypatch):
+    monkeypatch.setenv("RECORDS_PASSWORD", "secret")
     with pytest.raises(ValueError, match="must answer") as refused:
-        databases.on_postgresql(f"postgresql://me:secret@127.0.0.1:{site.mlflow_port}/x")
+        databases.on_postgresql(
+            f"postgresql://me:${{RECORDS_PASSWORD}}@127.0.0.1:{site.mlflow_port}/x"
+        )
     assert "secret" not in str(refused.value)
 
 
 def test_both_servers_have_schemas_of_their_own_and_name_their_drivers(monkeypatch):
     monkeypatch.setattr(databases, "_make_schemas", lambda url: None)
-    found = databases.on_postgresql("postgresql://me:p%40ss@host:5433/all")
-    assert found.prefect == "postgresql+asyncpg://me:p%40ss@host:5433/all"
+    found = databases.on_postgresql("postgresql://me@host:5433/all")
+    assert found.prefect == "postgresql+asyncpg://me@host:5433/all"
     assert found.prefect_schema == "prefect"
-    assert found.mlflow.startswith("postgresql+psycopg://me:p%40ss@host:5433/all?options=")
+    assert found.mlflow.startswith("postgresql+psycopg://me@host:5433/all?options=")
     assert "search_path%3Dmlflow" in found.mlflow
     assert found.mlflow != found.users
+    assert found.environment == {}
+
+
+def test_the_password_of_the_database_is_in_no_file_and_in_no_command(site, tmp_path, monkeypatch):
+    monkeypatch.setattr(databases, "_make_schemas", lambda url: None)
+    monkeypatch.setenv("RECORDS_PASSWORD", "p@ss/w:rd")
+    found = databases.on_postgresql("postgresql://me:${RECORDS_PASSWORD}@host:5433/all")
+    locked = Site(site.host, site.mlflow_port, site.prefect_port, PASSWORD)
+    for server in servers(locked, found):
+        assert server.environment["PGPASSWORD"] == "p@ss/w:rd"
+        assert not any("host:5433" in word or "p@ss" in word for word in server.command)
+    assert "p%40ss" not in found.prefect + found.mlflow + found.users
+    assert not any("p@ss" in path.read_text() for path in tmp_path.glob("*.ini"))
+
+
+def test_a_password_on_the_command_line_is_refused_with_the_way_out(site):
+    ports = ["--mlflow-port", str(site.mlflow_port), "--prefect-port", str(site.prefect_port)]
+    address = "postgresql://me:hunter2@127.0.0.1:9/x"
+    found = CliRunner().invoke(cli.app, ["up", *ports, "--database", address])
+    assert found.exit_code == 2
+    (line,) = found.stderr.splitlines()
+    assert "write ${NAME} in its place and set the environment variable NAME" in line
+    assert "hunter2" not in line
+
+
+def test_a_store_of_searches_is_in_no_command(monkeypatch):
+    """`nettuner ui` shows what MLFLOW_TRACKING_URI names, which may be a database."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://me:hunter2@host/x")
+    server = mlflow_server("127.0.0.1", 5000)
+    assert not any("hunter2" in word for word in server.command)
+    assert server.environment["MLFLOW_BACKEND_STORE_URI"].endswith("hunter2@host/x")
