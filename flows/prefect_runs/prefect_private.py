@@ -1,6 +1,7 @@
 """All uses of Prefect's internal interfaces, in one place.
 
 - `read_settings_again`: settings are read when Prefect is imported; a notebook may have done so.
+- `server_app`: makes the server's application as `prefect server start` does, to be guarded.
 - `start_server`: starts the temporary server that Prefect would start itself later.
 - `drain_events`: waits until the server has all events, which a process that ends would lose.
 - `is_taken`: distinguishes a slot that is taken from a server that is slow to answer.
@@ -16,6 +17,7 @@ from typing import TypeVar, cast
 from httpx import HTTPStatusError, codes
 from prefect.concurrency.asyncio import ConcurrencySlotAcquisitionError
 from prefect.utilities.annotations import quote
+from starlette.types import ASGIApp
 
 __all__ = [
     "ConcurrencySlotAcquisitionError",
@@ -23,6 +25,7 @@ __all__ = [
     "is_taken",
     "plain",
     "read_settings_again",
+    "server_app",
     "start_server",
 ]
 
@@ -34,6 +37,13 @@ def read_settings_again() -> None:
     from prefect.context import refresh_global_settings_context
 
     refresh_global_settings_context()
+
+
+def server_app() -> ASGIApp:
+    """The application of Prefect's server, with its services."""
+    from prefect.server.api.server import create_app  # slow to import
+
+    return cast("ASGIApp", create_app(final=True))
 
 
 def start_server() -> None:

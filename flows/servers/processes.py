@@ -60,7 +60,8 @@ def mlflow_server(
 
 def prefect_server(host: str, port: int, environment: Mapping[str, str] | None = None) -> Server:
     """Prefect's server, with the API's URL set for its pages."""
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", host]
+    command = [sys.executable, "-m", "uvicorn", "--factory", "nettuner.flows.servers.own_pages:app"]
+    where = ["--host", host, "--port", str(port), "--log-level", "warning"]
     address = f"http://{reachable(host)}:{port}/api"
     told = {
         "PREFECT_SERVER_UI_API_URL": address,
@@ -68,7 +69,7 @@ def prefect_server(host: str, port: int, environment: Mapping[str, str] | None =
         "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": origins(reachable(host), port),
         **(environment or {}),
     }
-    return Server("Prefect", [*command, "--port", str(port)], f"{address}/health", told)
+    return Server("Prefect", [*command, *where], f"{address}/health", told)
 
 
 def reachable(host: str) -> str:

@@ -46,6 +46,14 @@ def test_the_server_that_prefect_starts_itself_can_be_started_at_once():
     assert all(p.default is not p.empty for p in list(start.parameters.values())[1:])
 
 
+def test_the_application_of_the_server_is_made_without_further_arguments():
+    from prefect.server.api.server import create_app
+
+    parameters = inspect.signature(create_app).parameters
+    assert parameters["final"].default is False
+    assert all(p.default is not p.empty for p in parameters.values())
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("lab")
 def test_events_are_with_the_server_when_they_are_drained():
