@@ -22,7 +22,7 @@ def _said(error: Exception) -> str:
         place = f": {error.filename}" if error.filename else ""
         reason = error.strerror.lower()
         return (
-            f"a file must be readable or writable, got {reason}{place}; make room, or name another"
+            f"a file must be readable or writable, got {reason}{place}; correct the path or make room"
         )
     if type(error).__module__.partition(".")[0] in OF_RECORDS:
         return (
