@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -64,26 +65,19 @@ def up(
             show_default=False,
         ),
     ] = None,
-    password: Annotated[
-        str | None,
-        typer.Option(
-            envvar=PASSWORD,
-            help="Of both servers' one account, nettuner; better given by the environment.",
-            show_default=False,
-        ),
-    ] = None,
     deployments: Deployments = None,
 ) -> None:
     """Start Prefect, MLflow and everything that is deployed. Ctrl-C ends it.
 
     Searches, retunings and checks run on their schedules, from Prefect's pages, and on events.
-    Commands in other terminals with the same NETTUNER_HOME use these servers.
+    Commands in other terminals with the same NETTUNER_HOME use these servers. With a password in
+    the environment variable NETTUNER_PASSWORD both servers ask for it (account nettuner).
     """
     from nettuner.flows.servers.up import Site
     from nettuner.flows.servers.up import up as start
 
     signal.signal(signal.SIGTERM, as_interrupt)
-    site = Site(host, mlflow_port, prefect_port, password)
+    site = Site(host, mlflow_port, prefect_port, os.environ.get(PASSWORD) or None)
     try:
         start(site, database, _prefect_yaml(deployments))
     except KeyboardInterrupt:

@@ -22,7 +22,8 @@ def _said(error: Exception) -> str:
         place = f": {error.filename}" if error.filename else ""
         reason = error.strerror.lower()
         return (
-            f"a file must be readable or writable, got {reason}{place}; correct the path or make room"
+            f"a file must be readable or writable, got {reason}{place}; correct the path or make "
+            "room"
         )
     if type(error).__module__.partition(".")[0] in OF_RECORDS:
         return (

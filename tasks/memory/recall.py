@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, cast
 
+from nettuner.models.address import without_account
 from nettuner.models.study import Direction, Goal, Study, Trial, best
 from nettuner.tasks.home import tracking_uri
 from nettuner.tasks.memory import search_record, store
@@ -98,7 +99,8 @@ def searches(mlflow: MlflowClient, study: str) -> list[PastSearch]:
     experiment = store.find_experiment(mlflow, study)
     if experiment is None:
         raise ValueError(
-            f"no study named {study!r} was searched so far in {tracking_uri()}; "
+            f"no study named {study!r} was searched so far in "
+            f"{without_account(tracking_uri())}; "
             "search it first, or set NETTUNER_HOME or MLFLOW_TRACKING_URI to where it was"
         )
     where = experiment.experiment_id

@@ -137,3 +137,9 @@ def test_a_store_of_searches_is_in_no_command(monkeypatch):
     server = mlflow_server("127.0.0.1", 5000)
     assert not any("hunter2" in word for word in server.command)
     assert server.environment["MLFLOW_BACKEND_STORE_URI"].endswith("hunter2@host/x")
+
+
+def test_no_option_takes_a_password_which_everybody_could_list(site):
+    found = CliRunner().invoke(cli.app, ["up", "--password", PASSWORD])
+    assert found.exit_code == 2
+    assert "No such option" in found.stderr
