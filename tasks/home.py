@@ -163,7 +163,8 @@ def configure_prefect() -> None:
     Has to run before Prefect is imported.
     """
     noted = _servers()
-    without_proxy(*filter(None, (urlsplit(address).hostname for address in noted.values())))
+    servers = (noted.get(name, "") for name in ("PREFECT_API_URL", "MLFLOW_TRACKING_URI"))
+    without_proxy(*filter(None, (urlsplit(address).hostname for address in servers)))
     account_aside("PREFECT_API_URL", _for_prefect)
     defaults = {
         **noted,

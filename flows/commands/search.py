@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nettuner.flows.servers.logging_setup import kept_quiet
+from nettuner.tasks.private import OTHERS, umask
 
 if TYPE_CHECKING:
     from nettuner.flows.engine.search import SearchResult
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 def search(study: Study | str, strategy: str | None = None, resume: bool = False) -> SearchResult:
     """Search a study's space and keep every trial, as the command `nettuner search` does.
+
+    Meanwhile, as with the command, files are written for this account alone.
 
     Args:
         study: A study, its YAML file, or the name of one that was searched before.
@@ -24,7 +27,7 @@ def search(study: Study | str, strategy: str | None = None, resume: bool = False
         ValueError: There is no such study, or nothing to resume.
         SearchFailedError: No trial succeeded, or too many in a row failed.
     """
-    with kept_quiet():  # before Prefect and MLflow are imported
+    with kept_quiet(), umask(OTHERS):  # before Prefect and MLflow are imported
         from nettuner.flows.engine.find import flow_of
         from nettuner.flows.servers.local_server import start_local_server
         from nettuner.tasks import strategies
