@@ -20,6 +20,7 @@ import urllib.error
 import urllib.request
 from base64 import b64encode
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -188,7 +189,7 @@ class Plant:
         data = None if body is None else json.dumps(body).encode()
         headers = {"content-type": "application/json"}
         if body is not None and port is None:
-            headers |= self.token()
+            headers |= self.token
         if self.password and port in (None, *self.ports):
             account = b64encode(f"nettuner:{self.password}".encode()).decode()
             headers["authorization"] = f"Basic {account}"
@@ -205,8 +206,9 @@ class Plant:
 
         return until(answer, f"answer from {address}")[0]
 
+    @cached_property
     def token(self):
-        """What Prefect wants of everybody who changes something."""
+        """What Prefect wants of everybody who changes something; a client's next replaces it."""
         found = self.ask("/api/csrf-token?client=test")
         return {"prefect-csrf-client": "test", "prefect-csrf-token": found["token"]}
 
