@@ -180,8 +180,8 @@ MALFORMED = [
     ),
     (
         "space: {learning rate: 2}",
-        "space: a hyperparameter's name must be letters, digits, '_', '-' and '.', "
-        "got 'learning rate'; rename it",
+        "space: a hyperparameter's name must be at most 100 letters, digits, '_', '-' and '.', "
+        "not beginning with '.', got 'learning rate'; rename it",
     ),
     (
         "space: {lr: }",

@@ -104,6 +104,7 @@ def test_links_for_people_have_no_account_either(monkeypatch):
 
 def test_servers_that_were_noted_are_exempt_from_proxies(tmp_path, monkeypatch):
     monkeypatch.setenv("NETTUNER_HOME", str(tmp_path))
+    monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.setenv("NO_PROXY", "intranet")
     monkeypatch.setenv("NETTUNER_PASSWORD", "//[no address]")
     home_module.note_servers("http://10.0.0.7:1", "http://10.0.0.7:2")

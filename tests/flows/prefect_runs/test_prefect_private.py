@@ -1,6 +1,9 @@
 """The private parts of Prefect that are used, each as it is relied on."""
 
 import inspect
+import os
+import subprocess
+import sys
 
 import pytest
 from httpx import HTTPStatusError, Request, Response
@@ -26,16 +29,19 @@ def test_a_slow_server_has_not_said_that_a_place_is_taken():
     assert not private.is_taken(private.ConcurrencySlotAcquisitionError("timed out"))
 
 
-def test_settings_are_read_again_when_prefect_was_imported_before(monkeypatch):
-    from prefect.settings import get_current_settings
-
-    before = get_current_settings().runner.poll_frequency
-    with monkeypatch.context() as changed:
-        changed.setenv("PREFECT_RUNNER_POLL_FREQUENCY", str(before + 7))
-        private.read_settings_again()
-        assert get_current_settings().runner.poll_frequency == before + 7
-    private.read_settings_again()
-    assert get_current_settings().runner.poll_frequency == before
+def test_settings_are_read_again_when_prefect_was_imported_before():
+    script = (  # in a process of its own: here, tests hold settings of theirs
+        "import os, prefect\n"
+        "from prefect.settings import get_current_settings\n"
+        "from nettuner.flows.prefect_runs.prefect_private import read_settings_again\n"
+        "os.environ['PREFECT_RUNNER_POLL_FREQUENCY'] = '17'\n"
+        "before = get_current_settings().runner.poll_frequency\n"
+        "read_settings_again()\n"
+        "print(before, get_current_settings().runner.poll_frequency)\n"
+    )
+    asked = {k: v for k, v in os.environ.items() if k != "PREFECT_RUNNER_POLL_FREQUENCY"}
+    done = subprocess.run([sys.executable, "-c", script], env=asked, capture_output=True, text=True)
+    assert done.stdout == "10 17\n", done.stderr
 
 
 def test_the_server_that_prefect_starts_itself_can_be_started_at_once():

@@ -159,6 +159,7 @@ def test_production_data_with_a_name_twice_are_refused(write, tmp_path):
     path = write("a,y,y", lambda i: (i, i % 2, i % 2))
     with pytest.raises(ValueError, match="got 'y' twice"):
         read_incoming(path, like)
+    sqlite3.connect(tmp_path / "shop.db").close()
     address = f"sqlite:///{tmp_path / 'shop.db'}"
     with pytest.raises(ValueError, match="got 'y' twice"):
         read_incoming("select 1 as a, 2 as y, 3 as y", like, database=address)

@@ -614,8 +614,8 @@ def test_a_configuration_with_a_hyperparameter_too_many_or_too_few_is_not_contai
         ),
         (
             {"learning rate": 1},
-            "a hyperparameter's name must be letters, digits, '_', '-' and '.', "
-            "got 'learning rate'; rename it",
+            "a hyperparameter's name must be at most 100 letters, digits, '_', '-' and '.', not "
+            "beginning with '.', got 'learning rate'; rename it",
         ),
     ],
 )

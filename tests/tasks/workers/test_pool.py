@@ -159,7 +159,7 @@ time.sleep(0.2)
 CHANGES = [
     "import os; os.chdir('/')",
     "import os; os.environ['SOME_SETTING'] = '1'",
-    "import os; os.umask(0o077)",
+    "import os; os.umask(0o007)",
     "import torch; torch.set_grad_enabled(False)",
     "import torch; torch.set_default_dtype(torch.float64)",
     "import torch; torch.set_num_threads(3)",
