@@ -32,7 +32,8 @@ test: $(VENV)/installed
 
 QUICK := tests/models/space tests/models/production tests/models/test_study.py \
 	tests/models/test_study_file.py tests/tasks/champion tests/tasks/memory \
-	tests/tasks/strategies/population tests/test_import_direction.py
+	tests/tasks/strategies/population tests/test_import_direction.py \
+	--ignore tests/tasks/strategies/population/test_population_toy.py
 
 quick: lint
 	$(BIN)/python -m pytest --numprocesses 2 --quiet -m "not slow" $(QUICK)
