@@ -119,8 +119,12 @@ class Nursery:
             end_strangers(())
             return False
         calls, control = Connection(files[0]), Connection(files[1])
-        with suppress(OSError):  # no memory, or too many processes: the search asks again
+        try:
             pid = os.fork()
+        except OSError:  # no memory, or too many processes: the search asks again
+            traceback.print_exc()
+            control.close()
+        else:
             if not pid:
                 self._become_worker(calls)
             self._workers[pid] = control
@@ -141,7 +145,10 @@ class Nursery:
             adopt_orphans()
             end_with_parent(parent)
             work(calls, self._threads)
+        except BaseException:  # it may not return to the code of the process it was forked from
+            traceback.print_exc()
         finally:
+            sys.stderr.flush()
             os._exit(1)
 
     def _bury(self) -> None:

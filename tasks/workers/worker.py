@@ -13,7 +13,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import NoReturn
 
 import torch
 from threadpoolctl import threadpool_limits
@@ -25,20 +24,19 @@ from nettuner.tasks.workers.messages import BEGUN, Answer, Call
 STANDARD_OUTPUT, STANDARD_ERROR = 1, 2
 
 
-def work(calls: Connection, threads: int) -> NoReturn:
+def work(calls: Connection, threads: int) -> None:
     """Run calls until no more can come.
 
     Args:
         calls: Connection to the search.
         threads: Number of threads of numeric libraries.
     """
-    with suppress(BaseException):  # nobody may return to the code of the process it was forked from
-        _set_up(threads)
+    _set_up(threads)
+    with suppress(EOFError, ConnectionError):  # the search is gone
         while True:
             sent = calls.recv_bytes()
             calls.send_bytes(BEGUN)
             calls.send_bytes(_answer(sent))
-    os._exit(0)
 
 
 def _set_up(threads: int) -> None:

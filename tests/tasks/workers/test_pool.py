@@ -364,3 +364,10 @@ def test_nothing_is_left_of_workers_when_their_search_is_killed(tmp_path):
     while (left := sleepers(mark)) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert left == []
+
+
+def test_a_worker_that_cannot_be_set_up_says_why():
+    with open_pool(1, threads=-1) as pool, pytest.raises(TrialFailedError) as failure:
+        pool.run(int, "1")
+    assert str(failure.value).startswith("its process died 3 times before it could begin: ")
+    assert "set_num_threads" in failure.value.details
