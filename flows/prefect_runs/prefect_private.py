@@ -46,11 +46,14 @@ def server_app() -> ASGIApp:
     return cast("ASGIApp", create_app(final=True))
 
 
-def start_server() -> None:
-    """Start a temporary server, which ends with this process."""
+def start_server() -> int:
+    """Start a temporary server, which ends when this process exits; returns its process id."""
     from prefect.server.api.server import SubprocessASGIServer  # slow to import
 
-    SubprocessASGIServer().start()
+    server = SubprocessASGIServer()
+    server.start()
+    assert server.server_process is not None
+    return server.server_process.pid
 
 
 def drain_events() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,7 +39,7 @@ def start_local_server() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         with _output_to(log):
-            start_server()
+            _end_with_this_process(start_server())
     except RuntimeError as error:
         reason = str(error).splitlines()[0].rstrip(".")
         raise RuntimeError(
@@ -45,6 +47,27 @@ def start_local_server() -> None:
         ) from None
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
+# Waits for the end of its input, which comes when the other end of the pipe is gone.
+WATCH = "import os, sys; os.read(0, 1); os.kill(int(sys.argv[1]), 15)"
+
+
+def _end_with_this_process(server: int) -> None:
+    """End the server also when this process is killed and cannot do so itself.
+
+    Args:
+        server: Process id of the server.
+    """
+    theirs, _ = os.pipe()  # the other end stays open as long as this process lives
+    subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", WATCH, str(server)],
+        stdin=theirs,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    os.close(theirs)
 
 
 @contextmanager

@@ -31,10 +31,11 @@ def answers(address):
         return False
 
 
-@pytest.mark.slow
-def test_ctrl_c_in_a_terminal_spares_the_local_server_which_ends_with_its_command(tmp_path):
+@pytest.fixture
+def command(tmp_path):
+    """A command that has started its local server, and the server's address."""
     environment = {name: v for name, v in os.environ.items() if not name.startswith("PREFECT_")}
-    command = subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-c", COMMAND],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -42,13 +43,29 @@ def test_ctrl_c_in_a_terminal_spares_the_local_server_which_ends_with_its_comman
         env={**environment, "NETTUNER_HOME": str(tmp_path)},
         start_new_session=True,  # a process group of its own, as in a terminal
     )
-    assert command.stdin is not None
-    assert command.stdout is not None
-    address = command.stdout.readline().strip()
+    assert process.stdout is not None
+    address = process.stdout.readline().strip()
     assert answers(address)
-    os.killpg(command.pid, signal.SIGINT)
+    return process, address
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_a_terminal_spares_the_local_server_which_ends_with_its_command(command):
+    process, address = command
+    os.killpg(process.pid, signal.SIGINT)
     time.sleep(3)  # a server that hears it is gone within one
     assert answers(address)
-    command.stdin.close()
-    assert command.wait(timeout=60) is not None
+    process.stdin.close()
+    assert process.wait(timeout=60) is not None
+    assert not answers(address)
+
+
+@pytest.mark.slow
+def test_a_command_that_is_killed_leaves_no_server_behind(command):
+    process, address = command
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 20
+    while answers(address) and time.monotonic() < deadline:
+        time.sleep(0.2)
     assert not answers(address)
