@@ -201,7 +201,7 @@ def _kinds(values: list[str], what: What) -> list[Kind] | None:
 
 
 def _kind(value: str, what: What) -> Kind:
-    plain, other = (_is_number, OTHER_NUMBER) if what == "numbers" else (DATE.fullmatch, OTHER_DATE)
+    plain, other = (is_number, OTHER_NUMBER) if what == "numbers" else (DATE.fullmatch, OTHER_DATE)
     if len(value) > LONGEST:
         return "stray"
     if plain(value):
@@ -209,7 +209,8 @@ def _kind(value: str, what: What) -> Kind:
     return "other" if other.fullmatch(value) else "stray"
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Whether a text is a number as Python writes one."""
     try:
         float(text)
     except ValueError:

@@ -28,7 +28,7 @@ from nettuner.models.training.preload import preload
 from nettuner.tasks.workers.messages import BARE, SEARCH_PATH, THREADS
 from nettuner.tasks.workers.process_tree import (
     adopt_orphans,
-    end_strangers,
+    end_adopted,
     end_tree,
     end_with_parent,
 )
@@ -55,7 +55,7 @@ def main() -> None:
             os.execv(sys.executable, [*sys.orig_argv, BARE])
     gc.collect()
     gc.freeze()  # a collection in a worker would copy all shared memory
-    Nursery(requests, threads).run()
+    Forker(requests, threads).run()
 
 
 def _prepare(study: Study) -> str | None:
@@ -79,7 +79,7 @@ def _threads() -> int:
         return threading.active_count()
 
 
-class Nursery:
+class Forker:
     """Forks workers, and tells the search of their ends.
 
     Args:
@@ -103,7 +103,7 @@ class Nursery:
             ready = wait([self._requests, self._woken, *self._workers.values()])
             if self._woken in ready:
                 os.read(self._woken, 4096)
-                self._bury()
+                self._reap()
             for pid, control in list(self._workers.items()):
                 if control in ready:
                     end_tree(pid)
@@ -116,7 +116,7 @@ class Nursery:
         if not request:
             for pid in self._workers:
                 end_tree(pid)
-            end_strangers(())
+            end_adopted(())
             return False
         calls, control = Connection(files[0]), Connection(files[1])
         try:
@@ -151,8 +151,8 @@ class Nursery:
             sys.stderr.flush()
             os._exit(1)
 
-    def _bury(self) -> None:
-        """Bury children that have ended, and end what they have left behind."""
+    def _reap(self) -> None:
+        """Reap children that have ended, and end what they have left behind."""
         ended: dict[int, int] = {}
         with suppress(ChildProcessError):
             while True:
@@ -162,7 +162,7 @@ class Nursery:
                 ended[pid] = os.waitstatus_to_exitcode(code)
         for pid in ended.keys() & self._workers.keys():
             control = self._workers.pop(pid)
-            end_strangers(self._workers)
+            end_adopted(self._workers)
             with suppress(OSError):
                 control.send(ended[pid])
             control.close()

@@ -54,7 +54,7 @@ def end_tree(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-def end_strangers(known: Collection[int]) -> None:
+def end_adopted(known: Collection[int]) -> None:
     """Kill the children that this process has adopted, and all below them.
 
     Args:
@@ -63,10 +63,10 @@ def end_strangers(known: Collection[int]) -> None:
     here = psutil.Process()
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
-        strangers = [c for c in here.children() if c.pid not in known and _lives(c)]
-        if not strangers:
+        adopted = [c for c in here.children() if c.pid not in known and _lives(c)]
+        if not adopted:
             return
-        for process in strangers:
+        for process in adopted:
             end_tree(process.pid)
         time.sleep(0.001)
 

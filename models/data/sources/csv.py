@@ -98,10 +98,11 @@ class Csv(TableSource):
 
     def _check_header(self, table: pd.DataFrame) -> None:
         """Refuse a first line of numbers unless it is said that it holds names: it may be data."""
+        from nettuner.models.data.categories import is_number
         from nettuner.models.data.preprocessing import listed
 
         names = list(table.columns)
-        numeric = [name for name in names if _is_number(name)]
+        numeric = [name for name in names if is_number(name)]
         counted = names == [str(i) for i in range(len(names))]
         if self.header is None and not counted and 2 * len(numeric) > len(names):
             raise ValueError(
@@ -124,11 +125,3 @@ class Csv(TableSource):
                     f"numbers must have no point where decimals follow a comma, got "
                     f"{with_point.iloc[0]!r} in {name!r}; drop the separators of thousands"
                 )
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

@@ -40,13 +40,6 @@ def write(tmp_path):
     return write
 
 
-def refused(source):
-    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the caller looks at the message
-        load(source)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
-
-
 NUMBERS = {
     "3,14": lambda i: f"{3 + i // 10},{14 + i}",
     "1,001": lambda i: f"1,{i + 1:03}",
@@ -75,7 +68,7 @@ DATES = {
 
 
 @pytest.mark.parametrize("example", NUMBERS)
-def test_numbers_in_another_form_are_refused(write, example):
+def test_numbers_in_another_form_are_refused(write, example, refused):
     message = refused(Csv(path=write(NUMBERS[example])))
     rule = f"column 'x' must hold numbers as 1234.5, got {example!r} in row 1; write them so"
     assert message.startswith(rule)
@@ -84,7 +77,7 @@ def test_numbers_in_another_form_are_refused(write, example):
 
 
 @pytest.mark.parametrize("example", DATES)
-def test_dates_in_another_form_are_refused(write, example):
+def test_dates_in_another_form_are_refused(write, example, refused):
     message = refused(Csv(path=write(DATES[example])))
     rule = f"column 'x' must hold dates as 2020-12-31, got {example!r} in row 1; write them so"
     assert message.startswith(rule)
@@ -108,13 +101,13 @@ def test_what_is_refused_may_be_left_out_or_read_right(write):
         (lambda i: "-" if i == 16 else day(i, "%Y-%m-%d"), "dates, got '-' in row 17; correct it"),
     ],
 )
-def test_a_slip_among_numbers_or_dates_is_named_with_its_row(write, column, rest):
+def test_a_slip_among_numbers_or_dates_is_named_with_its_row(write, column, rest, refused):
     message = refused(Csv(path=write(column)))
     assert message.startswith(f"column 'x' must hold {rest}")
     assert 'or leave it empty, or leave it out with drop: ["x"]' in message
 
 
-def test_rows_are_counted_as_in_the_file_where_some_have_no_target(write):
+def test_rows_are_counted_as_in_the_file_where_some_have_no_target(write, refused):
     path = write(lambda i: "-" if i == 16 else f"{i}.5", target=lambda i: "" if i < 5 else i % 2)
     assert "got '-' in row 17" in refused(Csv(path=path))
 
@@ -123,19 +116,19 @@ def test_rows_are_counted_as_in_the_file_where_some_have_no_target(write):
     ("column", "count"),
     [(lambda i: f"Ann {spelled(i)}", 12), (lambda i: f"user_{i}", 200), (sentence, 40)],
 )
-def test_words_that_do_not_recur_are_refused(write, column, count):
+def test_words_that_do_not_recur_are_refused(write, column, count, refused):
     message = refused(Csv(path=write(column, count)))
     rule = "a column of words must hold categories, which recur, got "
     assert message.startswith(f"{rule}{count} different texts in {count} rows of 'x', such as '")
     assert message.endswith('; leave out what is no category with drop: ["x"]')
 
 
-def test_sentences_are_refused_though_some_recur(write):
+def test_sentences_are_refused_though_some_recur(write, refused):
     path = write(lambda i: "nothing to say" if i % 3 == 0 else sentence(i), 600)
     assert "401 different texts in 600 rows of 'x'" in refused(Csv(path=path))
 
 
-def test_all_columns_of_free_texts_are_named_at_once(tmp_path):
+def test_all_columns_of_free_texts_are_named_at_once(tmp_path, refused):
     path = tmp_path / "data.csv"
     lines = [f"Ann {spelled(i)},{sentence(i)},{i % 3},{i % 2}" for i in range(40)]
     path.write_text("\n".join(["name,note,z,y", *lines]))
@@ -193,7 +186,7 @@ def test_declared_categories_may_look_like_numbers(tmp_path):
     ],
 )
 @pytest.mark.parametrize("task", [None, "regression"])
-def test_a_target_of_numbers_written_as_texts_is_no_class(write, target, rest, task):
+def test_a_target_of_numbers_written_as_texts_is_no_class(write, target, rest, task, refused):
     message = refused(Csv(path=write(lambda i: i % 5, target=target), task=task))
     assert message.startswith(f"column 'y' must hold {rest}")
     assert message.endswith("or set task to classification if these are classes")

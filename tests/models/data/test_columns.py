@@ -27,14 +27,7 @@ def write(tmp_path):
     return write
 
 
-def refused(source):
-    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the caller looks at the message
-        load(source)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
-
-
-def test_a_name_that_occurs_twice_is_refused_with_its_places(write):
+def test_a_name_that_occurs_twice_is_refused_with_its_places(write, refused):
     """The last y would be the target, and the first one, its twin, an input."""
     path = write("a,y,y", lambda i: (i * i % 7, i % 2, i % 2))
     assert refused(Csv(path=path)) == (
@@ -43,7 +36,7 @@ def test_a_name_that_occurs_twice_is_refused_with_its_places(write):
     )
 
 
-def test_names_that_differ_in_spaces_alone_are_refused(write):
+def test_names_that_differ_in_spaces_alone_are_refused(write, refused):
     path = write("y ,a,y", lambda i: (i % 2, i * i % 7, i % 2))
     assert "got 'y ' and 'y' (columns 1 and 3)" in refused(Csv(path=path))
 
@@ -58,7 +51,7 @@ def test_a_name_with_a_number_behind_is_a_name(write):
     assert load(Csv(path=path)).preprocessing.columns == ("y", "y.1")
 
 
-def test_a_twin_that_pandas_renamed_before_it_wrote_the_file_is_refused(write):
+def test_a_twin_that_pandas_renamed_before_it_wrote_the_file_is_refused(write, refused):
     path = write("a,y,y.1", lambda i: (i, i % 2, i % 2))
     for target, twin in (("y", "y.1"), ("y.1", "y")):
         message = refused(Csv(path=path, target=target))
@@ -67,7 +60,7 @@ def test_a_twin_that_pandas_renamed_before_it_wrote_the_file_is_refused(write):
     assert load(Csv(path=path, target="y", drop=("y.1",))).preprocessing.columns == ("a",)
 
 
-def test_two_columns_of_one_name_in_a_parquet_file_are_refused(tmp_path):
+def test_two_columns_of_one_name_in_a_parquet_file_are_refused(tmp_path, refused):
     table = pa.table([[1, 2], [3, 4], [5, 6]], names=["a", "y", "y"])
     pq.write_table(table, tmp_path / "data.parquet")
     assert "got 'y' twice (columns 2 and 3)" in refused(
@@ -76,7 +69,7 @@ def test_two_columns_of_one_name_in_a_parquet_file_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("header", [",a,y", "Unnamed: 0,a,y", '"",a,y', " ,a,y"])
-def test_row_numbers_without_a_name_are_no_input(write, header):
+def test_row_numbers_without_a_name_are_no_input(write, header, refused):
     path = write(header, lambda i: (i, i * i % 7, i % 2))
     assert refused(Csv(path=path)) == (
         "every column must have a name, got none for column 'Unnamed: 0' (0, 1, 2 and 17 more), "
@@ -86,7 +79,7 @@ def test_row_numbers_without_a_name_are_no_input(write, header):
     assert load(Csv(path=path, drop=("Unnamed: 0",))).preprocessing.columns == ("a",)
 
 
-def test_an_index_that_became_a_column_of_a_parquet_file_is_no_input(tmp_path):
+def test_an_index_that_became_a_column_of_a_parquet_file_is_no_input(tmp_path, refused):
     path = str(tmp_path / "data.parquet")
     numbers = list(range(20))
     table = {"a": numbers[::-1], "__index_level_0__": numbers, "y": [i % 2 for i in numbers]}
@@ -122,7 +115,7 @@ def test_a_target_by_position_is_counted_among_the_columns_that_are_left(write):
     assert source.target_column() == "y"
 
 
-def test_what_is_left_out_must_be_there(write):
+def test_what_is_left_out_must_be_there(write, refused):
     path = write("a,note,y", lambda i: (i, "x", i % 2))
     assert refused(Csv(path=path, drop=("notes",))) == (
         "drop must name columns, got 'notes'; did you mean 'note'? the table has: 'a', 'note', 'y'"
@@ -130,7 +123,7 @@ def test_what_is_left_out_must_be_there(write):
 
 
 @pytest.mark.parametrize("last", ["y", "470"])
-def test_a_header_of_numbers_is_one_where_that_is_said(write, last):
+def test_a_header_of_numbers_is_one_where_that_is_said(write, last, refused):
     """Wavelengths: with header: true they are names; unsaid, they may be data."""
     path = write(f"400,410,420,{last}", lambda i: (i, i * i, -i, i % 2))
     message = refused(Csv(path=path))
