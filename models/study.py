@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from nettuner.models.data.sources import AnySource
-from nettuner.models.encodable import encodable
+from nettuner.models.encodable import encodable, storable
 from nettuner.models.space import Number, Params, Space
 
 Direction = Literal["minimize", "maximize"]
@@ -77,6 +77,13 @@ def _texts(given: object) -> Iterator[str]:
             yield from _texts(value)
 
 
+def _named_by_people(given: object) -> object:
+    """All that is shown as a name; columns of a table may be split at any character."""
+    if isinstance(given, Mapping):
+        return {name: value for name, value in given.items() if name != "data"}
+    return given
+
+
 class Study(BaseModel):
     """What to train, on what data, over which space, towards which metric, and how long."""
 
@@ -128,10 +135,16 @@ class Study(BaseModel):
     @classmethod
     def _text_can_be_stored(cls, given: Any) -> Any:
         for text in _texts(given):
+            if not storable(text):
+                raise ValueError(
+                    "text must be text that can be stored (UTF-8 without NUL), got "
+                    f"{text!a}; write it otherwise"
+                )
+        for text in _texts(_named_by_people(given)):
             if encodable(text) != text:
                 raise ValueError(
-                    "text must be text that UTF-8 can encode, without control characters, got "
-                    f"{text!a}; write it otherwise"
+                    f"text must be text without control characters, got {text!a}; "
+                    "write it otherwise"
                 )
         return given
 

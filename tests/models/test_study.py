@@ -42,6 +42,22 @@ def test_a_goal_needs_its_metric():
         Goal("loss", "minimize").score({"accuracy": 1.0})
 
 
+def test_data_may_be_split_at_characters_that_nobody_can_see():
+    data = {"source": "csv", "path": "hive.csv", "target": "y", "separator": "\x01"}
+    assert study(data=data).data.separator == "\x01"
+
+
+@pytest.mark.parametrize("text", ["\x00", "\ud800"])
+def test_no_option_may_hold_what_no_store_takes(text):
+    with pytest.raises(ValidationError, match="text must be text that can be stored"):
+        study(data={"source": "csv", "path": "hive.csv", "target": "y", "separator": text})
+
+
+def test_no_name_may_hold_what_a_terminal_obeys():
+    with pytest.raises(ValidationError, match="without control characters"):
+        study(metric="loss\x1b[2J")
+
+
 def test_the_best_trial_has_the_lowest_score_and_the_earliest_of_equals_wins():
     trials = scored(0.4, 0.2, None, 0.2, math.nan, -math.inf)
     assert best(trials) is trials[1]

@@ -183,5 +183,5 @@ def test_the_table_shows_brackets_as_they_are(hostile, lab, path):
 def test_text_that_no_file_can_hold_is_refused_before_anything_is_trained(lab, path):
     odd = path.with_name("odd.yaml")
     odd.write_text(path.read_text().replace("'names'", '"caf\\udce9"'))
-    with pytest.raises(StudyError, match="must be text that UTF-8 can encode"):
+    with pytest.raises(StudyError, match="must be text that can be stored"):
         load(odd)

@@ -65,7 +65,7 @@ def test_a_separator_at_the_end_of_each_line_adds_no_column(write):
     assert data.fingerprint == load(Csv(path=write(lines()))).fingerprint
 
 
-@pytest.mark.parametrize("separator", [";", "\t", r"\s+", "::"])
+@pytest.mark.parametrize("separator", [";", "\t", "\x01", r"\s+", "::"])
 def test_other_separators_are_read_alike(write, separator):
     plain = load(Csv(path=write(lines())))
     between = " " if separator == r"\s+" else separator

@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from nettuner.models.study import Study
+from nettuner.models import learners
+from nettuner.models.study import Goal, Proposal, Study
 from nettuner.models.training.preload import preload
+from nettuner.models.training.trial import Job, run
 from nettuner.tasks.workers import fork_server
 from nettuner.tasks.workers.pool import InterruptedSearchError, TrialFailedError, open_pool
 
@@ -304,10 +306,9 @@ def test_workers_that_cannot_start_say_why(monkeypatch):
     assert "nothing_of_this_name" in failure.value.details
 
 
-def study(learner):
-    return Study.model_validate(
-        {"name": "s", "learner": str(learner), "space": {"x": [1, 2]}, "metric": "loss"}
-    )
+def study(learner, **changes):
+    given = {"name": "s", "learner": str(learner), "space": {"x": [1, 2]}, "metric": "loss"}
+    return Study.model_validate({**given, **changes})
 
 
 @pytest.mark.parametrize(
@@ -338,6 +339,23 @@ def test_a_studys_module_is_imported_once_for_all_workers(tmp_path):
         for _ in range(3):
             pool.run(preload, given, own_process=True)
     assert (tmp_path / "log").read_text() == "x"
+
+
+@pytest.mark.parametrize("learner", learners.names())
+def test_training_a_learner_leaves_its_worker_to_the_next_call(learner, tmp_path):
+    data = {"source": "numbers", "rows": 60, "longest": 4} if learner == "translator" else "digits"
+    given = study(learner, data=data, epochs=1)
+    job = Job(
+        given,
+        Goal("val_frechet" if learner == "gan" else "val_loss", "minimize"),
+        Proposal(0, {}, until=1),
+        tmp_path / "log",
+        end=tmp_path / "end",
+    )
+    with open_pool(1, threads=1, study=given) as pool:
+        first = pool.run(os.getpid)
+        pool.run(run, job)
+        assert pool.run(os.getpid) == first
 
 
 def test_nothing_is_left_of_workers_when_their_search_is_killed(tmp_path):
