@@ -1,5 +1,5 @@
 # make demo   install into .venv and tune a network with all four strategies
-# make test   install into .venv and run the tests
+# make test   the same with the tools of development, and run the tests
 # make quick  style, types, and the tests that neither train networks nor start servers
 PYTHON ?= python3
 VENV := .venv
@@ -10,15 +10,22 @@ DEMO_HOME := .nettuner/demo
 
 LAYOUT := $(VENV)/layout/nettuner
 
-# What a build leaves would be taken for the package by the next one.
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint deploy/constraints.txt
+
+# What running needs. What a build leaves would be taken for the package by the next one.
 $(VENV)/installed: pyproject.toml deploy/constraints.txt
 	rm -rf build *.egg-info
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint deploy/constraints.txt --editable '.[dev]'
+	$(INSTALL) --editable .
 	rm -rf build *.egg-info
 	mkdir -p $(LAYOUT)
 	ln -sfn ../../../flows/face/__init__.py $(LAYOUT)/__init__.py
 	for folder in deploy flows models tasks; do ln -sfn ../../../$$folder $(LAYOUT)/$$folder; done
+	@touch $@
+
+# What development needs is added to it; nettuner is there already, so it is not built again.
+$(VENV)/installed-dev: $(VENV)/installed
+	$(INSTALL) 'nettuner[dev]'
 	@touch $@
 
 demo: $(VENV)/installed
@@ -27,7 +34,7 @@ demo: $(VENV)/installed
 	NETTUNER_HOME=$(DEMO_HOME) $(BIN)/nettuner compare digits --plot comparison.png
 	@echo "look at every run: NETTUNER_HOME=$(DEMO_HOME) $(BIN)/nettuner ui"
 
-test: $(VENV)/installed
+test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest --numprocesses 2
 
 QUICK := tests/models/space tests/models/production tests/models/test_study.py \
@@ -38,7 +45,7 @@ QUICK := tests/models/space tests/models/production tests/models/test_study.py \
 quick: lint
 	$(BIN)/python -m pytest --numprocesses 2 --quiet -m "not slow" $(QUICK)
 
-lint: $(VENV)/installed
+lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
