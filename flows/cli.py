@@ -146,12 +146,13 @@ def past_searches(study: str) -> list[PastSearch]:
     from nettuner.models.study_file import StudyError
 
     keep_quiet(verbose=False)
-    from nettuner.tasks.memory import recall, store
+    from nettuner.tasks.memory import recall
+    from nettuner.tasks.memory.reader import reader
     from nettuner.tasks.named_study import name_of
 
     try:
         name = name_of(study)
-        return recall.searches(store.client(), name)
+        return recall.searches(reader(), name)
     except (StudyError, ValueError) as error:
         fail(str(error), 2)
 
@@ -176,7 +177,7 @@ def trials(
     """Show the trials of a study's latest search as a table, the best first."""
     import pandas as pd
 
-    from nettuner.flows.commands.show import show_table, write_table
+    from nettuner.flows.commands.show_table import show_table, write_table
     from nettuner.tasks import strategies
     from nettuner.tasks.report import tables as report
 
@@ -207,7 +208,7 @@ def compare(
     plot: Annotated[Path, typer.Option(help="Where the picture goes.")] = Path("comparison.png"),
 ) -> None:
     """Compare a study's strategies: a table, and a picture of best so far against effort."""
-    from nettuner.flows.commands.show import show_table
+    from nettuner.flows.commands.show_table import show_table
     from nettuner.tasks.report import tables as report
 
     found = report.latest_of_each_strategy(past_searches(study))

@@ -27,12 +27,12 @@ from nettuner.models.study import StrategyChoice, Study
 from nettuner.tasks import strategies
 from nettuner.tasks.champion import compare as comparing
 from nettuner.tasks.champion import promote as promoting
-from nettuner.tasks.champion import registry
 from nettuner.tasks.champion.compare import Challenger, Comparison
 from nettuner.tasks.champion.cool_down import cooling, retuned
 from nettuner.tasks.champion.frozen_data import freeze
 from nettuner.tasks.champion.incoming import DatabaseGiven, incoming_rows
 from nettuner.tasks.champion.predicted import task_of
+from nettuner.tasks.champion.versions import Version
 from nettuner.tasks.memory import store
 from nettuner.tasks.memory import tags as names
 from nettuner.tasks.named_study import with_data
@@ -168,7 +168,7 @@ def compare(
 
 
 @task(name="promote", task_run_name="promote", cache_policy=NO_CACHE)
-def promote(comparison: Comparison, why: str, tolerance: float) -> registry.Version:
+def promote(comparison: Comparison, why: str, tolerance: float) -> Version:
     """Make the challenger the champion, as a node of the DAG."""
     return promoting.promote(store.client(), comparison, why, tolerance=tolerance)
 

@@ -67,6 +67,12 @@ def tracking_uri() -> str:
     return named or _servers().get("MLFLOW_TRACKING_URI") or f"sqlite:///{home() / 'mlflow.db'}"
 
 
+def mlflow_server() -> str | None:
+    """The address of an MLflow server that serves these records; None where they are a database."""
+    uri = tracking_uri()
+    return uri if uri.startswith("http") else None
+
+
 def account_aside(name: str, kept: Callable[[str, str], dict[str, str]]) -> None:
     """Move the account in the address of a server to variables of its own.
 

@@ -12,6 +12,8 @@ from nettuner.models.data.source import Source
 from nettuner.models.study import Study
 from nettuner.models.study_file import load
 from nettuner.tasks.home import home
+from nettuner.tasks.memory import recall
+from nettuner.tasks.memory.reader import reader
 
 ENDINGS = (".yaml", ".yml")
 # What comes with the product.
@@ -30,9 +32,8 @@ def named(study: str) -> Study:
     """
     if study.endswith(ENDINGS):
         return load(study_file(study))
-    from nettuner.tasks.memory import recall, store  # takes seconds, and a file needs neither
-
-    return recall.as_searched(store.client(), recall.latest(store.client(), study))
+    records = reader()
+    return recall.as_searched(records, recall.latest(records, study))
 
 
 def name_of(study: str) -> str:

@@ -276,17 +276,17 @@ def history(study: StudyName) -> None:
     from nettuner.flows.servers.logging_setup import keep_quiet
 
     keep_quiet(verbose=False)
-    from nettuner.flows.commands.show import show_table
-    from nettuner.tasks.champion import registry
-    from nettuner.tasks.memory import store
+    from nettuner.flows.commands.show_table import show_table
+    from nettuner.tasks.champion.versions import moves, versions
+    from nettuner.tasks.memory.reader import reader
     from nettuner.tasks.report import history as told
 
-    name, client = _name(study), store.client()
-    versions = registry.versions(client, name)
-    if not versions:
+    name, records = _name(study), reader()
+    found = versions(records, name)
+    if not found:
         fail(f"{name} has no versions yet; promote a search: nettuner promote {name}", 2)
-    show_table(told.versions_table(versions))
-    show_table(told.moves_table(registry.moves(client, name)))
+    show_table(told.versions_table(found))
+    show_table(told.moves_table(moves(records, name)))
 
 
 def _name(study: str) -> str:

@@ -14,7 +14,7 @@ from nettuner.tasks.champion import promote as promoting
 from nettuner.tasks.champion import registry
 from nettuner.tasks.champion.compare import Challenger, Comparison
 from nettuner.tasks.champion.incoming import incoming_rows
-from nettuner.tasks.champion.registry import Version
+from nettuner.tasks.champion.versions import Version
 from nettuner.tasks.memory import recall, store
 from nettuner.tasks.memory import tags as names
 from nettuner.tasks.named_study import data_of

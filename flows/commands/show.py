@@ -1,47 +1,33 @@
-"""What the command line prints: plans, results, tables."""
+"""What the command line prints of plans and results."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from nettuner.flows.commands.show_table import bare_table, plain_console, short
 from nettuner.models.space import Dimension
 from nettuner.models.study import Goal, Trial
 from nettuner.tasks import strategies
 from nettuner.tasks.plan import Plan, using
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from nettuner.flows.engine.search import SearchResult
     from nettuner.flows.replay import ReplayResult
-
-
-def _console(width: int | None = None) -> Console:
-    """A console that shows text as it is: what people wrote may have brackets and colons."""
-    return Console(width=width, markup=False, emoji=False)
 
 
 def _titled(title: str, text: str) -> Text:
     return Text.assemble((title, "bold"), text)
 
 
-def _table() -> Table:
-    return Table(box=box.SIMPLE_HEAD, pad_edge=False)
-
-
 def show_plan(plan: Plan) -> None:
     """A study that makes sense: its space, the grid's size, the number of trials."""
-    study, console = plan.study, _console()
+    study, console = plan.study, plain_console()
     data = f" on {plan.data_name} (data {plan.fingerprint})" if plan.data_name else ""
     what = f": {study.learner}{data}, {plan.goal.direction} {plan.goal.metric}"
     console.print(_titled(study.name, what))
-    table = _table()
+    table = bare_table()
     for column in ("hyperparameter", "distribution", "values", "exists when", "kind"):
         table.add_column(column)
     for name, dimension in study.space.items():
@@ -83,21 +69,21 @@ def _grid_size(plan: Plan) -> str:
 
 def show_result(result: SearchResult, plan: Plan) -> None:
     """The best trial of a search, and where to look further."""
-    console = _console()
+    console = plain_console()
     winner = result.best
     assert winner is not None
     assert winner.score is not None
     failed = sum(not trial.succeeded for trial in result.trials)
     console.print()
     console.print(_titled(result.name, f": {len(result.trials)} trials, {failed} failed"))
-    table = _table()
+    table = bare_table()
     table.add_column(f"best: trial {winner.number}")
     table.add_column("", justify="right")
     table.add_row(plan.goal.metric, f"{plan.goal.value(winner.score):.6g}", style="bold")
     for name, value in result.test.items():
         table.add_row(name, f"{value:.6g}")
     for name, chosen in winner.proposal.params.items():
-        table.add_row(f"  {name}", _short(chosen))
+        table.add_row(f"  {name}", short(chosen))
     console.print(table)
     console.print(f"ended because {result.ended}")
     console.print(f"recorded as {result.url}", soft_wrap=True)
@@ -105,11 +91,11 @@ def show_result(result: SearchResult, plan: Plan) -> None:
 
 def show_replay(found: ReplayResult) -> None:
     """What came of a replay, beside the search that it replays."""
-    console = _console()
+    console = plain_console()
     goal, replayed = found.replayed.goal, found.replayed
     console.print()
     console.print(_titled(found.name, f": {len(found.trials)} phases, one network from scratch"))
-    table = _table()
+    table = bare_table()
     table.add_column(f"{replayed.unit}")
     table.add_column(goal.metric, justify="right")
     names = list(dict.fromkeys(name for t in found.trials for name in t.proposal.params))
@@ -118,7 +104,7 @@ def show_replay(found: ReplayResult) -> None:
     first = 0
     for trial in found.trials:
         until = trial.proposal.until or 0
-        values = [_short(trial.proposal.params.get(name)) for name in names]
+        values = [short(trial.proposal.params.get(name)) for name in names]
         table.add_row(f"{first + 1} to {until}", _metric(goal, trial), *values)
         first = until
     console.print(table)
@@ -137,43 +123,3 @@ def show_replay(found: ReplayResult) -> None:
 
 def _metric(goal: Goal, trial: Trial) -> str:
     return "" if trial.score is None else f"{goal.value(trial.score):.6g}"
-
-
-def show_table(table: pd.DataFrame) -> None:
-    """A table as text, as wide as it needs to be."""
-    console = _console()
-    shown = _table()
-    for column in table.columns:
-        shown.add_column(str(column), justify="right" if table[column].dtype != object else "left")
-    for row in table.itertuples(index=False):
-        shown.add_row(*[_short(value) for value in row])
-    if not console.is_terminal:
-        console = _console(width=10_000)
-    console.print(shown)
-
-
-def _short(value: Any) -> str:
-    if value is None or value != value:  # NaN differs from itself
-        return ""
-    if isinstance(value, float):
-        return f"{int(value)}" if value.is_integer() and abs(value) < 1e6 else f"{value:.4g}"
-    return str(value)
-
-
-def write_table(table: pd.DataFrame, path: Path) -> None:
-    """Write a table as the file's ending says.
-
-    Raises:
-        ValueError: The ending is none of those known.
-    """
-    match path.suffix:
-        case ".csv":
-            table.to_csv(path, index=False)
-        case ".parquet":
-            table.astype({c: str for c in table if table[c].dtype == object}).to_parquet(path)
-        case ".json":
-            table.to_json(path, orient="records", indent=2, double_precision=15)
-        case _:
-            raise ValueError(
-                f"--output needs a file ending in .csv, .parquet or .json, got {path.name!r}"
-            )

@@ -8,7 +8,7 @@ from contextlib import suppress
 from nettuner.tasks.home import home, tracking_uri
 
 # Modules whose exceptions are about MLflow's records.
-OF_RECORDS = ("mlflow", "sqlalchemy", "sqlite3")
+OF_RECORDS = ("mlflow", "sqlalchemy", "sqlite3", "nettuner.tasks.memory")
 
 
 def unforeseen(error: Exception) -> str:
@@ -25,7 +25,7 @@ def _said(error: Exception) -> str:
             f"a file must be readable or writable, got {reason}{place}; correct the path or make "
             "room"
         )
-    if type(error).__module__.partition(".")[0] in OF_RECORDS:
+    if f"{type(error).__module__}.".startswith(tuple(f"{name}." for name in OF_RECORDS)):
         return (
             f"the records in {tracking_uri()} must be readable and writable, got: {first}; repair "
             "them, or set NETTUNER_HOME or MLFLOW_TRACKING_URI to others"

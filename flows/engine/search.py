@@ -18,7 +18,7 @@ from nettuner.flows.prefect_runs.outcome import ended
 from nettuner.flows.prefect_runs.overdue import superseded
 from nettuner.models.study import Study, Trial
 from nettuner.models.training.stopping import reason_to_give_up, reason_to_stop
-from nettuner.tasks.memory import recall, search_record, store
+from nettuner.tasks.memory import resuming, search_record, store
 from nettuner.tasks.memory.hold import hold
 from nettuner.tasks.memory.warm_start import warmed
 from nettuner.tasks.plan import Plan, make_plan
@@ -81,9 +81,9 @@ def search(study: Study, resume: bool = False) -> SearchResult:
     facts = facts_of(plan)
     with ExitStack() as held:
         if resume:
-            past = recall.to_resume(client, study.name, facts)
+            past = resuming.to_resume(client, study.name, facts)
             held.enter_context(hold(past.run_id, past.name))
-            record, spent = recall.resume(client, past, plan.goal, facts)
+            record, spent = resuming.resume(client, past, plan.goal, facts)
             history = past.trials
             mark_crashed(record.driven_by)
         else:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-    from nettuner.tasks.champion.registry import Version
+    from nettuner.tasks.champion.versions import Version
 
 REFERENCE = "reference.json"
 NOBODY = "the best answer that ignores its input"

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-    from nettuner.tasks.champion.registry import Version
+    from nettuner.tasks.champion.versions import Version
 
 KIND = "monitoring"
 # Most drifted columns named in a message.

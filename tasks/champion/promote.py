@@ -13,7 +13,7 @@ from nettuner.tasks.memory import tags as names
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-    from nettuner.tasks.champion.registry import Version
+    from nettuner.tasks.champion.versions import Version
 
 
 def promote(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,36 +18,11 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from nettuner.tasks.champion.ask_model import answers
+from nettuner.tasks.champion.versions import CHAMPION, PREVIOUS, Version
 from nettuner.tasks.memory import tags as names
 from nettuner.tasks.memory.mlflow_private import exists, has_no_alias, is_absent
 
-CHAMPION = "champion"
-PREVIOUS = "previous_champion"
 TOLERATED = 1e-5
-
-
-@dataclass(frozen=True)
-class Version:
-    """A version of a study's registered model.
-
-    Args:
-        study: Name of the study, and of the model.
-        number: Number of the version, from 1.
-        run_id: Run id of the search (or the finals) that trained it.
-        tags: Tags that were recorded at its promotion.
-        alias: `champion`, `previous_champion`, or empty.
-    """
-
-    study: str
-    number: int
-    run_id: str
-    tags: Mapping[str, str]
-    alias: str = ""
-
-    @property
-    def uri(self) -> str:
-        """MLflow URI of the version."""
-        return f"models:/{self.study}/{self.number}"
 
 
 class UnfitError(RuntimeError):
@@ -205,24 +179,3 @@ def _journal(
     at = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}"
     told = {"what": what, "from": before.number if before else None, "to": to, "why": why}
     mlflow.set_registered_model_tag(study, f"{names.MOVE}{at}", json.dumps(told))
-
-
-def versions(mlflow: MlflowClient, study: str) -> list[Version]:
-    """All versions of a study's model, oldest first; empty if there is no such model."""
-    aliased = [(_by_alias(mlflow, study, alias), alias) for alias in (PREVIOUS, CHAMPION)]
-    named = {version.number: alias for version, alias in aliased if version is not None}
-    found = mlflow.search_model_versions(f"name = '{study}'")
-    numbered = sorted(found, key=lambda version: int(version.version))
-    return [_version(version, named.get(int(version.version), "")) for version in numbered]
-
-
-def moves(mlflow: MlflowClient, study: str) -> list[dict[str, Any]]:
-    """Each promotion and rollback of a study: `at`, `what`, `from`, `to`, `why`; oldest first."""
-    try:
-        tags = mlflow.get_registered_model(study).tags
-    except MlflowException as error:
-        if is_absent(error):
-            return []
-        raise
-    found = sorted((name, value) for name, value in tags.items() if name.startswith(names.MOVE))
-    return [{"at": name.removeprefix(names.MOVE), **json.loads(value)} for name, value in found]

@@ -1,4 +1,4 @@
-"""Searches and trials read back from MLflow: to go on, to compare, to list."""
+"""Searches and trials read back from MLflow: to compare, to list, to go on with."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, cast
 
 from nettuner.models.address import without_account
-from nettuner.models.study import Direction, Goal, Study, Trial, best
+from nettuner.models.study import Direction, Goal, Study, Trial
 from nettuner.tasks.home import tracking_uri
-from nettuner.tasks.memory import search_record, store
 from nettuner.tasks.memory import tags as names
 from nettuner.tasks.memory.trial_tags import from_tags
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
     from mlflow.entities import Run
+
+    from nettuner.tasks.memory import rest_reader
+    from nettuner.tasks.memory.reader import Reader
 
 PAGE = 1000
 UNFINISHED = ("RUNNING", "KILLED", "FAILED")
@@ -90,13 +91,13 @@ class PastSearch:
         return self.children.members
 
 
-def searches(mlflow: MlflowClient, study: str) -> list[PastSearch]:
+def searches(mlflow: Reader, study: str) -> list[PastSearch]:
     """All searches of a study, the oldest first.
 
     Raises:
         ValueError: The study was never searched.
     """
-    experiment = store.find_experiment(mlflow, study)
+    experiment = mlflow.get_experiment_by_name(study)
     if experiment is None:
         raise ValueError(
             f"no study named {study!r} was searched so far in "
@@ -108,7 +109,7 @@ def searches(mlflow: MlflowClient, study: str) -> list[PastSearch]:
     return sorted((_past(mlflow, run) for run in parents), key=lambda search: search.began)
 
 
-def latest(mlflow: MlflowClient, study: str) -> PastSearch:
+def latest(mlflow: Reader, study: str) -> PastSearch:
     """The search of a study that began last.
 
     Raises:
@@ -120,7 +121,7 @@ def latest(mlflow: MlflowClient, study: str) -> PastSearch:
     return found[-1]
 
 
-def population(mlflow: MlflowClient, study: str, name: str | None = None) -> PastSearch:
+def population(mlflow: Reader, study: str, name: str | None = None) -> PastSearch:
     """The latest population search of a study that is finished, or the one of this name.
 
     Raises:
@@ -143,7 +144,7 @@ def population(mlflow: MlflowClient, study: str, name: str | None = None) -> Pas
     )
 
 
-def finished(mlflow: MlflowClient, study: str, name: str | None = None) -> PastSearch:
+def finished(mlflow: Reader, study: str, name: str | None = None) -> PastSearch:
     """The latest search of a study that is finished, or the one of this name.
 
     Raises:
@@ -158,14 +159,14 @@ def finished(mlflow: MlflowClient, study: str, name: str | None = None) -> PastS
     return named[-1]
 
 
-def as_searched(mlflow: MlflowClient, past: PastSearch) -> Study:
+def as_searched(mlflow: Reader, past: PastSearch) -> Study:
     """The study as it was when this search of it began."""
     with TemporaryDirectory() as folder:
         path = Path(mlflow.download_artifacts(past.run_id, names.STUDY_FILE, folder))
         return Study.model_validate_json(path.read_text(encoding="utf-8"))
 
 
-def _runs(mlflow: MlflowClient, experiment_id: str, condition: str) -> Iterator[Run]:
+def _runs(mlflow: Reader, experiment_id: str, condition: str) -> Iterator[Run | rest_reader.Run]:
     token = None
     while True:
         page = mlflow.search_runs([experiment_id], condition, max_results=PAGE, page_token=token)
@@ -175,7 +176,7 @@ def _runs(mlflow: MlflowClient, experiment_id: str, condition: str) -> Iterator[
             return
 
 
-def _past(mlflow: MlflowClient, parent: Run) -> PastSearch:
+def _past(mlflow: Reader, parent: Run | rest_reader.Run) -> PastSearch:
     info, tags = parent.info, parent.data.tags
     names.check_version(tags, info.run_name)
     return PastSearch(
@@ -194,7 +195,7 @@ def _past(mlflow: MlflowClient, parent: Run) -> PastSearch:
     )
 
 
-def _children(mlflow: MlflowClient, parent: Run) -> Children:
+def _children(mlflow: Reader, parent: Run | rest_reader.Run) -> Children:
     info = parent.info
     trials: list[Trial] = []
     unfinished: list[str] = []
@@ -208,7 +209,7 @@ def _children(mlflow: MlflowClient, parent: Run) -> Children:
             unfinished.append(run.info.run_id)
     if info.status in UNFINISHED:
         known = {trial.number for trial in trials}
-        kept = (w["tags"] for segment in _segments(mlflow, info.run_id) for w in segment.values())
+        kept = (w["tags"] for segment in segments(mlflow, info.run_id) for w in segment.values())
         found = [trial for tags in kept for trial in from_tags(tags)]
         trials += {t.number: t for t in found if t.number not in known}.values()
     return Children(
@@ -216,103 +217,9 @@ def _children(mlflow: MlflowClient, parent: Run) -> Children:
     )
 
 
-def _segments(mlflow: MlflowClient, run_id: str) -> Iterator[dict[str, Any]]:
+def segments(mlflow: Reader, run_id: str) -> Iterator[dict[str, Any]]:
     """What was kept of a population's members beside their own runs, by these runs."""
     for file in mlflow.list_artifacts(run_id, names.SEGMENTS):
         with TemporaryDirectory() as folder:
             path = Path(mlflow.download_artifacts(run_id, file.path, folder))
             yield json.loads(path.read_text(encoding="utf-8"))
-
-
-def _restore(mlflow: MlflowClient, run_id: str) -> None:
-    """Send to the members' runs what a search that was killed had only kept beside them."""
-    for segment in _segments(mlflow, run_id):
-        for member, waiting in segment.items():
-            store.resend(mlflow, member, waiting)
-
-
-def to_resume(mlflow: MlflowClient, study: str, facts: search_record.Facts) -> PastSearch:
-    """The latest search of this strategy that was interrupted, or failed, and can go on.
-
-    Its trials are not read yet: whoever still runs it may go on until it is held.
-
-    Raises:
-        ValueError: There is none, or the study was changed since.
-    """
-    open_ones = [
-        search
-        for search in searches(mlflow, study)
-        if search.strategy == facts.strategy and search.status in UNFINISHED
-    ]
-    if not open_ones:
-        raise ValueError(
-            f"no {facts.strategy} search of {study!r} was interrupted or failed; start one without "
-            "--resume"
-        )
-    past = open_ones[-1]
-    if past.digest != facts.digest:
-        raise ValueError(
-            f"the study {study!r} was changed since {past.name!r} was interrupted; "
-            "undo the change (stop rules and width may differ) or start without --resume"
-        )
-    return past
-
-
-def resume(
-    mlflow: MlflowClient, past: PastSearch, goal: Goal, facts: search_record.Facts
-) -> tuple[search_record.SearchRecord, float]:
-    """Open a search again.
-
-    Args:
-        mlflow: MLflow client.
-        past: Search, held by this process.
-        goal: Metric and direction.
-        facts: Facts of its flow run now.
-
-    Returns:
-        Its record, and the seconds it had run.
-
-    Raises:
-        ValueError: It has ended meanwhile, or its best weights are gone.
-    """
-    if mlflow.get_run(past.run_id).info.status == "FINISHED":
-        raise ValueError(f"{past.name!r} must be unfinished to go on, got one that has just ended")
-    _check_weights(past)
-    _restore(mlflow, past.run_id)
-    for run_id in past.unfinished:
-        mlflow.set_tag(run_id, names.REASON, "interrupted; the trial was asked for again")
-        mlflow.set_terminated(run_id, "KILLED")
-    for run_id in (past.run_id, *past.members.values()):
-        _forget_interruption(mlflow, run_id)
-    mlflow.update_run(past.run_id, status="RUNNING")
-    record = search_record.SearchRecord(mlflow, mlflow.get_run(past.run_id), goal, facts)
-    record.link(facts.prefect_run)
-    latest = {t.proposal.member: t.proposal for t in sorted(past.trials, key=lambda t: t.number)}
-    for member, run_id in past.members.items():
-        if member in latest:
-            record.adopt(member, run_id, latest[member])
-        else:  # it was begun and never ended a segment: it is begun anew
-            mlflow.set_terminated(run_id, "KILLED")
-    spent = max((trial.ended for trial in past.trials), default=0.0)
-    return record, spent
-
-
-def _forget_interruption(mlflow: MlflowClient, run_id: str) -> None:
-    """A run that goes on no longer has a reason to have ended."""
-    run = mlflow.get_run(run_id)
-    if run.info.status in UNFINISHED and names.REASON in run.data.tags:
-        mlflow.delete_tag(run_id, names.REASON)
-
-
-def _check_weights(past: PastSearch) -> None:
-    """Refuse to go on where the best trial's weights were deleted.
-
-    Raises:
-        ValueError: The weights are gone.
-    """
-    winner = best(past.trials)
-    if winner and winner.checkpoint and not Path(winner.checkpoint).is_file():
-        raise ValueError(
-            f"the weights of trial {winner.number} of {past.name!r} must be there to go on, got "
-            f"no {winner.checkpoint}; restore them, or start without --resume"
-        )

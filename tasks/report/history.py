@@ -10,7 +10,7 @@ import pandas as pd
 from nettuner.tasks.memory import tags as names
 
 if TYPE_CHECKING:
-    from nettuner.tasks.champion.registry import Version
+    from nettuner.tasks.champion.versions import Version
 
 
 def versions_table(versions: Sequence[Version]) -> pd.DataFrame:

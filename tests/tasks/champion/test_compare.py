@@ -11,7 +11,7 @@ from mlflow import MlflowClient
 from nettuner.models.data.labelled import Labelled
 from nettuner.tasks.champion import compare as comparing
 from nettuner.tasks.champion.compare import NOBODY, Challenger, compare
-from nettuner.tasks.champion.registry import Version
+from nettuner.tasks.champion.versions import Version
 
 pytestmark = pytest.mark.slow
 

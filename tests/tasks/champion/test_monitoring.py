@@ -11,7 +11,7 @@ from nettuner.models.production.drift import reference
 from nettuner.models.production.incoming import Incoming
 from nettuner.tasks.champion import monitoring
 from nettuner.tasks.champion.monitoring import Limits, check, note_failure
-from nettuner.tasks.champion.registry import Version
+from nettuner.tasks.champion.versions import Version
 from nettuner.tasks.memory import tags as names
 
 pytestmark = pytest.mark.slow

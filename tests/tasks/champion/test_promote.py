@@ -11,7 +11,8 @@ from nettuner.models.production.verdict import Verdict
 from nettuner.tasks.champion import promote as promoting
 from nettuner.tasks.champion.compare import NOBODY, Challenger, Comparison
 from nettuner.tasks.champion.promote import promote, tags_of
-from nettuner.tasks.champion.registry import UnfitError, Version, champion
+from nettuner.tasks.champion.registry import UnfitError, champion
+from nettuner.tasks.champion.versions import Version
 
 ROWS = Labelled(pd.DataFrame({"x": [1.0]}), (1.0,))
 # A loss of 0.5 against 0.75; at the worse end of its own interval it is 0.625.

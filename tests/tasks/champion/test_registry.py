@@ -11,7 +11,7 @@ from textwrap import dedent
 import pandas as pd
 import pytest
 
-from nettuner.tasks.champion import registry
+from nettuner.tasks.champion import registry, versions
 from nettuner.tasks.champion.registry import UnfitError, register, set_champion
 from nettuner.tasks.memory import tags as names
 from nettuner.tasks.report import history
@@ -51,8 +51,8 @@ def promoted(lab, study, search, model, expected, rows, reason="because"):
 
 def test_a_study_that_was_never_promoted_has_no_champion(lab):
     assert registry.champion(lab.mlflow, "never-promoted") is None
-    assert registry.versions(lab.mlflow, "never-promoted") == []
-    assert registry.moves(lab.mlflow, "never-promoted") == []
+    assert versions.versions(lab.mlflow, "never-promoted") == []
+    assert versions.moves(lab.mlflow, "never-promoted") == []
 
 
 def test_a_registered_model_without_the_alias_has_no_champion(lab):
@@ -100,7 +100,7 @@ def test_rolling_back_goes_to_the_version_before_each_time(
     assert registry.roll_back(lab.mlflow, "back", "another")[1].number == 1
     with pytest.raises(ValueError, match="version 1 is the first champion of 'back'"):
         registry.roll_back(lab.mlflow, "back", "a third")
-    told = registry.moves(lab.mlflow, "back")
+    told = versions.moves(lab.mlflow, "back")
     assert [(move["what"], move["from"], move["to"]) for move in told] == [
         ("promotion", None, 1),
         ("promotion", 1, 2),
@@ -109,9 +109,9 @@ def test_rolling_back_goes_to_the_version_before_each_time(
         ("rollback", 2, 1),
     ]
     assert [move["why"] for move in told] == ["one", "two", "three", "a drill", "another"]
-    versions = registry.versions(lab.mlflow, "back")
-    assert [version.alias for version in versions] == ["champion", "previous_champion", ""]
-    table = history.versions_table(versions)
+    found = versions.versions(lab.mlflow, "back")
+    assert [version.alias for version in found] == ["champion", "previous_champion", ""]
+    table = history.versions_table(found)
     assert table["reason"].tolist() == ["one", "two", "three"]
     assert history.moves_table(told)["from"].tolist()[:2] == ["", "version 1"]
 
@@ -133,7 +133,7 @@ KILLED = dedent(
     import pandas as pd
     from mlflow import MlflowClient
 
-    from nettuner.tasks.champion import registry
+    from nettuner.tasks.champion import registry, versions
 
     address, study, file, *numbers = sys.argv[1:]
     expected = pd.read_pickle(file)
@@ -166,7 +166,7 @@ KILLED = dedent(
         if reader == 0:
             client = MlflowClient(address)
             print(status, registry.champion(client, study).number, flush=True)
-            client.set_registered_model_alias(study, registry.CHAMPION, "1")
+            client.set_registered_model_alias(study, versions.CHAMPION, "1")
             os._exit(0)
         os.waitpid(reader, 0)
     """

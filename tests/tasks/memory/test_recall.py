@@ -7,7 +7,7 @@ import re
 import pytest
 
 from nettuner.models.study import Goal, Proposal, Study, Trial
-from nettuner.tasks.memory import recall, search_record, store
+from nettuner.tasks.memory import recall, resuming, search_record, store
 
 pytestmark = pytest.mark.slow
 
@@ -92,8 +92,8 @@ def test_more_trials_than_fit_on_a_page_are_all_read(mlflow, study, monkeypatch)
 
 def test_a_resumed_search_has_what_was_finished_and_closes_what_was_not(mlflow, study):
     search = started(mlflow, study, [0, 1], half_done=[2])
-    open_one = recall.to_resume(mlflow, study.name, FACTS)
-    record, spent = recall.resume(mlflow, open_one, GOAL, FACTS)
+    open_one = resuming.to_resume(mlflow, study.name, FACTS)
+    record, spent = resuming.resume(mlflow, open_one, GOAL, FACTS)
     assert record.run_id == search.run_id
     assert sorted(trial.number for trial in open_one.trials) == [0, 1]
     assert spent == 9.0
@@ -110,7 +110,7 @@ def test_a_resumed_search_has_what_was_finished_and_closes_what_was_not(mlflow, 
 def test_a_search_that_goes_on_has_no_reason_to_have_ended(mlflow, study, status):
     search = started(mlflow, study, [0])
     search.finish(status, "note", {}, {}, reason="interrupted")
-    recall.resume(mlflow, recall.to_resume(mlflow, study.name, FACTS), GOAL, FACTS)
+    resuming.resume(mlflow, resuming.to_resume(mlflow, study.name, FACTS), GOAL, FACTS)
     run = mlflow.get_run(search.run_id)
     assert run.info.status == "RUNNING"
     assert "nettuner.reason" not in run.data.tags
@@ -119,18 +119,18 @@ def test_a_search_that_goes_on_has_no_reason_to_have_ended(mlflow, study, status
 def test_a_search_that_has_finished_is_not_resumed(mlflow, study):
     started(mlflow, study, [0]).finish("FINISHED", "note", {}, {})
     with pytest.raises(ValueError, match="interrupted or failed; start one without --resume"):
-        recall.to_resume(mlflow, study.name, FACTS)
+        resuming.to_resume(mlflow, study.name, FACTS)
 
 
 def test_a_search_that_finishes_before_it_is_held_is_not_resumed(mlflow, study):
     search = started(mlflow, study, [0])
-    past = recall.to_resume(mlflow, study.name, FACTS)
+    past = resuming.to_resume(mlflow, study.name, FACTS)
     search.finish("FINISHED", "note", {}, {})
     with pytest.raises(ValueError, match="must be unfinished to go on"):
-        recall.resume(mlflow, past, GOAL, FACTS)
+        resuming.resume(mlflow, past, GOAL, FACTS)
 
 
 def test_the_latest_of_several_interrupted_searches_is_resumed(mlflow, study):
     started(mlflow, study, [0])
     second = started(mlflow, study, [1])
-    assert recall.to_resume(mlflow, study.name, FACTS).run_id == second.run_id
+    assert resuming.to_resume(mlflow, study.name, FACTS).run_id == second.run_id
