@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from nettuner.flows.servers.up import free_port
+
 STUDY = """
 name: bowl
 learner: functions.py:bowl
@@ -105,6 +107,18 @@ def test_a_database_that_cannot_grow_is_one_line_and_a_traceback_in_a_file(folde
     assert (status, said, len(lines)) == (1, "", 1)
     assert lines[0].startswith("error: ")
     assert "Traceback" in (home / "errors.log").read_text() or "prefect.log" in lines[0]
+
+
+@pytest.mark.parametrize("words", ["trials bowl", "history bowl"])
+def test_a_server_that_does_not_answer_is_one_line(words, folder):
+    address = f"http://127.0.0.1:{free_port()}"
+    status, _, complaints = run(
+        words, folder, folder / "home", environment={"MLFLOW_TRACKING_URI": address}
+    )
+    assert status == 1
+    (line,) = complaints
+    assert line.startswith(f"error: the records in {address} must be readable and writable, got: ")
+    assert "Connection refused; repair them, or set NETTUNER_HOME or MLFLOW_TRACKING_URI" in line
 
 
 def test_a_full_disk_behind_standard_output_is_one_line(folder):

@@ -1,0 +1,91 @@
+"""A command imports nothing that it does not use: heavy libraries take seconds each."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from nettuner.flows.servers import databases, up
+from nettuner.flows.servers.processes import running
+from nettuner.models.study import Goal, Proposal, Study, Trial
+
+HEAVY = (
+    "alembic",
+    "matplotlib",
+    "mlflow",
+    "pandas",
+    "prefect",
+    "ray",
+    "scipy.stats",
+    "skopt",
+    "sklearn",
+    "sqlalchemy",
+    "torch",
+)
+# Each command, and what it may import of these.
+COMMANDS = [
+    ("--help", ()),
+    ("trials --help", ()),
+    ("trials past", ("pandas",)),
+    ("trials past --strategy random --output trials.parquet", ("pandas",)),
+    ("compare past", ("pandas", "matplotlib")),
+    ("history past", ("pandas",)),
+]
+# Runs the command, and leaves the names of all modules that were imported.
+WATCHED = """
+import atexit, pathlib, sys
+atexit.register(lambda: pathlib.Path("modules.txt").write_text("\\n".join(sys.modules)))
+from nettuner.flows.cli import main
+main()
+"""
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory):
+    """Of commands in a home whose records a server serves: a study that was searched."""
+    folder = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in os.environ:
+            if name.startswith(("MLFLOW_", "NETTUNER_", "PREFECT_")):
+                patch.delenv(name)
+        patch.setenv("HOME", str(folder))
+        patch.setenv("NETTUNER_HOME", str(folder))
+        site = up.Site("127.0.0.1", up.free_port(), up.free_port())
+        _, mlflow = up.servers(site, databases.embedded())
+        with running([mlflow], folder / "mlflow.log"):
+            patch.setenv("MLFLOW_TRACKING_URI", site.mlflow)
+            search("past")
+            yield dict(os.environ)
+
+
+def search(name):
+    """Two trials of a search that is over, and a version of its model."""
+    from nettuner.tasks.memory import search_record, store
+
+    space = {"x": {"distribution": "uniform", "low": 0, "high": 1}}
+    study = Study(name=name, learner="file.py:f", space=space, metric="loss")
+    facts = search_record.Facts("random_search", {}, "digest", "", "", frozenset(), None)
+    record = search_record.start_search(store.client(), study, Goal("loss", "minimize"), facts)
+    for number in range(2):
+        asked = Proposal(number, {"x": number / 8})
+        trial = Trial(asked, float(number), ended=number + 1.0)
+        record.begin(asked, (0, number), 0, None).finish(trial, last=True)
+    record.finish("FINISHED", "note", {}, {})
+    store.client().create_registered_model(name)
+    store.client().create_model_version(name, f"runs:/{record.run_id}/model", record.run_id)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("command", "allowed"), COMMANDS)
+def test_a_command_imports_only_what_it_uses(environment, tmp_path, command, allowed):
+    words = [sys.executable, "-c", WATCHED, *command.split()]
+    done = subprocess.run(
+        words, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    imported = (tmp_path / "modules.txt").read_text().splitlines()
+    assert "typer" in imported  # else this would look at something else
+    assert set(imported) & set(HEAVY) <= set(allowed)
