@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from nettuner.tasks.home import mlflow_server
+from nettuner.tasks.home import mlflow_server, tracking_uri
 from nettuner.tasks.memory.rest_reader import RestReader
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ def reader() -> Reader:
 
     Everything else, such as a database file without a server, is left to MLflow's client.
     """
-    server = mlflow_server()
+    records = tracking_uri()
+    server = records if records.startswith("http") else mlflow_server()
     if server is not None and not _needs_the_client():
         return RestReader(server)
     from nettuner.tasks.memory import store  # takes seconds

@@ -198,3 +198,10 @@ def test_a_server_is_asked_directly_unless_more_than_an_account_is_set(tmp_path,
     assert isinstance(reader.reader(), RestReader)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
     assert isinstance(reader.reader(), MlflowClient)
+
+
+def test_a_server_of_a_file_of_records_is_asked_in_its_place(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    monkeypatch.setattr(reader, "mlflow_server", lambda: "http://127.0.0.1:1")
+    assert isinstance(reader.reader(), RestReader)
