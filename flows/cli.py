@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from nettuner.flows.commands import production
+from nettuner.flows.commands import production, servers
 from nettuner.flows.commands.shared import (
     StudyFile,
     StudyName,
@@ -21,6 +21,7 @@ from nettuner.flows.commands.shared import (
     started,
 )
 from nettuner.flows.commands.unforeseen import unforeseen
+from nettuner.flows.servers import resident
 from nettuner.tasks.home import HomeError
 from nettuner.tasks.private import keep_private, umask
 
@@ -116,6 +117,7 @@ def search(
     Prefect runs the trials, MLflow records them; `nettuner ui` shows both. Ctrl-C ends the search
     cleanly, and `--resume` goes on where it stopped.
     """
+    resident.begin()
     from nettuner.flows.commands.show import show_result
     from nettuner.flows.servers.logging_setup import keep_quiet
 
@@ -246,6 +248,7 @@ def replay(
     The winner of a population was trained under hyperparameters that changed; this tells what
     the same schedule is worth to a network that is trained on it from its beginning.
     """
+    resident.begin()
     from nettuner.flows.servers.logging_setup import keep_quiet
 
     keep_quiet(verbose)
@@ -266,16 +269,24 @@ def replay(
 
 @app.command()
 def ui(
-    mlflow_port: Annotated[int, typer.Option(help="Port of MLflow's pages.")] = 5000,
-    prefect_port: Annotated[int, typer.Option(help="Port of Prefect's pages.")] = 4200,
+    mlflow_port: Annotated[
+        int | None, typer.Option(help="Port of MLflow's pages.", show_default=False)
+    ] = None,
+    prefect_port: Annotated[
+        int | None, typer.Option(help="Port of Prefect's pages.", show_default=False)
+    ] = None,
     browser: Annotated[bool, typer.Option(help="Open them in the browser.")] = True,
 ) -> None:
-    """Show what was recorded: runs in MLflow, DAGs in Prefect. Ctrl-C ends it."""
-    from nettuner.flows.servers.pages import serve_pages
+    """Show what was recorded: runs in MLflow, DAGs in Prefect.
+
+    The pages are those of the servers that searches use, too. With a port, or with
+    NETTUNER_SERVERS=none, they are served until Ctrl-C.
+    """
+    from nettuner.flows.servers.pages import show_pages
 
     signal.signal(signal.SIGTERM, as_interrupt)
     try:
-        serve_pages(mlflow_port, prefect_port, browser)
+        show_pages(mlflow_port, prefect_port, browser)
     except (OSError, RuntimeError) as error:
         fail(str(error), 1)
 
@@ -299,7 +310,7 @@ def schema(
             output.write_text(text, encoding="utf-8")
 
 
-for command in production.COMMANDS:
+for command in (*servers.COMMANDS, *production.COMMANDS):
     app.command()(command)
 
 if __name__ == "__main__":

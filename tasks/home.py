@@ -10,11 +10,13 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from nettuner.models.address import without_account
+from nettuner.tasks import noted
 from nettuner.tasks.loopback import without_proxy
 from nettuner.tasks.private import close_to_others
 
 MLFLOW_PORT = 5000
 PREFECT_PORT = 4200
+FLOW_RUNS = "PREFECT_API_DATABASE_CONNECTION_URL"
 # MLflow's pages open with generative models in mind, unless an address says this.
 AS_TRAINING = "?workflowType=machine_learning"
 
@@ -64,13 +66,21 @@ def tracking_uri() -> str:
     """
     account_aside("MLFLOW_TRACKING_URI", _for_mlflow)
     named = os.environ.get("MLFLOW_TRACKING_URI")
-    return named or _servers().get("MLFLOW_TRACKING_URI") or f"sqlite:///{home() / 'mlflow.db'}"
+    return named or _servers().get("MLFLOW_TRACKING_URI") or own_records()
 
 
-def mlflow_server() -> str | None:
-    """The address of an MLflow server that serves these records; None where they are a database."""
-    uri = tracking_uri()
-    return uri if uri.startswith("http") else None
+def own_records() -> str:
+    """MLflow's database in the home."""
+    return f"sqlite:///{home() / 'mlflow.db'}"
+
+
+def own_flow_runs() -> bool:
+    """Whether a server that is started here has Prefect's database in the home."""
+    return os.environ.get(FLOW_RUNS, _own_flow_runs()) == _own_flow_runs()
+
+
+def _own_flow_runs() -> str:
+    return f"sqlite+aiosqlite:///{home() / 'prefect.db'}"
 
 
 def account_aside(name: str, kept: Callable[[str, str], dict[str, str]]) -> None:
@@ -145,7 +155,21 @@ def _servers() -> dict[str, str]:
 def mlflow_ui() -> str:
     """The address under which people see the records: NETTUNER_MLFLOW_UI, or the server's own."""
     uri = without_account(os.environ.get("NETTUNER_MLFLOW_UI") or tracking_uri())
-    return uri.rstrip("/") if uri.startswith("http") else f"http://127.0.0.1:{MLFLOW_PORT}"
+    if uri.startswith("http"):
+        return uri.rstrip("/")
+    found = noted.running(home()) if uri == own_records() else None
+    return found.mlflow.address if found else f"http://127.0.0.1:{MLFLOW_PORT}"
+
+
+def mlflow_server() -> str | None:
+    """The address of an MLflow server that answers and has the records of the home; or None.
+
+    Who reads much is faster there than on the file; who writes stays with the file.
+    """
+    if tracking_uri() != own_records():
+        return None
+    found = noted.running(home())
+    return found.mlflow.address if found and found.mlflow.answers else None
 
 
 def prefect_ui() -> str:
@@ -168,13 +192,13 @@ def configure_prefect() -> None:
 
     Has to run before Prefect is imported.
     """
-    noted = _servers()
-    servers = (noted.get(name, "") for name in ("PREFECT_API_URL", "MLFLOW_TRACKING_URI"))
+    told = _servers()
+    servers = (told.get(name, "") for name in ("PREFECT_API_URL", "MLFLOW_TRACKING_URI"))
     without_proxy(*filter(None, (urlsplit(address).hostname for address in servers)))
     account_aside("PREFECT_API_URL", _for_prefect)
     defaults = {
-        **noted,
-        "PREFECT_API_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{home() / 'prefect.db'}",
+        **told,
+        FLOW_RUNS: _own_flow_runs(),
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         # A page of somebody else, open in the browser of this machine, starts nothing.

@@ -116,6 +116,8 @@ LEARNERS = dedent(
 
 # Threads of torch in several processes would spin against each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# What a test starts ends with it.
+os.environ["NETTUNER_SERVERS"] = "none"
 
 # What takes longest begins first, so that nobody waits for it at the end.
 LONGEST = "test_production"

@@ -25,7 +25,7 @@ RANKS: dict[str, list[set[str]]] = {
         {"stacks", "check"},
     ],
     "tasks": [
-        {"loopback", "private"},
+        {"loopback", "noted", "private"},
         {"home", "strategies", "workers"},
         {"sound_home"},
         {"schema", "memory"},

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from nettuner.flows.commands.shared import StudyName, Verbose, as_interrupt, fail, started
+from nettuner.flows.servers import resident
 from nettuner.tasks.home import PASSWORD
 
 Feed = Annotated[
@@ -149,9 +150,10 @@ def retune(
     """
     from nettuner.flows.servers.logging_setup import keep_quiet
 
-    keep_quiet(verbose)
     if data is None:
         fail("a retuning needs fresh data, got none; give --data FILE", 2)
+    resident.begin()
+    keep_quiet(verbose)
     _check_address(database)
     from nettuner.flows.retune import RetuneResult
     from nettuner.flows.retune import retune as flow

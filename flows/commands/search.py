@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nettuner.flows.servers import resident
 from nettuner.flows.servers.logging_setup import kept_quiet
 from nettuner.tasks.private import OTHERS, umask
 
@@ -27,12 +28,11 @@ def search(study: Study | str, strategy: str | None = None, resume: bool = False
         ValueError: There is no such study, or nothing to resume.
         SearchFailedError: No trial succeeded, or too many in a row failed.
     """
-    with kept_quiet(), umask(OTHERS):  # before Prefect and MLflow are imported
+    with umask(OTHERS), resident.used(), kept_quiet():  # before Prefect and MLflow are imported
         from nettuner.flows.engine.find import flow_of
-        from nettuner.flows.servers.local_server import start_local_server
         from nettuner.tasks import strategies
         from nettuner.tasks.named_study import named
 
         found = named(study) if isinstance(study, str) else study
-        start_local_server()
+        resident.wait()
         return flow_of(strategies.full_name(strategy or found.strategy.name))(found, resume=resume)

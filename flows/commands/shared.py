@@ -36,7 +36,7 @@ def say(message: str) -> None:
 
 
 def started(work: Callable[[], Result], again: str, verbose: bool) -> Result:
-    """Run a flow against the local server; whatever ends it early is one line.
+    """Run a flow against the servers of the home; whatever ends it early is one line.
 
     Args:
         work: The flow.
@@ -44,11 +44,11 @@ def started(work: Callable[[], Result], again: str, verbose: bool) -> Result:
         verbose: True to show an unexpected exception as it is.
     """
     from nettuner.flows.engine.search import SearchFailedError
-    from nettuner.flows.servers.local_server import start_local_server
+    from nettuner.flows.servers import resident
 
     signal.signal(signal.SIGTERM, as_interrupt)
     try:
-        start_local_server()
+        resident.wait()
         return work()
     except KeyboardInterrupt:
         print(f"interrupted; {again}", file=sys.stderr)

@@ -2,7 +2,7 @@
 
 - `read_settings_again`: settings are read when Prefect is imported; a notebook may have done so.
 - `server_app`: makes the server's application as `prefect server start` does, to be guarded.
-- `start_server`: starts the temporary server that Prefect would start itself later.
+- `EPHEMERAL`: tells that application that it serves one command and has no pages.
 - `drain_events`: waits until the server has all events, which a process that ends would lose.
 - `is_taken`: distinguishes a slot that is taken from a server that is slow to answer.
 - `plain`: passes a task its argument without a search for results of other tasks in it.
@@ -20,16 +20,20 @@ from prefect.utilities.annotations import quote
 from starlette.types import ASGIApp
 
 __all__ = [
+    "EPHEMERAL",
     "ConcurrencySlotAcquisitionError",
     "drain_events",
     "is_taken",
     "plain",
     "read_settings_again",
     "server_app",
-    "start_server",
 ]
 
 Value = TypeVar("Value")
+
+
+# As Prefect tells the temporary server that it would start itself later.
+EPHEMERAL = {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1"}
 
 
 def read_settings_again() -> None:
@@ -44,16 +48,6 @@ def server_app() -> ASGIApp:
     from prefect.server.api.server import create_app  # slow to import
 
     return cast("ASGIApp", create_app(final=True))
-
-
-def start_server() -> int:
-    """Start a temporary server, which ends when this process exits; returns its process id."""
-    from prefect.server.api.server import SubprocessASGIServer  # slow to import
-
-    server = SubprocessASGIServer()
-    server.start()
-    assert server.server_process is not None
-    return server.server_process.pid
 
 
 def drain_events() -> None:

@@ -20,6 +20,7 @@ from nettuner.tasks.private import OTHERS
 
 PATIENCE_SECONDS = 120
 GRACE_SECONDS = 5
+PASSWORD_OF_PREFECT = "PREFECT_SERVER_API_AUTH_STRING"
 # MLflow's jobs are not used here and make its start and end much slower.
 WITHOUT_JOBS = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
 
@@ -63,13 +64,17 @@ def prefect_server(host: str, port: int, environment: Mapping[str, str] | None =
     command = [sys.executable, "-m", "uvicorn", "--factory", "nettuner.flows.servers.own_pages:app"]
     where = ["--host", host, "--port", str(port), "--log-level", "warning"]
     address = f"http://{reachable(host)}:{port}/api"
-    told = {
-        "PREFECT_SERVER_UI_API_URL": address,
-        "PREFECT_SERVER_CSRF_PROTECTION_ENABLED": "true",
-        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": origins(reachable(host), port),
-        **(environment or {}),
-    }
+    told = {**prefect_environment(reachable(host), port), **(environment or {})}
     return Server("Prefect", [*command, *where], f"{address}/health", told)
+
+
+def prefect_environment(host: str, port: int) -> dict[str, str]:
+    """The environment of a Prefect server that answers its own pages alone."""
+    return {
+        "PREFECT_SERVER_UI_API_URL": f"http://{host}:{port}/api",
+        "PREFECT_SERVER_CSRF_PROTECTION_ENABLED": "true",
+        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": origins(host, port),
+    }
 
 
 def reachable(host: str) -> str:

@@ -12,8 +12,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from nettuner.flows.servers import resident
 from nettuner.flows.servers.databases import Databases, embedded, on_postgresql
 from nettuner.flows.servers.processes import (
+    PASSWORD_OF_PREFECT,
     Server,
     check_free,
     log_file,
@@ -76,10 +78,12 @@ def up(site: Site, database: str | None, deployments: Path) -> None:
 
     Raises:
         OSError: A port is taken.
-        ValueError: The network could reach it without a password, or the database does not answer.
+        ValueError: The network could reach it without a password, the database does not answer, or
+            a command uses the servers that stay.
         RuntimeError: A server ended before it answered, or ended by itself later.
         HomeError: The home cannot be written to, or a database in it is damaged.
     """
+    resident.end()
     check(site)
     check_home()
     if database is None:
@@ -144,7 +148,7 @@ def servers(site: Site, kept: Databases) -> list[Server]:
     mlflow = dict(kept.environment)
     more = ["--artifacts-destination", str(home() / "artifacts")]
     if site.password is not None:
-        prefect["PREFECT_SERVER_API_AUTH_STRING"] = f"{ACCOUNT}:{site.password}"
+        prefect[PASSWORD_OF_PREFECT] = f"{ACCOUNT}:{site.password}"
         mlflow |= _users(kept, site.password)
         more += ["--app-name", "basic-auth"]
     if site.host not in LOOPBACK:

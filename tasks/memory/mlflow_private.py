@@ -4,14 +4,16 @@
 - `is_absent`, `has_no_alias`, `exists`: its exceptions are told apart by protocol error codes.
 - `log_pyfunc`: logs a model on a run through `Model.log`, because the fluent interface takes run
   and experiment from global state.
+- `server_app`: the application of its server, which `mlflow server` runs in a process of its own.
 
 `tests/tasks/memory/test_mlflow_private.py` fails if a release changes one of them.
 """
 
 from __future__ import annotations
 
+import os
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from mlflow import MlflowClient, pyfunc
 from mlflow.exceptions import MlflowException
@@ -23,6 +25,30 @@ from mlflow.protos.databricks_pb2 import (
     ErrorCode,
 )
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+
+def server_app(store: str, artifacts: str) -> ASGIApp:
+    """The application of MLflow's server; in a process of its own, for it reads the environment.
+
+    Args:
+        store: URI of the store.
+        artifacts: Folder for the artifacts of experiments that are made in its pages.
+    """
+    os.environ |= {
+        "_MLFLOW_SERVER_FILE_STORE": store,
+        "_MLFLOW_SERVER_ARTIFACT_ROOT": "mlflow-artifacts:/",
+        "_MLFLOW_SERVER_ARTIFACT_DESTINATION": artifacts,
+        "_MLFLOW_SERVER_SERVE_ARTIFACTS": "true",
+        "_MLFLOW_SGI_NAME": "uvicorn",
+    }
+    from mlflow.server.fastapi_app import app
+    from mlflow.server.handlers import initialize_backend_stores
+
+    initialize_backend_stores(store, store, "mlflow-artifacts:/")
+    return cast("ASGIApp", app)
 
 
 def delete_artifacts(mlflow: MlflowClient, root: str, path: str) -> None:

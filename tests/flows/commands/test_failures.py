@@ -53,6 +53,7 @@ def run(words, folder, home, **keywords):
         if not name.startswith(("PREFECT_", "MLFLOW_", "NETTUNER_"))
     }
     environment |= {"NETTUNER_HOME": str(home), "PREFECT_HOME": str(folder / "prefect")}
+    environment |= {"NETTUNER_SERVERS": "none"}
     environment |= keywords.pop("environment", {})
     given = {"stdout": subprocess.PIPE, "cwd": folder, "env": environment, "timeout": 240}
     done = subprocess.run(

@@ -109,6 +109,7 @@ class Plant:
             for name, value in os.environ.items()
             if not name.startswith(("PREFECT_", "MLFLOW_", "NETTUNER_"))
         } | {"NETTUNER_HOME": str(home), "PREFECT_HOME": str(home / "prefect")}
+        self.environment["NETTUNER_SERVERS"] = "none"
         if password:
             self.environment["NETTUNER_PASSWORD"] = password
         (home / "in").mkdir(parents=True)

@@ -50,6 +50,7 @@ def run(tmp_path):
         for name, value in os.environ.items()
         if not name.startswith(("PREFECT_", "MLFLOW_", "NETTUNER_"))
     }
+    inherited["NETTUNER_SERVERS"] = "none"
     places = {"NETTUNER_HOME": str(tmp_path / "home"), "HOME": str(tmp_path / "account")}
     (tmp_path / "account").mkdir()
 

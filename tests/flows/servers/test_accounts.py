@@ -60,6 +60,7 @@ def command(site, folder, *words):
     }
     environment |= {
         "NETTUNER_HOME": str(folder / "home"),
+        "NETTUNER_SERVERS": "none",
         "PREFECT_HOME": str(folder / "prefect"),
         "MLFLOW_TRACKING_URI": f"http://nettuner:hunter2-hunter2%40@127.0.0.1:{site.mlflow_port}",
     }

@@ -1,4 +1,4 @@
-"""The server that Prefect starts for a command, and Ctrl-C, which reaches it too."""
+"""The temporary server of a command, and Ctrl-C, which must not reach it."""
 
 import os
 import signal
@@ -11,14 +11,13 @@ import urllib.request
 import pytest
 
 COMMAND = """
-import signal
+import os, signal
 from nettuner.flows.servers.logging_setup import keep_quiet
 keep_quiet(verbose=False)
 from nettuner.flows.servers.local_server import start_local_server
 start_local_server()
-from prefect.server.api.server import SubprocessASGIServer
 signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command itself would end
-print(SubprocessASGIServer().api_url, flush=True)
+print(os.environ["PREFECT_API_URL"], flush=True)
 input()
 """
 
@@ -69,3 +68,13 @@ def test_a_command_that_is_killed_leaves_no_server_behind(command):
     while answers(address) and time.monotonic() < deadline:
         time.sleep(0.2)
     assert not answers(address)
+
+
+@pytest.mark.slow
+def test_a_page_of_another_server_may_not_ask_it_for_changes(command):
+    process, address = command
+    request = urllib.request.Request(f"{address}/flows/", b"{}", {"origin": "http://evil.example"})
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(request, timeout=20)
+    process.stdin.close()
+    process.wait(timeout=60)

@@ -1,5 +1,7 @@
 """The private parts of MLflow that are used, each as it is relied on."""
 
+import inspect
+
 import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
@@ -39,3 +41,18 @@ def test_a_folder_that_a_run_keeps_can_be_deleted(mlflow):
         mlflow.log_dict(run.info.run_id, {}, name)
     private.delete_artifacts(mlflow, run.info.artifact_uri, "gone")
     assert [file.path for file in mlflow.list_artifacts(run.info.run_id)] == ["kept"]
+
+
+def test_the_server_is_told_by_the_variables_that_it_reads():
+    from mlflow.environment_variables import _MLFLOW_SGI_NAME
+    from mlflow.server import constants
+
+    names = {
+        constants.BACKEND_STORE_URI_ENV_VAR,
+        constants.ARTIFACT_ROOT_ENV_VAR,
+        constants.ARTIFACTS_DESTINATION_ENV_VAR,
+        constants.SERVE_ARTIFACTS_ENV_VAR,
+        _MLFLOW_SGI_NAME.name,
+    }
+    source = inspect.getsource(private.server_app)
+    assert all(f'"{name}"' in source for name in names)
