@@ -147,7 +147,7 @@ def serving() -> Noted | None:
     if not _users:
         return None
     check_flow_runs()
-    print("waiting for the pages …", file=sys.stderr)
+    print("looking for the pages …", file=sys.stderr)
     return _answering(mlflow=True)
 
 
