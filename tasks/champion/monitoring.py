@@ -20,6 +20,8 @@ from nettuner.tasks.champion.ask_model import answers
 from nettuner.tasks.champion.compare import REFERENCE
 from nettuner.tasks.memory import store
 from nettuner.tasks.memory import tags as names
+from nettuner.tasks.memory.call_writer import send
+from nettuner.tasks.memory.metrics import finite_metrics
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -228,11 +230,11 @@ def _record(
     each = {f"drift/{drift.column}": drift.index for drift in shifted}
     values = {name: value for name, value in figures.items() if value is not None} | each
     run_id = course.info.run_id
-    metrics = store.finite_metrics(number, time.time(), values)
+    metrics = finite_metrics(number, time.time(), values)
     tags = {
         names.CHECKS: str(number),
         names.BREACHES: str(found.breaches),
         names.SEEN: mark,
         names.LATEST: f"{found.outcome}: {found.message}",
     }
-    store.send(mlflow, run_id, metrics, [], tags)
+    send(mlflow, run_id, metrics, {}, tags)

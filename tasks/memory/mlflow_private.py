@@ -1,10 +1,12 @@
 """All uses of MLflow's internal interfaces, in one place.
 
-- `delete_artifacts`: its client can write artifacts but not delete them.
-- `is_absent`, `has_no_alias`, `exists`: its exceptions are told apart by protocol error codes.
+- `is_absent`, `has_no_alias`, `exists`, `is_refusal`: its exceptions are told apart by protocol
+  error codes.
 - `log_pyfunc`: logs a model on a run through `Model.log`, because the fluent interface takes run
   and experiment from global state.
 - `server_app`: the application of its server, which `mlflow server` runs in a process of its own.
+- `Tables`: the tables of its database, as its client needs a transaction for every call, and
+  several for a batch.
 
 `tests/tasks/memory/test_mlflow_private.py` fails if a release changes one of them.
 """
@@ -13,6 +15,8 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 from mlflow import MlflowClient, pyfunc
@@ -20,14 +24,21 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 from mlflow.protos.databricks_pb2 import (
     INVALID_PARAMETER_VALUE,
+    INVALID_STATE,
     RESOURCE_ALREADY_EXISTS,
     RESOURCE_DOES_NOT_EXIST,
     ErrorCode,
 )
-from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection, Table
     from starlette.types import ASGIApp
+
+# How long to wait for another process that writes to an SQLite file [ms].
+BUSY_MILLISECONDS = 5000
+# Most ids in one question.
+MOST_IDS = 500
+Row = dict[str, Any]
 
 
 def server_app(store: str, artifacts: str) -> ASGIApp:
@@ -51,18 +62,6 @@ def server_app(store: str, artifacts: str) -> ASGIApp:
     return cast("ASGIApp", app)
 
 
-def delete_artifacts(mlflow: MlflowClient, root: str, path: str) -> None:
-    """Delete a folder of a run's artifacts.
-
-    Args:
-        mlflow: MLflow client.
-        root: URI of the run's artifacts.
-        path: Path of the folder below it.
-    """
-    store = get_artifact_repository(root, mlflow.tracking_uri)
-    store.delete_artifacts(path)  # type: ignore[no-untyped-call]
-
-
 def is_absent(error: MlflowException) -> bool:
     """Whether the model or version does not exist."""
     return bool(error.error_code == ErrorCode.Name(RESOURCE_DOES_NOT_EXIST))
@@ -77,6 +76,12 @@ def has_no_alias(error: MlflowException) -> bool:
 def exists(error: MlflowException) -> bool:
     """Whether the object to create exists already."""
     return bool(error.error_code == ErrorCode.Name(RESOURCE_ALREADY_EXISTS))
+
+
+def is_refusal(error: Exception) -> bool:
+    """Whether a store will never take what it was given, as the run was deleted, say."""
+    codes = (INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST, INVALID_STATE)
+    return isinstance(error, MlflowException) and error.error_code in map(ErrorCode.Name, codes)
 
 
 def log_pyfunc(
@@ -104,3 +109,141 @@ def log_pyfunc(
             run_id=run_id,
             **model,
         )
+
+
+class Tables:
+    """The tables of a client's SQLite or PostgreSQL database."""
+
+    def __init__(self, mlflow: MlflowClient) -> None:
+        self._engine = mlflow._tracking_client.store.engine
+
+    @staticmethod
+    def run(run_id: str, experiment: str, location: str, name: str, began: int) -> Row:
+        """The row of a run that begins.
+
+        Args:
+            run_id: Its id.
+            experiment: Id of its experiment.
+            location: URI of the experiment's artifacts.
+            name: Its name.
+            began: Time, milliseconds since 1970.
+        """
+        from mlflow.utils.uri import append_to_uri_path
+
+        return {
+            "run_uuid": run_id,
+            "name": name,
+            "source_type": "UNKNOWN",
+            "source_name": "",
+            "entry_point_name": "",
+            "user_id": "unknown",
+            "status": "RUNNING",
+            "start_time": began,
+            "end_time": None,
+            "deleted_time": None,
+            "source_version": "",
+            "lifecycle_stage": "active",
+            "artifact_uri": append_to_uri_path(  # type: ignore[no-untyped-call]
+                location, run_id, "artifacts"
+            ),
+            "experiment_id": int(experiment),
+        }
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """All that is written while the block runs, or nothing of it."""
+        with self._engine.connect() as connection:
+            if self._engine.dialect.name == "sqlite":
+                connection.exec_driver_sql("PRAGMA foreign_keys = ON")
+                connection.exec_driver_sql(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
+            yield Transaction(connection)
+            connection.commit()
+
+
+class Transaction:
+    """Writes rows; those that are there already change nothing."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def add_runs(self, rows: Sequence[Row]) -> None:
+        """Add runs."""
+        self._add("SqlRun", rows)
+
+    def known(self, run_ids: Collection[str]) -> set[str]:
+        """Those of some runs that exist."""
+        from sqlalchemy import select
+
+        ids, wanted = _table("SqlRun").c.run_uuid, sorted(run_ids)
+        found: set[str] = set()
+        for first in range(0, len(wanted), MOST_IDS):
+            some = select(ids).where(ids.in_(wanted[first : first + MOST_IDS]))
+            found.update(self._connection.scalars(some))
+        return found
+
+    def set_tags(self, rows: Sequence[Row]) -> None:
+        """Set tags, in place of those of the same name."""
+        if rows:
+            new = self._insert("SqlTag")
+            given = new.excluded.value
+            changed = new.on_conflict_do_update(
+                index_elements=_key("SqlTag"), set_={"value": given}
+            )
+            self._connection.execute(changed, rows)
+
+    def add_params(self, rows: Sequence[Row]) -> None:
+        """Add params."""
+        self._add("SqlParam", rows)
+
+    def add_metrics(self, rows: Sequence[Row]) -> None:
+        """Add points of metrics."""
+        self._add("SqlMetric", rows)
+
+    def set_latest(self, rows: Sequence[Row]) -> None:
+        """Set the points that are shown for metrics, unless later ones are there."""
+        from sqlalchemy import tuple_
+
+        if not rows:
+            return
+        new, old = self._insert("SqlLatestMetric"), _table("SqlLatestMetric").c
+        given = new.excluded
+        later = tuple_(given.step, given.timestamp, given.value) > tuple_(
+            old.step, old.timestamp, old.value
+        )
+        values = {name: given[name] for name in ("value", "timestamp", "step", "is_nan")}
+        changed = new.on_conflict_do_update(
+            index_elements=_key("SqlLatestMetric"), set_=values, where=later
+        )
+        self._connection.execute(changed, rows)
+
+    def end_runs(self, rows: Sequence[Row]) -> None:
+        """Set status and end of runs; a row names its run `ended`."""
+        from sqlalchemy import bindparam
+
+        if rows:
+            runs = _table("SqlRun")
+            values: Row = {name: bindparam(name) for name in ("status", "end_time")}
+            named = runs.c.run_uuid == bindparam("ended")
+            self._connection.execute(runs.update().where(named).values(values), rows)
+
+    def _add(self, model: str, rows: Sequence[Row]) -> None:
+        if rows:
+            self._connection.execute(self._insert(model).on_conflict_do_nothing(), rows)
+
+    def _insert(self, model: str) -> Any:
+        """An insertion that can say what to do where a row exists, in the database's dialect."""
+        from sqlalchemy.dialects import postgresql, sqlite
+
+        dialect = sqlite if self._connection.dialect.name == "sqlite" else postgresql
+        return dialect.insert(_table(model))
+
+
+def _table(model: str) -> Table:
+    from mlflow.store.tracking.dbmodels import models
+
+    found: Table = getattr(models, model).__table__
+    return found
+
+
+def _key(model: str) -> list[str]:
+    return [column.name for column in _table(model).primary_key]

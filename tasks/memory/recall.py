@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from nettuner.models.address import without_account
 from nettuner.models.study import Direction, Goal, Study, Trial
 from nettuner.tasks.home import tracking_uri
 from nettuner.tasks.memory import tags as names
+from nettuner.tasks.memory.left_over import send_left_over
 from nettuner.tasks.memory.trial_tags import from_tags
 
 if TYPE_CHECKING:
@@ -97,6 +97,7 @@ def searches(mlflow: Reader, study: str) -> list[PastSearch]:
     Raises:
         ValueError: The study was never searched.
     """
+    send_left_over(tracking_uri())
     experiment = mlflow.get_experiment_by_name(study)
     if experiment is None:
         raise ValueError(
@@ -207,19 +208,6 @@ def _children(mlflow: Reader, parent: Run | rest_reader.Run) -> Children:
             members[int(run.data.tags[names.MEMBER])] = run.info.run_id
         elif run.info.status == "RUNNING":
             unfinished.append(run.info.run_id)
-    if info.status in UNFINISHED:
-        known = {trial.number for trial in trials}
-        kept = (w["tags"] for segment in segments(mlflow, info.run_id) for w in segment.values())
-        found = [trial for tags in kept for trial in from_tags(tags)]
-        trials += {t.number: t for t in found if t.number not in known}.values()
     return Children(
         sorted(trials, key=lambda trial: (trial.ended, trial.number)), unfinished, members
     )
-
-
-def segments(mlflow: Reader, run_id: str) -> Iterator[dict[str, Any]]:
-    """What was kept of a population's members beside their own runs, by these runs."""
-    for file in mlflow.list_artifacts(run_id, names.SEGMENTS):
-        with TemporaryDirectory() as folder:
-            path = Path(mlflow.download_artifacts(run_id, file.path, folder))
-            yield json.loads(path.read_text(encoding="utf-8"))

@@ -62,13 +62,6 @@ class Run:
 
 
 @dataclass(frozen=True)
-class File:
-    """An artifact: its path below the run's root."""
-
-    path: str
-
-
-@dataclass(frozen=True)
 class RegisteredModel:
     """A registered model: its tags, and the version that each alias names."""
 
@@ -147,11 +140,6 @@ class RestReader:
         }
         found = json.loads(self._answer(f"{API}runs/search", wanted))
         return Page([_run(run) for run in found.get("runs", ())], found.get("next_page_token"))
-
-    def list_artifacts(self, run_id: str, path: str) -> list[File]:
-        """The files in a folder of a run's artifacts."""
-        found = self._json(f"{API}artifacts/list", run_id=run_id, path=path)
-        return [File(file["path"]) for file in found.get("files", ())]
 
     def download_artifacts(self, run_id: str, path: str, dst_path: str) -> str:
         """Copy an artifact of a run into a folder.

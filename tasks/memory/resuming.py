@@ -6,19 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nettuner.models.study import Goal, best
-from nettuner.tasks.memory import search_record, store
+from nettuner.tasks.home import tracking_uri
+from nettuner.tasks.memory import search_record
 from nettuner.tasks.memory import tags as names
-from nettuner.tasks.memory.recall import UNFINISHED, PastSearch, searches, segments
+from nettuner.tasks.memory.left_over import send_left_over
+from nettuner.tasks.memory.recall import UNFINISHED, PastSearch, searches
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-
-
-def _restore(mlflow: MlflowClient, run_id: str) -> None:
-    """Send to the members' runs what a search that was killed had only kept beside them."""
-    for segment in segments(mlflow, run_id):
-        for member, waiting in segment.items():
-            store.resend(mlflow, member, waiting)
 
 
 def to_resume(mlflow: MlflowClient, study: str, facts: search_record.Facts) -> PastSearch:
@@ -65,10 +60,10 @@ def resume(
     Raises:
         ValueError: It has ended meanwhile, or its best weights are gone.
     """
+    send_left_over(tracking_uri())  # it may have been killed after it was found
     if mlflow.get_run(past.run_id).info.status == "FINISHED":
         raise ValueError(f"{past.name!r} must be unfinished to go on, got one that has just ended")
     _check_weights(past)
-    _restore(mlflow, past.run_id)
     for run_id in past.unfinished:
         mlflow.set_tag(run_id, names.REASON, "interrupted; the trial was asked for again")
         mlflow.set_terminated(run_id, "KILLED")

@@ -8,8 +8,7 @@ from __future__ import annotations
 import json
 import tempfile
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,21 +20,16 @@ from mlflow.exceptions import MlflowException
 from nettuner.models.study import Goal, Proposal, Study, Trial
 from nettuner.tasks.home import home, tracking_uri
 from nettuner.tasks.memory import tags as names
-from nettuner.tasks.memory.mlflow_private import delete_artifacts
-from nettuner.tasks.memory.store import (
-    LONGEST_PARAM,
-    as_tags,
-    find_experiment,
-    finite_metrics,
-    run_url,
-)
+from nettuner.tasks.memory.events import ended, kept_text, logged, opened
+from nettuner.tasks.memory.left_over import send_left_over
+from nettuner.tasks.memory.metrics import finite_metrics
+from nettuner.tasks.memory.recorder import Recorder
+from nettuner.tasks.memory.store import find_experiment, run_url
 from nettuner.tasks.memory.trial_record import TrialRecord
+from nettuner.tasks.memory.trial_tags import LONGEST_PARAM
 
 if TYPE_CHECKING:
     import pandas as pd
-
-# Longest text of what a trial printed that is kept [bytes].
-MOST_OUTPUT = 1_000_000
 
 
 def _experiment(mlflow: MlflowClient, study: Study, goal: Goal) -> str:
@@ -92,7 +86,8 @@ class Facts:
 
 
 def start_search(mlflow: MlflowClient, study: Study, goal: Goal, facts: Facts) -> SearchRecord:
-    """Open the parent run of a new search."""
+    """Open the parent run of a new search; what searches that were killed had left is sent."""
+    send_left_over(mlflow.tracking_uri)
     experiment = _experiment(mlflow, study, goal)
     name = f"{facts.strategy} {time.strftime('%Y-%m-%d %H:%M:%S')}"
     tags = {
@@ -133,10 +128,15 @@ def start_search(mlflow: MlflowClient, study: Study, goal: Goal, facts: Facts) -
 
 
 class SearchRecord:
-    """The parent run of one search, with the runs of its trials."""
+    """The parent run of one search, with the runs of its trials.
+
+    What happens while it trains goes to the store through its recorder, so nothing waits for that;
+    what is read from the store is asked for at once.
+    """
 
     def __init__(self, mlflow: MlflowClient, run: Run, goal: Goal, facts: Facts) -> None:
         self.mlflow = mlflow
+        self.recorder = Recorder(mlflow, run.info.run_id)
         self.goal = goal
         self.facts = facts
         self.run_id: str = run.info.run_id
@@ -194,11 +194,11 @@ class SearchRecord:
         }
         if prefect_run:
             tags[names.PREFECT] = prefect_run
-        run = self.mlflow.create_run(
-            self.experiment_id, tags={**tags, **names.SOURCE}, run_name=name
-        )
-        record = TrialRecord(self, run.info.run_id, proposal, tags[names.NOTE], fresh=True)
-        record.go_on(proposal, step, parent)
+        tags |= names.SOURCE
+        run_id = self.recorder.writer.new_run(self.experiment_id, name, tags)
+        self.recorder.add(opened(run_id, self.experiment_id, name, tags))
+        record = TrialRecord(self, run_id, proposal, tags[names.NOTE])
+        record.begin(step, parent)
         if proposal.member is not None:
             self._members[proposal.member] = record
         return record
@@ -207,7 +207,7 @@ class SearchRecord:
         """Record a new best as a curve over trials on the search's own run."""
         assert trial.score is not None
         curve = {f"best_{self.goal.metric}": self.goal.value(trial.score)}
-        self.mlflow.log_batch(self.run_id, finite_metrics(ended_trials, time.time(), curve))
+        self.recorder.add(logged(self.run_id, finite_metrics(ended_trials, time.time(), curve)))
 
     def remark(self, text: str) -> None:
         """Add a remark to the search's note; repeated ones are added once."""
@@ -223,42 +223,24 @@ class SearchRecord:
     ) -> None:
         """Close the search's run, and the members' runs, which stay open between segments.
 
-        If the search has finished, the files for a resume are deleted.
+        Waits until everything is in the store.
         """
         for member in self._members.values():
             member.close(status)
         note = "\n\n".join([note, *self._remarks])
         tags = {names.NOTE: note, **({names.REASON: reason} if reason else {})}
         tags |= {f"{names.BEST}{name}": str(value) for name, value in params.items()}
-        self.mlflow.log_batch(
-            self.run_id, metrics=finite_metrics(0, time.time(), metrics), tags=as_tags(tags)
-        )
-        self.mlflow.set_terminated(self.run_id, status)
-        if status == "FINISHED" and self._members:
-            self._forget_segments()
-
-    def _forget_segments(self) -> None:
-        """Delete the files of `keep_segment`: the members' own runs have their contents by now."""
-        with suppress(Exception):  # a store may forbid it; the files are harmless
-            delete_artifacts(self.mlflow, self.artifacts, names.SEGMENTS)
+        told = logged(self.run_id, finite_metrics(0, time.time(), metrics), {}, tags)
+        self.recorder.add(told, ended(self.run_id, status))
+        self.recorder.close()
 
     def keep(self, name: str, content: Mapping[str, Any]) -> None:
         """Store a mapping as a JSON artifact of the search."""
-        self.mlflow.log_dict(self.run_id, dict(content), name)
+        self.recorder.add(kept_text(self.run_id, name, json.dumps(content, indent=2, default=str)))
 
     def keep_file(self, path: Path) -> None:
         """Store a file as an artifact of the search."""
         self.mlflow.log_artifact(self.run_id, str(path))
-
-    def keep_output(self, run_id: str, path: Path) -> None:
-        """Log what was printed as a text among the artifacts of a run; of much its end."""
-        with path.open("rb") as file:
-            skipped = max(0, path.stat().st_size - MOST_OUTPUT)
-            file.seek(skipped)
-            text = file.read().decode(errors="replace")
-        if skipped:
-            text = f"[{skipped} bytes before this were left out]\n{text}"
-        self.mlflow.log_text(run_id, text, f"output/{path.name}")
 
     def keep_table(self, name: str, table: pd.DataFrame) -> None:
         """Store a table as an artifact of the search, unless it exists."""
@@ -274,19 +256,8 @@ class SearchRecord:
             found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         return found
 
-    def keep_segment(self, number: int, records: Iterable[TrialRecord]) -> None:
-        """Store the unsent metrics and tags of some members in one file, for a resume.
-
-        Args:
-            number: Number of the first of the trials that have just ended.
-            records: Records of the members.
-        """
-        waiting = {r.run_id: r.waiting() for r in records if r.waits}
-        if waiting:
-            self.mlflow.log_dict(self.run_id, waiting, f"{names.SEGMENTS}/{number}.json")
-
     def adopt(self, member: int, run_id: str, proposal: Proposal) -> None:
         """Continue the run of a member after a resume; `proposal` is its latest."""
         note = self.mlflow.get_run(run_id).data.tags.get(names.NOTE, "")
-        self._members[member] = TrialRecord(self, run_id, proposal, note, fresh=False)
+        self._members[member] = TrialRecord(self, run_id, proposal, note)
         self.mlflow.update_run(run_id, status="RUNNING")

@@ -85,9 +85,8 @@ LATEST = "nettuner.latest_check"
 # Tags of a study.
 RETUNED = "nettuner.retuned"
 
-# Artifacts of a search: its study, and unsent records of a population's members.
+# Artifact of a search: its study.
 STUDY_FILE = "study.json"
-SEGMENTS = "segments"
 
 
 def check_version(tags: Mapping[str, str], name: str) -> None:

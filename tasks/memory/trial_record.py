@@ -3,66 +3,52 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from mlflow.entities import Metric, Param
-from numpy.typing import NDArray
-
 from nettuner.models.study import Proposal, Trial
 from nettuner.tasks.memory import tags as names
-from nettuner.tasks.memory.store import LONGEST_PARAM, finite_metrics, run_url, send
-from nettuner.tasks.memory.trial_tags import LONGEST_REASON, LONGEST_TAG, to_tags
+from nettuner.tasks.memory.events import ended, kept_text, logged
+from nettuner.tasks.memory.metrics import Point, finite_metrics
+from nettuner.tasks.memory.store import run_url
+from nettuner.tasks.memory.trial_tags import LONGEST_PARAM, LONGEST_REASON, LONGEST_TAG, to_tags
 
 if TYPE_CHECKING:
     from nettuner.tasks.memory.search_record import SearchRecord
 
-Picture = tuple[str, int, NDArray[np.uint8]]
-"""Name, training step, and the image."""
+Picture = tuple[str, int, Path]
+"""Name, training step, and a file with the image as an array, which is taken away."""
 
-# Metrics of a running trial are sent in batches of so many rounds: visible early, with few calls
-# (six for a trial of 20 rounds).
-FLUSH_ROUNDS = 7
-FLUSH_SECONDS = 2.0
-# Longest time between two sends of a population member that trains in a stack.
-LATER_SECONDS = 10.0
+# Longest text of what a trial printed that is kept [bytes].
+MOST_OUTPUT = 1_000_000
 
 
 class TrialRecord:
     """The run of one trial, or of all segments of a population member."""
 
-    def __init__(
-        self, search: SearchRecord, run_id: str, proposal: Proposal, note: str, *, fresh: bool
-    ) -> None:
+    def __init__(self, search: SearchRecord, run_id: str, proposal: Proposal, note: str) -> None:
         self.search = search
         self.proposal = proposal
         self.run_id = run_id
         self._note = note
-        self._params = self._as_params() if fresh else []
-        self._waiting: list[Metric] = []
-        self._tags: dict[str, str] = {}
-        self._rounds = 0
-        self._sent = time.monotonic()
 
     @property
     def url(self) -> str:
         """URL of the run."""
         return run_url(self.search.experiment_id, self.run_id)
 
+    def begin(self, step: int, parent: Trial | None) -> None:
+        """Record the hyperparameters of a run that has just been opened."""
+        changing = self._changing()
+        fixed = {n: v for n, v in self.proposal.params.items() if n not in changing}
+        params = {name: str(value)[:LONGEST_PARAM] for name, value in fixed.items()}
+        self._log(self._as_metrics(step), params, self._as_tags(step, parent))
+
     def go_on(self, proposal: Proposal, step: int, parent: Trial | None) -> None:
         """Record the hyperparameters of a segment that starts at this training step."""
         self.proposal = proposal
-        source = parent.proposal.member if parent else None
-        if source not in (None, proposal.member):
-            self._note += f"  \nAt step {step} it went on from a copy of member {source}."
-            self._tags |= {
-                f"{names.COPIED}.after-{step}": f"member {source}",
-                names.NOTE: self._note,
-            }
-        self._waiting += self._as_metrics(step)
-        self._tags |= self._as_tags()
+        self._log(self._as_metrics(step), {}, self._as_tags(step, parent))
 
     def _changing(self) -> dict[str, Any]:
         """Hyperparameters that may change between segments of a population member."""
@@ -71,92 +57,81 @@ class TrialRecord:
         structural = self.search.facts.structural
         return {name: v for name, v in self.proposal.params.items() if name not in structural}
 
-    def _as_params(self) -> list[Param]:
-        changing = self._changing()
-        fixed = {n: v for n, v in self.proposal.params.items() if n not in changing}
-        return [Param(name, str(value)[:LONGEST_PARAM]) for name, value in fixed.items()]
-
-    def _as_metrics(self, step: int) -> list[Metric]:
+    def _as_metrics(self, step: int) -> list[Point]:
         """Changing hyperparameters as stepped metrics: MLflow's params are immutable."""
         now = int(time.time() * 1000)
         return [
-            Metric(f"{names.NUMBER}{name}", float(value), now, step)
+            (f"{names.NUMBER}{name}", float(value), now, step)
             for name, value in self._changing().items()
             if not isinstance(value, str)
         ]
 
-    def _as_tags(self) -> dict[str, str]:
+    def _as_tags(self, step: int, parent: Trial | None) -> dict[str, str]:
         words = {n: v for n, v in self._changing().items() if isinstance(v, str)}
-        return {f"{names.WORD}{name}": value[:LONGEST_TAG] for name, value in words.items()}
+        tags = {f"{names.WORD}{name}": value[:LONGEST_TAG] for name, value in words.items()}
+        source = parent.proposal.member if parent else None
+        if source not in (None, self.proposal.member):
+            self._note += f"  \nAt step {step} it went on from a copy of member {source}."
+            tags[f"{names.COPIED}.after-{step}"] = f"member {source}"
+            tags[names.NOTE] = self._note
+        return tags
+
+    def _log(
+        self,
+        metrics: Sequence[Point] = (),
+        params: Mapping[str, str] | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        if metrics or params or tags:
+            self.search.recorder.add(logged(self.run_id, metrics, params, tags))
 
     def report(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Record the metrics of finished rounds, sent in batches."""
-        for row in rows:
-            self._waiting += finite_metrics(row["step"], row["time"], row["metrics"])
-            self._rounds += 1
-        waited = time.monotonic() - self._sent
-        if self._rounds >= FLUSH_ROUNDS and waited >= FLUSH_SECONDS:
-            self._flush({})
+        """Record the metrics of finished rounds."""
+        self._log([m for r in rows for m in finite_metrics(r["step"], r["time"], r["metrics"])])
 
     def keep_output(self, path: Path) -> None:
         """Log what a trial printed as a text among its artifacts, unless it printed nothing."""
         if path.is_file() and path.stat().st_size:
-            self.search.keep_output(self.run_id, path)
+            text = _end_of(path)
+            self.search.recorder.add(kept_text(self.run_id, f"output/{path.name}", text))
         path.unlink(missing_ok=True)
 
     def show(self, pictures: Iterable[Picture]) -> None:
         """Log pictures, which MLflow shows over the steps."""
-        for name, step, image in pictures:
-            self.search.mlflow.log_image(self.run_id, image, key=name, step=step)
+        for name, step, file in pictures:
+            self.search.recorder.add_image(self.run_id, name, step, file)
 
-    def _flush(self, tags: Mapping[str, str]) -> None:
-        self._tags |= tags
-        send(self.search.mlflow, self.run_id, self._waiting, self._params, self._tags)
-        self._waiting, self._params, self._tags, self._rounds = [], [], {}, 0
-        self._sent = time.monotonic()
-
-    def finish(self, trial: Trial, *, last: bool, later: bool = False) -> None:
+    def finish(self, trial: Trial, *, last: bool) -> None:
         """Record the result; close the run unless later segments of the member follow.
 
         Args:
             trial: Trial that ended.
             last: Whether no later segment follows.
-            later: Whether a member's record may be sent later, as `keep_segment` stores it for a
-                resume.
         """
         tags = to_tags(trial)
         if trial.reason:
             tags[names.REASON] = trial.reason[:LONGEST_REASON]
+        metrics: list[Point] = []
         if trial.proposal.member is None:
-            now = int(time.time() * 1000)
-            self._waiting.append(Metric(names.SECONDS, trial.seconds, now, 0))
-        if later and not last and time.monotonic() - self._sent < LATER_SECONDS:
-            self._tags |= tags
-            return
-        self._flush(tags)
-        if last:
-            status = "FINISHED" if trial.succeeded else "FAILED"
-            self.search.mlflow.set_terminated(self.run_id, status)
+            metrics = [(names.SECONDS, float(trial.seconds), int(time.time() * 1000), 0)]
+        status = "FINISHED" if trial.succeeded else "FAILED"
+        end = [ended(self.run_id, status)] if last else []
+        self.search.recorder.add(logged(self.run_id, metrics, {}, tags), *end)
 
     def interrupted(self, reason: str) -> None:
         """Close the run of a trial that was interrupted."""
-        self._flush({names.REASON: reason})
-        self.search.mlflow.set_terminated(self.run_id, "KILLED")
-
-    @property
-    def waits(self) -> bool:
-        """Whether there is anything unsent."""
-        return bool(self._waiting or self._params or self._tags)
-
-    def waiting(self) -> dict[str, Any]:
-        """Unsent metrics, params and tags, as JSON for `resend`."""
-        return {
-            "metrics": [[m.key, m.value, m.timestamp, m.step] for m in self._waiting],
-            "params": {param.key: param.value for param in self._params},
-            "tags": self._tags,
-        }
+        told = logged(self.run_id, tags={names.REASON: reason})
+        self.search.recorder.add(told, ended(self.run_id, "KILLED"))
 
     def close(self, status: str) -> None:
-        """Send what is unsent, and close the run."""
-        self._flush({})
-        self.search.mlflow.set_terminated(self.run_id, status)
+        """Close the run."""
+        self.search.recorder.add(ended(self.run_id, status))
+
+
+def _end_of(path: Path) -> str:
+    """The text of a file, of a long one its end."""
+    with path.open("rb") as file:
+        skipped = max(0, path.stat().st_size - MOST_OUTPUT)
+        file.seek(skipped)
+        text = file.read().decode(errors="replace")
+    return f"[{skipped} bytes before this were left out]\n{text}" if skipped else text

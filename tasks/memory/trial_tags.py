@@ -11,6 +11,7 @@ from nettuner.tasks.memory.tags import PARAMS, TRIAL
 
 LONGEST_REASON = 500
 LONGEST_TAG = 8000
+LONGEST_PARAM = 6000
 
 
 def to_tags(trial: Trial) -> dict[str, str]:

@@ -6,8 +6,6 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-
 from nettuner.models.training.trial import Job
 from nettuner.tasks.memory.trial_record import Picture
 
@@ -48,11 +46,10 @@ class LogReader:
         return rows
 
     def pictures(self) -> Iterator[Picture]:
-        """The pictures written since the last call: name, step, image."""
+        """The pictures written since the last call: name, step, file."""
         for path in sorted(self._path.parent.glob(f"{self._path.stem}.*.npy")):
             name, step = path.stem.removeprefix(f"{self._path.stem}.").rsplit(".", 1)
-            yield name, int(step), np.load(path, allow_pickle=False)
-            path.unlink()
+            yield name, int(step), path
 
     def rest(self) -> list[dict[str, Any]]:
         """The last lines; deletes the file."""

@@ -60,7 +60,6 @@ def train_stack(
         for job, outcome, reader in zip(jobs, outcomes, readers, strict=True)
     ]
     runs.close(readers, trials)
-    context.record.keep_segment(proposals[0].number, runs.records)
     create_table_artifact(
         [_row(context, trial, runs.url(k)) for k, trial in enumerate(trials)],
         key=f"stack-{context.record.run_id[:8]}-{proposals[0].number}",
@@ -142,7 +141,7 @@ class StackRuns:
         for record, job, reader, trial in rows:
             look(record, reader, rest=True)
             record.keep_output(job.output)
-            record.finish(trial, last=is_last(self._context.study, trial.proposal), later=True)
+            record.finish(trial, last=is_last(self._context.study, trial.proposal))
 
     def interrupted(self, reason: str) -> None:
         """Close the runs of trials that were interrupted."""

@@ -5,6 +5,7 @@ import inspect
 import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE
 
 from nettuner.tasks.memory import mlflow_private as private
 
@@ -35,14 +36,6 @@ def test_what_is_wrong_with_a_registry_is_told_by_codes(mlflow):
     assert (private.exists(twice), private.has_no_alias(twice)) == (True, False)
 
 
-def test_a_folder_that_a_run_keeps_can_be_deleted(mlflow):
-    run = mlflow.create_run(mlflow.get_experiment_by_name("x").experiment_id)
-    for name in ("kept/a.json", "gone/b.json"):
-        mlflow.log_dict(run.info.run_id, {}, name)
-    private.delete_artifacts(mlflow, run.info.artifact_uri, "gone")
-    assert [file.path for file in mlflow.list_artifacts(run.info.run_id)] == ["kept"]
-
-
 def test_the_server_is_told_by_the_variables_that_it_reads():
     from mlflow.environment_variables import _MLFLOW_SGI_NAME
     from mlflow.server import constants
@@ -56,3 +49,33 @@ def test_the_server_is_told_by_the_variables_that_it_reads():
     }
     source = inspect.getsource(private.server_app)
     assert all(f'"{name}"' in source for name in names)
+
+
+def test_what_a_store_will_never_take_is_told_by_codes(mlflow):
+    gone = raised(mlflow.set_tag, "0" * 32, "name", "value")
+    run = mlflow.create_run(mlflow.get_experiment_by_name("x").experiment_id).info.run_id
+    mlflow.delete_run(run)
+    deleted = raised(mlflow.set_tag, run, "name", "value")
+    assert (private.is_refusal(gone), private.is_refusal(deleted)) == (True, True)
+    away = MlflowException("locked", error_code=TEMPORARILY_UNAVAILABLE)
+    assert (private.is_refusal(away), private.is_refusal(OSError())) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("model", "key", "others"),
+    [
+        ("SqlTag", {"key", "run_uuid"}, {"value"}),
+        ("SqlParam", {"key", "run_uuid"}, {"value"}),
+        ("SqlLatestMetric", {"key", "run_uuid"}, {"value", "timestamp", "step", "is_nan"}),
+        ("SqlMetric", {"key", "timestamp", "step", "run_uuid", "value", "is_nan"}, set()),
+        (
+            "SqlRun",
+            {"run_uuid"},
+            set(private.Tables.run("", "1", "file:///", "", 0)) - {"run_uuid"},
+        ),
+    ],
+)
+def test_tables_have_the_columns_and_keys_that_are_written_to(model, key, others):
+    table = private._table(model)
+    assert {column.name for column in table.primary_key} == key
+    assert {column.name for column in table.columns} == key | others

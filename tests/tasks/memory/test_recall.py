@@ -40,6 +40,7 @@ def started(mlflow, study, numbers, half_done=()):
         record = search.begin(proposal, (0, number), 0, None)
         if number in numbers:
             record.finish(Trial(proposal, float(number), ended=9.0 - number), last=True)
+    search.recorder.drain()
     return search
 
 

@@ -45,8 +45,8 @@ def record(mlflow, name):
     for number in range(2):
         asked = Proposal(number, {"x": number / 8}, member=number, until=1)
         begun = members.begin(asked, (0, number), 0, None)
-        begun.finish(Trial(asked, 1.0, ended=5.0 - number), last=False, later=True)
-        members.keep_segment(number, [begun])
+        begun.finish(Trial(asked, 1.0, ended=5.0 - number), last=False)
+    members.recorder.drain()
 
 
 def promote(mlflow, name, run_id):

@@ -5,20 +5,21 @@ from __future__ import annotations
 import json
 import math
 import re
+import sqlite3
+import time
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
-from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 
 from nettuner.models.study import Goal, Proposal, Study, Trial
-from nettuner.tasks.memory import recall, search_record, store, trial_record
-from nettuner.tasks.memory import tags as names
+from nettuner.tasks.memory import recall, search_record, store
 
 pytestmark = pytest.mark.slow
 
 GOAL = Goal("loss", "minimize")
-# Limits that MLflow's own server checks.
-METRICS_PER_BATCH, PARAMS_PER_BATCH, ENTITIES_PER_BATCH = 1000, 100, 1000
 LONGEST_TAG = 8000
 
 
@@ -48,34 +49,6 @@ def begin(mlflow, request):
     return opened
 
 
-@pytest.fixture
-def calls(mlflow, monkeypatch):
-    """Every call to MLflow's store from now on, each a request where the store is a server.
-
-    What the store calls itself meanwhile is not counted.
-    """
-    store = mlflow._tracking_client.store
-    made = []
-    inside = []
-
-    def counted(name, method):
-        def call(*args, **keywords):
-            if not inside:
-                made.append((name, args, keywords))
-            inside.append(name)
-            try:
-                return method(*args, **keywords)
-            finally:
-                inside.pop()
-
-        return call
-
-    for name in dir(store):
-        if not name.startswith("_") and callable(getattr(type(store), name, None)):
-            monkeypatch.setattr(store, name, counted(name, getattr(store, name)))
-    return made
-
-
 def rows(count, metrics=("loss",)):
     return [
         {"step": step, "time": 1.7e9 + step, "metrics": dict.fromkeys(metrics, 1 / step)}
@@ -83,60 +56,51 @@ def rows(count, metrics=("loss",)):
     ]
 
 
-def called(calls):
-    return [name for name, _, _ in calls]
-
-
 def read_back(mlflow, record):
+    record.search.recorder.drain()
     experiment = mlflow.get_experiment(record.search.experiment_id)
     (search,) = recall.searches(mlflow, experiment.name)
     (trial,) = search.trials
     return trial
 
 
-def test_a_trial_of_twenty_epochs_costs_six_calls_however_slow_its_epochs(
-    begin, mlflow, calls, monkeypatch
-):
-    monkeypatch.setattr(trial_record, "FLUSH_SECONDS", 0.0)  # as if every epoch took seconds
+def read(mlflow, record):
+    record.search.recorder.drain()
+    return mlflow.get_run(record.run_id)
+
+
+def test_a_trial_is_recorded_while_the_store_is_locked(begin, mlflow, home):
     search = begin(Proposal(0, {"x": 0.5})).search
-    calls.clear()
-    record = search.begin(Proposal(1, {"x": 0.5, "n": 3}), (0, 1), 0, "http://prefect")
-    for row in rows(20, ["train_loss", "val_loss", "val_accuracy"]):
-        record.report([row])
-    record.finish(Trial(Proposal(1, {"x": 0.5, "n": 3}), 0.05, rounds=20), last=True)
-    assert len(calls) <= 6, called(calls)
+    search.recorder.drain()
+    with closing(sqlite3.connect(home / "mlflow.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        began = time.monotonic()
+        record = search.begin(Proposal(1, {"x": 0.5, "n": 3}), (0, 1), 0, "http://prefect")
+        for row in rows(20, ["train_loss", "val_loss"]):
+            record.report([row])
+        trial = Trial(Proposal(1, {"x": 0.5, "n": 3}), 0.05, rounds=20)
+        record.finish(trial, last=True)
+        assert time.monotonic() - began < 1
+        assert record.run_id in record.url
+        other.execute("ROLLBACK")
+    assert read(mlflow, record).info.status == "FINISHED"
     history = mlflow.get_metric_history(record.run_id, "val_loss")
     assert [point.step for point in history] == list(range(1, 21))
+    assert read_back(mlflow, record) == trial
 
 
-def test_a_quick_trial_is_sent_at_once(begin, calls):
-    record = begin(Proposal(0, {"x": 0.5}))
-    calls.clear()
-    for row in rows(20):
-        record.report([row])
-    record.finish(Trial(Proposal(0, {"x": 0.5}), 0.05, rounds=20), last=True)
-    assert called(calls).count("log_batch") == 1
-
-
-def test_batches_respect_the_limits_of_mlflow(begin, mlflow, calls):
+def test_very_many_hyperparameters_metrics_and_rounds_are_all_kept(begin, mlflow):
     params = {f"a_rather_long_name_of_a_hyperparameter_{k}": k / 7 for k in range(150)}
     metrics = [f"a_rather_long_name_of_a_metric_{k}" for k in range(150)]
     record = begin(Proposal(0, params))
-    calls.clear()
     record.report(rows(2000))
     trial = Trial(Proposal(0, params), 0.05, metrics=dict.fromkeys(metrics, 1 / 3), rounds=2000)
     record.finish(trial, last=True)
-    for _, args, keywords in (call for call in calls if call[0] == "log_batch"):
-        logged = dict(zip(("run_id", "metrics", "params", "tags"), args, strict=False)) | keywords
-        parts = [logged["metrics"], logged["params"], logged["tags"]]
-        assert len(parts[0]) <= METRICS_PER_BATCH
-        assert len(parts[1]) + len(parts[2]) <= PARAMS_PER_BATCH
-        assert sum(map(len, parts)) <= ENTITIES_PER_BATCH
-        assert all(len(tag.value) <= LONGEST_TAG for tag in parts[2])
-    run = mlflow.get_run(record.run_id)
+    run = read(mlflow, record)
     assert run.data.params == {name: str(value) for name, value in params.items()}
     assert len(mlflow.get_metric_history(record.run_id, "loss")) == 2000
     assert len(json.dumps(params)) > LONGEST_TAG - 200  # else this would be too easy
+    assert all(len(value) <= LONGEST_TAG for value in run.data.tags.values())
     assert read_back(mlflow, record) == trial
 
 
@@ -144,7 +108,7 @@ def test_a_reason_that_is_too_long_is_cut(begin, mlflow):
     record = begin(Proposal(0, {"x": 0.5}))
     trial = Trial(Proposal(0, {"x": 0.5}), None, "é" * 20_000)
     record.finish(trial, last=True)
-    run = mlflow.get_run(record.run_id)
+    run = read(mlflow, record)
     assert run.data.tags["nettuner.reason"] == "é" * 500
     assert run.info.status == "FAILED"
     assert read_back(mlflow, record) == replace(trial, reason="é" * 500)
@@ -157,6 +121,7 @@ def test_what_is_not_finite_is_no_metric(begin, mlflow):
         record.report([{"step": step, "time": 1.7e9, "metrics": {"loss": value, "other": 1.0}}])
     reason = "DivergedError: loss is nan after round 5"
     record.finish(Trial(Proposal(0, {"x": 0.5}), None, reason), last=True)
+    read(mlflow, record)
     history = mlflow.get_metric_history(record.run_id, "loss")
     assert [(point.step, point.value) for point in history] == [(1, 1.0), (2, 0.5)]
     assert [p.step for p in mlflow.get_metric_history(record.run_id, "other")] == [3, 4, 5]
@@ -169,7 +134,7 @@ def test_a_metric_whose_name_mlflow_does_not_allow_is_kept_under_a_similar_one(b
     reported = {name: float(place) for place, name in enumerate(names)}
     record.report([{"step": 1, "time": 1.7e9, "metrics": reported}])
     record.finish(Trial(Proposal(0, {"x": 0.5}), 1.0, seconds=77.0), last=True)
-    metrics = mlflow.get_run(record.run_id).data.metrics
+    metrics = read(mlflow, record).data.metrics
     assert metrics.pop("nettuner/seconds") == 77.0
     assert sorted(metrics.values()) == list(range(len(names)))  # no two became one
     assert metrics["é/ok"] == 2.0
@@ -180,12 +145,12 @@ def test_a_members_run_stays_open_between_its_segments(begin, mlflow):
     first = Proposal(0, {"rate": 0.1, "width": 8, "kind": "a"}, None, 0, 1)
     record = begin(first, structural=frozenset({"width"}))
     record.finish(Trial(first, 0.5, rounds=1), last=False)
-    assert mlflow.get_run(record.run_id).info.status == "RUNNING"
+    assert read(mlflow, record).info.status == "RUNNING"
     second = Proposal(2, {"rate": 0.2, "width": 8, "kind": "b"}, 0, 0, 2)
     again = record.search.begin(second, (0, 0), 1, None)
     assert again.run_id == record.run_id
     again.finish(Trial(second, 0.4, rounds=1), last=True)
-    run = mlflow.get_run(record.run_id)
+    run = read(mlflow, record)
     assert run.info.status == "FINISHED"
     assert run.data.params == {"width": "8"}
     assert run.data.tags["hyperparameter.kind"] == "b"
@@ -193,42 +158,33 @@ def test_a_members_run_stays_open_between_its_segments(begin, mlflow):
     assert [(point.step, point.value) for point in history] == [(0, 0.1), (1, 0.2)]
 
 
-@pytest.fixture
-def unsent(begin):
-    """A member whose first segment is kept beside its run, which has nothing of it so far."""
+def test_a_search_that_has_ended_has_nothing_unsent(begin, mlflow, home):
     proposal = Proposal(0, {"rate": 0.1}, None, 0, 1)
     record = begin(proposal)
     record.report([{"step": 1, "time": 1.0, "metrics": {"loss": 0.5}}])
-    record.finish(Trial(proposal, 0.5, rounds=1), last=False, later=True)
-    record.search.keep_segment(0, [record])
-    return record
+    record.finish(Trial(proposal, 0.5, rounds=1), last=False)
+    record.search.finish("FINISHED", "", {"test_loss": 0.75}, {})
+    assert mlflow.get_run(record.run_id).info.status == "FINISHED"  # as its search has
+    assert mlflow.get_run(record.run_id).data.metrics["loss"] == 0.5
+    assert mlflow.get_run(record.search.run_id).data.metrics == {"test_loss": 0.75}
+    assert not list((home / "journal").glob(f"{record.search.run_id}*"))
 
 
-def kept(mlflow, search):
-    return [file.path for file in mlflow.list_artifacts(search.run_id, names.SEGMENTS)]
+def test_what_a_trial_printed_and_drew_is_among_its_artifacts(begin, mlflow, tmp_path):
+    record = begin(Proposal(0, {"x": 0.5}))
+    (tmp_path / "trial-0.txt").write_text("é" * 600_000)  # two bytes each
+    record.keep_output(tmp_path / "trial-0.txt")
+    np.save(tmp_path / "drawn.npy", np.zeros((4, 4, 3), np.uint8))
+    record.show([("a sample: é", 3, tmp_path / "drawn.npy")])
+    assert not list(tmp_path.iterdir())
+    read(mlflow, record)
+    path = mlflow.download_artifacts(record.run_id, "output/trial-0.txt", str(tmp_path))
+    said = Path(path).read_text()
+    assert said.startswith("[200000 bytes before this were left out]\néé")
+    assert said.count("é") == 500_000
+    drawn = {file.path.partition("+timestamp")[0] for file in images(mlflow, record.run_id)}
+    assert drawn == {"images/a sample_ _+step+3"}
 
 
-@pytest.mark.parametrize(
-    ("status", "left"),
-    [("FINISHED", []), ("KILLED", ["segments/0.json"]), ("FAILED", ["segments/0.json"])],
-)
-def test_what_is_kept_for_a_resume_is_deleted_when_a_search_has_finished(
-    unsent, mlflow, status, left
-):
-    assert kept(mlflow, unsent.search) == ["segments/0.json"]
-    assert mlflow.get_run(unsent.run_id).data.metrics == {}
-    unsent.search.finish(status, "", {}, {})
-    assert kept(mlflow, unsent.search) == left
-    assert mlflow.get_run(unsent.run_id).data.metrics["loss"] == 0.5
-    files = [file.path for file in mlflow.list_artifacts(unsent.search.run_id)]
-    assert names.STUDY_FILE in files
-
-
-def test_a_store_that_deletes_nothing_fails_no_search(unsent, mlflow, monkeypatch):
-    def refuse(*_):
-        raise PermissionError("read only")
-
-    monkeypatch.setattr(LocalArtifactRepository, "delete_artifacts", refuse)
-    unsent.search.finish("FINISHED", "", {}, {})
-    assert mlflow.get_run(unsent.search.run_id).info.status == "FINISHED"
-    assert kept(mlflow, unsent.search) == ["segments/0.json"]
+def images(mlflow, run_id):
+    return mlflow.list_artifacts(run_id, "images")

@@ -1,0 +1,70 @@
+"""Writes events to a store: into its tables where they are at hand, else by calls."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from nettuner.tasks.memory.events import IMAGE, TEXT, Event
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+# What the name of an image may not have.
+FORBIDDEN = re.compile(r"[^a-zA-Z0-9_./ -]")
+# Databases whose tables are written to; others are asked through MLflow.
+TABLES = ("sqlite:", "postgresql:", "postgresql+")
+
+
+class Writer(Protocol):
+    """Writes events; what it has written already, it may be given once more."""
+
+    def new_run(self, experiment_id: str, name: str, tags: Mapping[str, str]) -> str:
+        """Id of a run that is about to begin."""
+
+    def write(self, events: Sequence[Event]) -> None:
+        """Write events, in order."""
+
+
+def writer_to(mlflow: MlflowClient) -> Writer:
+    """The writer for a client's store."""
+    if mlflow.tracking_uri.startswith(TABLES):
+        from nettuner.tasks.memory.table_writer import TableWriter
+
+        return TableWriter(mlflow)
+    from nettuner.tasks.memory.call_writer import CallWriter
+
+    return CallWriter(mlflow)
+
+
+def new_id() -> str:
+    """An id for a run, as MLflow's own."""
+    return uuid.uuid4().hex
+
+
+def write_artifacts(mlflow: MlflowClient, events: Sequence[Event]) -> None:
+    """Write the texts and images among some events."""
+    for event in events:
+        if event["do"] == TEXT:
+            mlflow.log_text(event["run"], event["text"], event["name"])
+        elif event["do"] == IMAGE:
+            _write_image(mlflow, event)
+
+
+def _write_image(mlflow: MlflowClient, event: Event) -> None:
+    file = Path(event["file"])
+    if not file.exists():  # it was written before
+        return
+    image = np.load(file, allow_pickle=False)
+    told = {
+        "key": FORBIDDEN.sub("_", event["key"]),
+        "step": event["step"],
+        "timestamp": event["at"],
+    }
+    mlflow.log_image(event["run"], image, synchronous=True, **told)
+    file.unlink()
