@@ -1,12 +1,13 @@
 # make demo   install into .venv and tune a network with all four strategies
 # make test   the same with the tools of development, and run the tests
 # make quick  style, types, and the tests that neither train networks nor start servers
+# make bench-start  how long searches take from the start of the command, beside other tuners
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO_HOME := .nettuner/demo
 
-.PHONY: demo test quick lint bench bench-bayesian bench-population constraints schema clean
+.PHONY: demo test quick lint bench bench-start bench-bayesian bench-population constraints schema clean
 
 LAYOUT := $(VENV)/layout/nettuner
 
@@ -52,6 +53,10 @@ lint: $(VENV)/installed-dev
 
 bench: $(VENV)/installed
 	$(BIN)/python tests/benchmarks/overhead.py
+
+# About half an hour, on a machine that does nothing else; other tuners run in an environment of their own.
+bench-start: $(VENV)/installed
+	$(BIN)/python tests/benchmarks/start.py
 
 # Needs hours the first time: other optimisers run in an environment of their own.
 bench-bayesian: $(VENV)/installed

@@ -41,7 +41,7 @@ def installed(checkout, *stamps, at):
         os.utime(path, (at, at))
 
 
-@pytest.mark.parametrize("target", ["demo", "bench", "schema"])
+@pytest.mark.parametrize("target", ["demo", "bench-start", "schema"])
 def test_what_only_runs_nettuner_installs_no_tool_of_development(checkout, target):
     assert installs(checkout, target) == ["."]
 
