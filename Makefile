@@ -54,7 +54,7 @@ lint: $(VENV)/installed-dev
 bench: $(VENV)/installed
 	$(BIN)/python tests/benchmarks/overhead.py
 
-# About half an hour, on a machine that does nothing else; other tuners run in an environment of their own.
+# About an hour, on a machine that does nothing else; other tuners run in an environment of their own.
 bench-start: $(VENV)/installed
 	$(BIN)/python tests/benchmarks/start.py
 

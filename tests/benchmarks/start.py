@@ -1,6 +1,6 @@
 """How long a search takes from the start of its command, beside other tuners.
 
-Run: make bench-start      (about half an hour on two cores; alone, as it measures time)
+Run: make bench-start      (about an hour on two cores; alone, as it measures time)
      python tests/benchmarks/start.py 1      (one repetition instead of five)
 
 Everything is timed in turn in every repetition; a ratio is the median over the repetitions of what
