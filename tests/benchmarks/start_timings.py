@@ -59,6 +59,7 @@ class Timings:
         self.log = log
         self.opponents = opponents
         self.taken: defaultdict[str, list[Taken]] = defaultdict(list)
+        self.failed: dict[str, str] = {}
         self.home = folder / "home"
         (folder / "digits.yaml").write_text(json.dumps(DIGITS), encoding="utf-8")
         wine = YAML(typ="safe").load(STUDIES / "own_net.yaml")
@@ -109,8 +110,13 @@ class Timings:
             self.take(str(words[0]), lambda words=words: self.nettuner(self.home, *words))
 
     def take(self, name: str, action: Callable[[], Taken]) -> None:
-        """Keep what an action took, and say so."""
-        found = action()
+        """Keep what an action took, or why it failed, and say so."""
+        try:
+            found = action()
+        except RuntimeError as error:
+            self.failed[name] = str(error)
+            print(f"  {name}: {error}", flush=True)
+            return
         self.taken[name].append(found)
         print(f"  {name:<22}{found.wall:>8.2f} s{found.cpu:>8.2f} s of CPU", flush=True)
 
