@@ -22,7 +22,12 @@ from timed import Taken, timed
 HERE = Path(__file__).parent
 STUDIES = HERE.parents[1] / "deploy" / "studies"
 NETTUNER = [sys.executable, "-m", "nettuner.flows.cli"]
-ELSEWHERE = ("MLFLOW_TRACKING_URI", "PREFECT_API_URL", "NETTUNER_SERVERS")
+ELSEWHERE = (
+    "MLFLOW_TRACKING_URI",
+    "PREFECT_API_URL",
+    "NETTUNER_SERVERS",
+    "NETTUNER_IDLE_MINUTES",
+)
 TRIALS, CONFIGURATIONS = 30, 64
 STRATEGIES = ("grid", "random", "bayesian", "population")
 
