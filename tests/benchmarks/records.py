@@ -13,6 +13,7 @@ import os
 import resource
 import tempfile
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 TRIALS = (100, 3000)
@@ -66,15 +67,20 @@ def recorded(trials: int) -> tuple[float, float, float]:
     return 1000 * used / trials, 1000 * wall / trials, 1000 * max(held_up)
 
 
-def main() -> None:
-    """Measure and print."""
+def costs() -> Iterator[tuple[int, float, float, float]]:
+    """How many trials, and what `recorded` found for them."""
     with tempfile.TemporaryDirectory() as folder:
         os.environ["NETTUNER_HOME"] = folder
-        print(f"{'trials':>8}{'CPU ms':>10}{'wall ms':>10}{'longest ms':>12}   per trial")
         recorded(2)  # imports, and the tables of the store
         for trials in TRIALS:
-            used, wall, longest = recorded(trials)
-            print(f"{trials:>8}{used:>10.2f}{wall:>10.2f}{longest:>12.1f}", flush=True)
+            yield trials, *recorded(trials)
+
+
+def main() -> None:
+    """Measure and print."""
+    print(f"{'trials':>8}{'CPU ms':>10}{'wall ms':>10}{'longest ms':>12}   per trial")
+    for trials, used, wall, longest in costs():
+        print(f"{trials:>8}{used:>10.2f}{wall:>10.2f}{longest:>12.1f}", flush=True)
 
 
 if __name__ == "__main__":

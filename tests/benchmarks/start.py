@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Literal
 
 import environments
-from measured import measured
+import records
 from start_timings import CONFIGURATIONS, TRIALS, Timings
 
 HERE = Path(__file__).parent
@@ -37,7 +37,6 @@ REQUIREMENTS = HERE / "requirements-start.txt"
 CACHE = HERE.parents[1] / ".nettuner" / "benchmarks"
 ENVIRONMENT = CACHE / "start-opponents"
 PACKAGES = ("torch", "prefect", "mlflow")
-RECORDED = (100, 3000)
 # What recording a trial may cost [ms], and how many times that among many trials: flat, but for
 # what two measurements of the same differ.
 RECORDING_MS = 8.0
@@ -111,15 +110,13 @@ def found(row: Row, timings: Timings, no_opponents: str | None) -> Found:
     return Found(row.what, seconds, ratio, unit, row.goal, passed)
 
 
-def recording(log: Path) -> list[Found]:
+def recording() -> list[Found]:
     """What recording a trial costs among few and among many."""
-    job = {"trials": RECORDED}
-    ms = measured([sys.executable, str(HERE / "start_recording.py")], job, log)["ms"]
-    few, many = (ms[str(trials)] for trials in RECORDED)
+    few, many = (used for _, used, _, _ in records.costs())
     measures = (
-        (f"recording a trial, {RECORDED[0]} there", few, "ms of CPU", RECORDING_MS),
-        (f"recording a trial, {RECORDED[1]} there", many, "ms of CPU", RECORDING_MS),
-        ("recording a trial, the second against the first", many / few, "x", RECORDING_GROWTH),
+        (f"recording one of {records.TRIALS[0]} trials", few, "ms of CPU", RECORDING_MS),
+        (f"recording one of {records.TRIALS[1]} trials", many, "ms of CPU", RECORDING_MS),
+        ("recording, the latter against the former", many / few, "x", RECORDING_GROWTH),
     )
     return [
         Found(what, None, value, unit, goal, value <= goal) for what, value, unit, goal in measures
@@ -163,7 +160,7 @@ def main() -> int:
                 timings.repeat()
         finally:
             timings.down(timings.home)
-        rows = [found(row, timings, no_opponents) for row in ROWS] + recording(timings.log)
+        rows = [found(row, timings, no_opponents) for row in ROWS] + recording()
     table(rows)
     record = {
         "rows": [asdict(row) for row in rows],
