@@ -16,7 +16,7 @@ FLOORS = ("models", "tasks", "flows", "deploy")
 RANKS: dict[str, list[set[str]]] = {
     "models": [
         {"address", "arrays", "brief", "class_of", "did_you_mean", "encodable", "torch_private"},
-        {"space"},
+        {"space", "optimisers"},
         {"data"},
         {"study"},
         {"study_faults", "learner", "networks", "production"},

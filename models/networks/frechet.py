@@ -16,6 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from nettuner.models.optimisers import Adam, Settings
+
 FEATURES = 32
 CHANNELS = 16
 SMALLEST_SIDE = 4  # two halvings leave one pixel
@@ -82,7 +84,7 @@ def trained(shape: tuple[int, ...], images: Tensor, labels: Tensor, classes: int
         classes: Number of classes.
     """
     features = untrained(shape, classes).requires_grad_(True)
-    optimiser = torch.optim.Adam(features.parameters(), lr=LEARNING_RATE, fused=True)
+    optimiser = Adam(features.parameters())
     generator = torch.Generator().manual_seed(SEED)
     with torch.enable_grad():
         for _ in range(STEPS):
@@ -90,7 +92,7 @@ def trained(shape: tuple[int, ...], images: Tensor, labels: Tensor, classes: int
             loss = functional.cross_entropy(features.logits(images[rows]), labels[rows])
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
+            optimiser.step(Settings(LEARNING_RATE))
     features.requires_grad_(False)
     found = features(images)
     features.mean = found.mean(0)

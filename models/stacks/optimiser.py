@@ -14,12 +14,11 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from nettuner.models.optimisers import EPSILON, MEAN_SQUARE_DECAY
 from nettuner.models.torch_private import fused_adam, fused_adamw, fused_sgd
 from nettuner.models.training import optimiser
 
 State = Mapping[str, Tensor]
-EPSILON = 1e-8
-MEAN_SQUARE_DECAY = 0.99
 
 
 class StackedOptimiser(ABC):

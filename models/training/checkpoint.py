@@ -11,19 +11,20 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from torch.optim import Optimizer
+
+from nettuner.models.optimisers import Optimiser
 
 Moments = Mapping[str, Mapping[int, Mapping[str, Any]]]
 
 
 def save(
-    path: Path, networks: Mapping[str, nn.Module], optimisers: Mapping[str, Optimizer], rounds: int
+    path: Path, networks: Mapping[str, nn.Module], optimisers: Mapping[str, Optimiser], rounds: int
 ) -> None:
     """Write weights, buffers and optimiser state after `rounds` rounds of training.
 
     Hyperparameters are left out: they are an argument of every step, not part of the state.
     """
-    moments = {name: optimiser.state_dict()["state"] for name, optimiser in optimisers.items()}
+    moments = {name: optimiser.state for name, optimiser in optimisers.items()}
     write(path, networks, moments, rounds)
 
 
@@ -49,7 +50,7 @@ def write(path: Path, networks: Mapping[str, nn.Module], moments: Moments, round
         partial.unlink(missing_ok=True)
 
 
-def load(path: Path, networks: Mapping[str, nn.Module], optimisers: Mapping[str, Optimizer]) -> int:
+def load(path: Path, networks: Mapping[str, nn.Module], optimisers: Mapping[str, Optimiser]) -> int:
     """Load a checkpoint into networks and optimisers of the same structure.
 
     Returns:
@@ -61,9 +62,7 @@ def load(path: Path, networks: Mapping[str, nn.Module], optimisers: Mapping[str,
     """
     rounds, moments = read(path, networks)
     for name, optimiser in optimisers.items():
-        groups = optimiser.state_dict()["param_groups"]
-        state = {index: dict(found) for index, found in moments.get(name, {}).items()}
-        optimiser.load_state_dict({"state": state, "param_groups": groups})
+        optimiser.load(moments.get(name, {}))
     return rounds
 
 

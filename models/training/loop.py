@@ -103,8 +103,7 @@ class TrainingStep:
             own = self.optimisers[name]
             own.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
-            optimiser.steer(own, name, self._now, at)
-            own.step()
+            own.step(optimiser.settings(name, self._now, at))
 
 
 def fit(
@@ -162,7 +161,7 @@ def fit(
                             f"the loss of {name} is {value} at step {step + 1}, round {round_}"
                         )
                     losses[name].append(value)
-        rates = {name: o.param_groups[0]["lr"] for name, o in training.optimisers.items()}
+        rates = {name: of.learning_rate for name, of in training.optimisers.items()}
         metrics = summary(losses, rates, now, int(steps[-1]))
         metrics |= measure(learner, networks, held_out, "val", (*seed, round_))
         if watch:
