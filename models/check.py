@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,35 +11,11 @@ import torch
 from nettuner.models import learners
 from nettuner.models.data.load import load
 from nettuner.models.did_you_mean import did_you_mean
+from nettuner.models.fitted import Fitted, MisfitError
 from nettuner.models.learner import Hyperparameter, Learner
 from nettuner.models.space import Choice, Dimension, Fixed, Space
 from nettuner.models.study import Direction, Goal, Study
 from nettuner.models.training.loop import facts, seeded
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """What a study turns out to be once its learner and data are loaded.
-
-    Args:
-        goal: Metric and direction.
-        structural: Hyperparameters that fix tensor shapes or code paths.
-        fingerprint: Fingerprint of the data; empty where a function brings its own.
-        data_name: Name of the data, as shown to people.
-    """
-
-    goal: Goal
-    structural: frozenset[str]
-    fingerprint: str
-    data_name: str
-
-
-class MisfitError(ValueError):
-    """Parts of a study do not fit together: one (key, message) for each fault."""
-
-    def __init__(self, faults: list[tuple[str, str]]) -> None:
-        super().__init__("\n".join(f"{key}: {message}" for key, message in faults))
-        self.faults = faults
 
 
 def fit_together(study: Study) -> Fitted:
@@ -55,6 +30,14 @@ def fit_together(study: Study) -> Fitted:
         except ValueError as error:
             raise MisfitError([("learner", str(error))]) from None
         return _fit_learner(study, found) if isinstance(found, type) else _fit_function(study)
+
+
+def fit_or_faults(study: Study) -> Fitted | list[tuple[str, str]]:
+    """Like `fit_together`, for another process: a misfit is an answer, (key, message) a fault."""
+    try:
+        return fit_together(study)
+    except MisfitError as error:
+        return error.faults
 
 
 def _fit_function(study: Study) -> Fitted:

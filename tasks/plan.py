@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
 from pydantic import BaseModel, ValidationError
 
-from nettuner.models.check import MisfitError, fit_together
+from nettuner.models.by_name import ByName
+from nettuner.models.fitted import Fitted, MisfitError
 from nettuner.models.study import Goal, StrategyChoice, Study
 from nettuner.models.study_faults import explain
 from nettuner.models.study_file import StudyError
@@ -22,6 +24,8 @@ from nettuner.tasks.strategies import Strategy
 CHANGEABLE = {"stop", "width", "stack", "threads", "trial_seconds"}
 # Options of data that came later: a study that does not use them has the digest it had before.
 UNUSED = {"drop": [], "decimal": "."}
+Fit = Callable[[Study], Fitted]
+FIT: Fit = ByName("nettuner.models.check", "fit_together")
 LARGE_STACK = 64
 SMALL_STACK = 8
 
@@ -56,12 +60,13 @@ class Plan:
     digest: str
 
 
-def make_plan(study: Study, file: str = "study") -> Plan:
+def make_plan(study: Study, file: str = "study", fit: Fit = FIT) -> Plan:
     """Settle everything that a search of this study needs.
 
     Args:
         study: Study to be searched.
         file: Name of its file, for errors.
+        fit: Function that loads the learner and the data of a study; by default in this process.
 
     Raises:
         StudyError: What does not fit, a line for each fault.
@@ -71,7 +76,7 @@ def make_plan(study: Study, file: str = "study") -> Plan:
     except ValueError as error:
         raise StudyError([f"{file}: strategy: {error}"]) from None
     try:
-        fitted = fit_together(study)
+        fitted = fit(study)
         if study.data is None and strategies.find(name).counts_members:
             raise ValueError(
                 f"{name} continues from trained weights, got a function, which has none; "

@@ -15,11 +15,20 @@ FLOORS = ("models", "tasks", "flows", "deploy")
 # The rooms of a floor: its folders, and the files beside them. Imports point to earlier ranks.
 RANKS: dict[str, list[set[str]]] = {
     "models": [
-        {"address", "arrays", "brief", "class_of", "did_you_mean", "encodable", "torch_private"},
+        {
+            "address",
+            "arrays",
+            "brief",
+            "by_name",
+            "class_of",
+            "did_you_mean",
+            "encodable",
+            "torch_private",
+        },
         {"space", "optimisers"},
         {"data"},
         {"study"},
-        {"study_faults", "learner", "networks", "production"},
+        {"study_faults", "learner", "networks", "production", "fitted", "structure"},
         {"study_file", "learners"},
         {"training"},
         {"stacks", "check"},

@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
-from nettuner.models import learners
 from nettuner.models.study import Proposal, Trial, best
 from nettuner.tasks.plan import Plan
 from nettuner.tasks.training.share_out import kind_of, share_out
@@ -78,9 +77,7 @@ class Scheduler:
 
     def _kind(self, proposal: Proposal) -> tuple[Any, ...]:
         """What the members of a stack must agree in."""
-        found = learners.find(self.plan.study.learner)
-        assert isinstance(found, type)
-        return kind_of(found, proposal, self.parent(proposal))
+        return kind_of(self.plan.structural, proposal, self.parent(proposal))
 
     def end(self, number: int) -> list[Proposal]:
         """Remove a group from those in flight; returns its proposals."""

@@ -1,4 +1,4 @@
-"""Which trials may be trained as one stack: what their members must have in common."""
+"""What the members of a stack share, and what each has of its own."""
 
 from __future__ import annotations
 
@@ -12,21 +12,7 @@ from torch import Tensor, nn
 
 from nettuner.models.learner import Learner, Now
 from nettuner.models.stacks.program import Tensors, Together, UnstackableError
-
-
-def structure(learner: type[Learner], params: Now) -> tuple[tuple[str, Any], ...]:
-    """What the members of a stack must agree in: structural or non-numeric hyperparameters."""
-    structural = learner.structural()
-    return tuple(
-        (name, value)
-        for name, value in sorted(params.items())
-        if name in structural or not is_number(value)
-    )
-
-
-def is_number(value: object) -> bool:
-    """Whether members of a stack may differ in this value."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
+from nettuner.models.structure import is_number
 
 
 def divided(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 from nettuner.models import learners
@@ -19,34 +18,12 @@ from nettuner.models.stacks.stack import Stack
 from nettuner.models.stacks.training import fit_stack
 from nettuner.models.study import Length
 from nettuner.models.training.failure import Failure, failure
+from nettuner.models.training.job import Job, Outcome, StackOutcome, trial_seed
 from nettuner.models.training.loop import DivergedError, prepared, total_steps
 from nettuner.models.training.process_state import process_state
-from nettuner.models.training.trial import (
-    Job,
-    Lines,
-    Outcome,
-    is_shown,
-    run,
-    show,
-    take,
-    trial_seed,
-)
+from nettuner.models.training.trial import Lines, is_shown, run, show, take
 
 FASTER_ALONE = "one by one is faster, as was measured"
-
-
-@dataclass(frozen=True)
-class StackOutcome:
-    """What came of trials that were run together.
-
-    Args:
-        outcomes: Outcome of each job, in their order; of the first jobs alone if one of them
-            changed its process so that the next ones would not be trained as if alone.
-        why_not_stacked: Reason why some were trained one by one; None if none was.
-    """
-
-    outcomes: list[Outcome | Failure]
-    why_not_stacked: str | None = None
 
 
 def run_stack(jobs: Sequence[Job], keep_all: bool, choices: Path) -> StackOutcome:

@@ -9,8 +9,6 @@ import numbers
 import random
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,49 +18,9 @@ from nettuner.models import learners
 from nettuner.models.data.load import load
 from nettuner.models.learner import Learner, Networks
 from nettuner.models.space import Space
-from nettuner.models.study import Goal, Proposal, Study
+from nettuner.models.study import Goal
+from nettuner.models.training.job import Job, Outcome, trial_seed
 from nettuner.models.training.loop import DivergedError, Measured, derived_seed, fit, prepared
-
-
-@dataclass(frozen=True)
-class Job:
-    """Everything a worker needs to run one trial.
-
-    Args:
-        study: Study of the trial.
-        goal: Metric and direction.
-        proposal: Hyperparameters, and the round to train up to.
-        log: Path to which each round's metrics are appended as a JSON line.
-        start: Path of the checkpoint to continue from; None starts anew.
-        end: Path for the final checkpoint; None for functions, which have none.
-        done: Rounds trained when `start` was written.
-    """
-
-    study: Study
-    goal: Goal
-    proposal: Proposal
-    log: Path
-    start: Path | None = None
-    end: Path | None = None
-    done: int = 0
-
-    @property
-    def output(self) -> Path:
-        """Path of what the trial prints."""
-        return self.log.with_suffix(".txt")
-
-    def picture(self, name: str, step: int) -> Path:
-        """Path of a picture drawn at this step, a numpy array."""
-        return self.log.with_name(f"{self.log.stem}.{name}.{step}.npy")
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """The result of a trial that succeeded."""
-
-    score: float
-    metrics: Mapping[str, float]
-    rounds: int
 
 
 def run(job: Job) -> Outcome:
@@ -146,12 +104,6 @@ class Lines:
         row = {"step": step, "time": self._at, "metrics": dict(metrics), "round": is_round}
         self._write(json.dumps(row) + "\n")
         self._flush()
-
-
-def trial_seed(study: Study, proposal: Proposal) -> tuple[int, int]:
-    """The seed of a trial; all segments of a population member share one."""
-    member = proposal.number if proposal.member is None else proposal.member
-    return study.seed, member
 
 
 def _run_learner(job: Job, found: type[Learner], lines: Lines) -> Outcome:

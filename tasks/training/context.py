@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nettuner.models.study import Goal, Proposal, Study, Trial
 from nettuner.models.training.failure import Failure
-from nettuner.models.training.trial import Job, Outcome
+from nettuner.models.training.job import Job, Outcome
 from nettuner.tasks.home import home
 from nettuner.tasks.memory.search_record import SearchRecord
 from nettuner.tasks.training.log_reader import LogReader

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from nettuner.models.by_name import ByName
 from nettuner.models.study import Trial
-from nettuner.models.training.winner import Winner, examine
+from nettuner.models.training.winner import Winner
 from nettuner.tasks.memory.log_model import log_model
 
 if TYPE_CHECKING:
     from nettuner.tasks.training.context import TrialContext
+
+EXAMINE = ByName("nettuner.models.training.examine", "examine")
 
 
 @task(name="examine", task_run_name="examine-trial-{winner.number}", cache_policy=NO_CACHE)
@@ -28,7 +31,7 @@ def examine_winner(context: TrialContext, winner: Trial) -> dict[str, float]:
         return {}
     with TemporaryDirectory() as folder:
         found: Winner = context.pool.run(
-            examine,
+            EXAMINE,
             context.study,
             dict(winner.proposal.params),
             Path(winner.checkpoint),

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from nettuner.models.training.trial import Job
+from nettuner.models.training.job import Job
 from nettuner.tasks.memory.trial_record import Picture
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
-from nettuner.models.learner import Learner
-from nettuner.models.stacks.structure import structure
+from nettuner.models.structure import structure
 from nettuner.models.study import Proposal, Trial
 
 Kind = tuple[Any, ...]
@@ -48,13 +47,13 @@ def batched(proposals: Sequence[Proposal], size: int) -> Iterator[Sequence[Propo
         yield proposals[first : first + size]
 
 
-def kind_of(learner: type[Learner], proposal: Proposal, parent: Trial | None) -> Kind:
+def kind_of(structural: Collection[str], proposal: Proposal, parent: Trial | None) -> Kind:
     """What the members of a stack must agree in: last round, first round, and structure.
 
     Args:
-        learner: Learner to be trained.
+        structural: Names of the hyperparameters that fix tensor shapes or code paths.
         proposal: Proposal to stack.
         parent: Trial whose weights it continues from; None starts anew.
     """
     done = parent.proposal.until if parent else None
-    return (proposal.until, done, *structure(learner, proposal.params))
+    return (proposal.until, done, *structure(structural, proposal.params))

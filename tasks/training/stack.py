@@ -10,16 +10,17 @@ from prefect import get_run_logger, task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
-from nettuner.models.stacks.trials import StackOutcome, run_stack
+from nettuner.models.by_name import ByName
 from nettuner.models.study import Proposal, Trial
 from nettuner.models.training.failure import Failure
-from nettuner.models.training.trial import Job, Outcome, trial_seed
+from nettuner.models.training.job import Job, Outcome, StackOutcome, trial_seed
 from nettuner.tasks.memory.trial_record import TrialRecord
 from nettuner.tasks.training.context import TrialContext
 from nettuner.tasks.training.log_reader import LogReader
 from nettuner.tasks.training.trial import FailedTrialError, first_step, is_last, look, node
 from nettuner.tasks.workers.pool import InterruptedSearchError, TrialFailedError
 
+RUN_STACK = ByName("nettuner.models.stacks.trials", "run_stack")
 # Attempts to train a stack whole, as the networks of others differ by rounding.
 ATTEMPTS = 2
 
@@ -83,8 +84,9 @@ def _outcomes(
 ) -> list[Outcome | Failure]:
     def run(some: Sequence[Job]) -> StackOutcome:
         keep_all, output = members or len(some) == 1, some[0].output
-        call = (run_stack, some, keep_all, context.choices)
-        return context.pool.run(*call, glance=glance, output=output)
+        call = (RUN_STACK, some, keep_all, context.choices)
+        outcome: StackOutcome = context.pool.run(*call, glance=glance, output=output)
+        return outcome
 
     found: list[Outcome | Failure] = []
     for _ in range(ATTEMPTS):

@@ -9,14 +9,17 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.context import TaskRunContext
 
+from nettuner.models.by_name import ByName
 from nettuner.models.study import Proposal, Study, Trial
 from nettuner.models.training.failure import Failure
-from nettuner.models.training.trial import Outcome, run, trial_seed
+from nettuner.models.training.job import Outcome, trial_seed
 from nettuner.tasks.home import prefect_ui
 from nettuner.tasks.memory.trial_record import TrialRecord
 from nettuner.tasks.training.context import TrialContext
 from nettuner.tasks.training.log_reader import LogReader
 from nettuner.tasks.workers.pool import InterruptedSearchError, TrialFailedError
+
+RUN = ByName("nettuner.models.training.trial", "run")
 
 
 class FailedTrialError(Exception):
@@ -54,7 +57,7 @@ def train(context: TrialContext, proposal: Proposal, parent: Trial | None, name:
     began = time.monotonic()
     try:
         outcome: Outcome | Failure = context.pool.run(
-            run,
+            RUN,
             job,
             seconds=context.study.trial_seconds,
             glance=functools.partial(look, record, reader),

@@ -13,7 +13,8 @@ from measured import answering
 from nettuner.models.stacks.trials import run_stack
 from nettuner.models.study import Proposal, Study, Trial
 from nettuner.models.training.failure import Failure
-from nettuner.models.training.trial import Job, run
+from nettuner.models.training.job import Job
+from nettuner.models.training.trial import run
 from nettuner.tasks.plan import Plan, make_plan
 
 

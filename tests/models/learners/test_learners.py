@@ -12,18 +12,19 @@ from safetensors.torch import load_file
 from torch import nn
 
 from nettuner.models import learners
-from nettuner.models.check import MisfitError, fit_together
+from nettuner.models.check import fit_together
 from nettuner.models.data.dataset import Split
 from nettuner.models.data.load import load
 from nettuner.models.data.sources.builtin import Builtin
 from nettuner.models.data.sources.csv import Csv
 from nettuner.models.data.sources.numbers import Numbers
+from nettuner.models.fitted import MisfitError
 from nettuner.models.learner import OPTIMISER, DataFacts, Learner, Supervised
 from nettuner.models.space import Space
 from nettuner.models.study import Length, Study
 from nettuner.models.training import optimiser
+from nettuner.models.training.examine import export
 from nettuner.models.training.loop import facts, fit, seeded, tensors
-from nettuner.models.training.winner import export
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -13,7 +13,7 @@ from torch import nn
 from torch.func import functional_call, grad_and_value, stack_module_state, vmap
 
 from nettuner.models import learners
-from nettuner.models.check import MisfitError, fit_together
+from nettuner.models.check import fit_together
 from nettuner.models.data.load import load
 from nettuner.models.data.preprocessing import (
     BEGIN,
@@ -27,6 +27,7 @@ from nettuner.models.data.preprocessing import (
 from nettuner.models.data.sources.builtin import Builtin
 from nettuner.models.data.sources.numbers import Numbers
 from nettuner.models.data.sources.parallel import Parallel
+from nettuner.models.fitted import MisfitError
 from nettuner.models.learner import DataFacts
 from nettuner.models.networks.decoding import greedy
 from nettuner.models.networks.transformer import Attention, waves

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nettuner.models import learners
-from nettuner.models.stacks.structure import structure
+from nettuner.models.structure import structure
 
 
 def test_the_structure_is_what_is_structural_or_no_number():

@@ -24,8 +24,9 @@ from nettuner.models.stacks.trials import run_stack
 from nettuner.models.study import Goal, Length, Proposal, Study
 from nettuner.models.training import optimiser
 from nettuner.models.training.failure import Failure, failure
+from nettuner.models.training.job import Job, Outcome
 from nettuner.models.training.loop import fit, prepared, summary
-from nettuner.models.training.trial import Job, Outcome, run
+from nettuner.models.training.trial import run
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

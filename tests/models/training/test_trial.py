@@ -13,8 +13,9 @@ import torch
 from nettuner.models.data.sources.builtin import Builtin
 from nettuner.models.space import Space
 from nettuner.models.study import Goal, Proposal, Study
+from nettuner.models.training.job import Job, trial_seed
 from nettuner.models.training.loop import DivergedError
-from nettuner.models.training.trial import Job, run, trial_seed
+from nettuner.models.training.trial import run
 
 HEADER = """
 import math, random

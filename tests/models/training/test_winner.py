@@ -16,8 +16,8 @@ from nettuner.models.data.sources.csv import Csv
 from nettuner.models.space import Space
 from nettuner.models.study import Study
 from nettuner.models.training import checkpoint, winner
+from nettuner.models.training.examine import examine
 from nettuner.models.training.loop import facts
-from nettuner.models.training.winner import examine
 
 OWN = """
 import torch

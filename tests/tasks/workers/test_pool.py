@@ -15,8 +15,9 @@ import pytest
 
 from nettuner.models import learners
 from nettuner.models.study import Goal, Proposal, Study
+from nettuner.models.training.job import Job
 from nettuner.models.training.preload import preload
-from nettuner.models.training.trial import Job, run
+from nettuner.models.training.trial import run
 from nettuner.tasks.workers import fork_server
 from nettuner.tasks.workers.pool import InterruptedSearchError, TrialFailedError, open_pool
 

@@ -1,0 +1,32 @@
+"""What a study turns out to be once its learner and data are loaded, or why they do not fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nettuner.models.study import Goal
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What a study turns out to be once its learner and data are loaded.
+
+    Args:
+        goal: Metric and direction.
+        structural: Hyperparameters that fix tensor shapes or code paths.
+        fingerprint: Fingerprint of the data; empty where a function brings its own.
+        data_name: Name of the data, as shown to people.
+    """
+
+    goal: Goal
+    structural: frozenset[str]
+    fingerprint: str
+    data_name: str
+
+
+class MisfitError(ValueError):
+    """Parts of a study do not fit together: one (key, message) for each fault."""
+
+    def __init__(self, faults: list[tuple[str, str]]) -> None:
+        super().__init__("\n".join(f"{key}: {message}" for key, message in faults))
+        self.faults = faults

@@ -1,0 +1,71 @@
+"""What a worker process is told about trials, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from nettuner.models.study import Goal, Proposal, Study
+from nettuner.models.training.failure import Failure
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything a worker needs to run one trial.
+
+    Args:
+        study: Study of the trial.
+        goal: Metric and direction.
+        proposal: Hyperparameters, and the round to train up to.
+        log: Path to which each round's metrics are appended as a JSON line.
+        start: Path of the checkpoint to continue from; None starts anew.
+        end: Path for the final checkpoint; None for functions, which have none.
+        done: Rounds trained when `start` was written.
+    """
+
+    study: Study
+    goal: Goal
+    proposal: Proposal
+    log: Path
+    start: Path | None = None
+    end: Path | None = None
+    done: int = 0
+
+    @property
+    def output(self) -> Path:
+        """Path of what the trial prints."""
+        return self.log.with_suffix(".txt")
+
+    def picture(self, name: str, step: int) -> Path:
+        """Path of a picture drawn at this step, a numpy array."""
+        return self.log.with_name(f"{self.log.stem}.{name}.{step}.npy")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The result of a trial that succeeded."""
+
+    score: float
+    metrics: Mapping[str, float]
+    rounds: int
+
+
+@dataclass(frozen=True)
+class StackOutcome:
+    """What came of trials that were run together.
+
+    Args:
+        outcomes: Outcome of each job, in their order; of the first jobs alone if one of them
+            changed its process so that the next ones would not be trained as if alone.
+        why_not_stacked: Reason why some were trained one by one; None if none was.
+    """
+
+    outcomes: list[Outcome | Failure]
+    why_not_stacked: str | None = None
+
+
+def trial_seed(study: Study, proposal: Proposal) -> tuple[int, int]:
+    """The seed of a trial; all segments of a population member share one."""
+    member = proposal.number if proposal.member is None else proposal.member
+    return study.seed, member

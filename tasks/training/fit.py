@@ -1,0 +1,25 @@
+"""Loads the learner and the data of a study in a worker process."""
+
+from __future__ import annotations
+
+from nettuner.models.by_name import ByName
+from nettuner.models.fitted import Fitted, MisfitError
+from nettuner.models.study import Study
+from nettuner.tasks.workers.pool import Pool, TrialFailedError
+
+FIT = ByName("nettuner.models.check", "fit_or_faults")
+
+
+def fit_in(pool: Pool, study: Study) -> Fitted:
+    """Check the study against its learner and data; trains nothing, imports nothing here.
+
+    Raises:
+        MisfitError: Something does not fit, or the process has died.
+    """
+    try:
+        found: Fitted | list[tuple[str, str]] = pool.run(FIT, study, own_process=True)
+    except TrialFailedError as error:
+        raise MisfitError([("learner", f"{study.learner} cannot be used: {error}")]) from None
+    if isinstance(found, Fitted):
+        return found
+    raise MisfitError(found)
