@@ -69,6 +69,7 @@ def _leave(message: str, status: int) -> NoReturn:
 
 def plan_of(path: Path, strategy: str | None = None) -> Plan:
     """A study from its file, with all that follows from it; leaves with status 2 if it is bad."""
+    from nettuner.flows.commands.fit import fit
     from nettuner.models.study_file import StudyError, load
     from nettuner.tasks.named_study import study_file
     from nettuner.tasks.plan import make_plan, using
@@ -77,7 +78,7 @@ def plan_of(path: Path, strategy: str | None = None) -> Plan:
         study = load(study_file(str(path)))
         if strategy is not None:
             study = using(study, strategy)
-        return make_plan(study, path.name)
+        return make_plan(study, path.name, fit)
     except (StudyError, ValueError) as error:
         fail(str(error), 2)
 
@@ -118,16 +119,19 @@ def search(
     cleanly, and `--resume` goes on where it stopped.
     """
     resident.begin()
-    from nettuner.flows.commands.show import show_result
-    from nettuner.flows.servers.logging_setup import keep_quiet
+    from nettuner.flows.servers.forks import forks
 
-    wanted: list[str | None] = [*strategy] if strategy else [None]
-    plans = [plan_of(study, name) for name in wanted]
-    keep_quiet(verbose)
-    print(f"{study}: starting Prefect and MLflow …", file=sys.stderr)
-    for plan in plans:
-        chosen = plan.study.model_copy(update={"width": width} if width else {})
-        show_result(_run(chosen, plan.strategy_name, resume, study, verbose), plan)
+    with forks():  # it imports torch beside what is imported here
+        from nettuner.flows.commands.show import show_result
+        from nettuner.flows.servers.logging_setup import keep_quiet
+
+        wanted: list[str | None] = [*strategy] if strategy else [None]
+        plans = [plan_of(study, name) for name in wanted]
+        keep_quiet(verbose)
+        print(f"{study}: starting Prefect and MLflow …", file=sys.stderr)
+        for plan in plans:
+            chosen = plan.study.model_copy(update={"width": width} if width else {})
+            show_result(_run(chosen, plan.strategy_name, resume, study, verbose), plan)
     print("look at every trial: nettuner ui")
 
 

@@ -115,11 +115,16 @@ def make_plan(study: Study, file: str = "study", fit: Fit = FIT) -> Plan:
         structural=fitted.structural,
         fingerprint=fitted.fingerprint,
         data_name=fitted.data_name,
-        width=study.width or os.cpu_count() or 1,
+        width=width_of(study),
         stack=_stack(study, strategy),
         trials=trials,
         digest=digest(study, fitted.fingerprint, size),
     )
+
+
+def width_of(study: Study) -> int:
+    """Workers of a study: trials, or stacks of trials, in flight at once."""
+    return study.width or os.cpu_count() or 1
 
 
 def _trials(study: Study, strategy: Strategy, size: int | None) -> int | None:

@@ -32,6 +32,7 @@ RANKS: dict[str, list[set[str]]] = {
         {"study_file", "learners"},
         {"training"},
         {"stacks", "check"},
+        {"preload"},
     ],
     "tasks": [
         {"loopback", "noted", "private"},

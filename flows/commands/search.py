@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nettuner.flows.servers import resident
+from nettuner.flows.servers.forks import forks
 from nettuner.flows.servers.logging_setup import kept_quiet
 from nettuner.tasks.private import OTHERS, umask
 
@@ -28,7 +29,8 @@ def search(study: Study | str, strategy: str | None = None, resume: bool = False
         ValueError: There is no such study, or nothing to resume.
         SearchFailedError: No trial succeeded, or too many in a row failed.
     """
-    with umask(OTHERS), resident.used(), kept_quiet():  # before Prefect and MLflow are imported
+    # Before Prefect and MLflow are imported.
+    with umask(OTHERS), resident.used(), forks(), kept_quiet():
         from nettuner.flows.engine.find import flow_of
         from nettuner.tasks import strategies
         from nettuner.tasks.named_study import named

@@ -6,6 +6,7 @@ import queue
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import cast
 
 from prefect.artifacts import create_markdown_artifact
@@ -21,10 +22,11 @@ from nettuner.models.training.stopping import reason_to_give_up, reason_to_stop
 from nettuner.tasks.memory import resuming, search_record, store
 from nettuner.tasks.memory.hold import hold
 from nettuner.tasks.memory.warm_start import warmed
-from nettuner.tasks.plan import Plan, make_plan
+from nettuner.tasks.plan import Plan, make_plan, width_of
 from nettuner.tasks.report import tables
 from nettuner.tasks.report.progress import Progress
 from nettuner.tasks.training.context import TrialContext
+from nettuner.tasks.training.fit import fit_in
 from nettuner.tasks.training.trial import FailedTrialError
 from nettuner.tasks.workers.pool import open_pool
 
@@ -76,10 +78,11 @@ def search(study: Study, resume: bool = False) -> SearchResult:
     late = superseded()
     if late is not None:  # a state returned by a flow becomes that of its run
         return cast("SearchResult", ended("stale", late, None))
-    plan = make_plan(study)
     client = store.client()
-    facts = facts_of(plan)
     with ExitStack() as held:
+        pool = held.enter_context(open_pool(width_of(study), study.threads, study))
+        plan = make_plan(study, fit=partial(fit_in, pool))
+        facts = facts_of(plan)
         if resume:
             past = resuming.to_resume(client, study.name, facts)
             held.enter_context(hold(past.run_id, past.name))
@@ -92,7 +95,6 @@ def search(study: Study, resume: bool = False) -> SearchResult:
             history, spent = [], 0.0
         plan = replace(plan, strategy=warmed(plan.strategy, client, study.name, record))
         folder = held.enter_context(folder_of(record, resumable=True))
-        pool = held.enter_context(open_pool(plan.width, study.threads, study))
         context = TrialContext(study, plan.goal, pool, record, folder, spent)
         engine = Engine(context, plan, history)
         engine.train()

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pickle
 import signal
 import socket
-import subprocess
-import sys
 import tempfile
 import threading
+import time
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING
 
-from nettuner.tasks.workers.messages import BARE, BEGUN, SEARCH_PATH, THREADS, Answer
+from nettuner.tasks.workers.base import PrivateBase, standing
+from nettuner.tasks.workers.messages import BEGUN, Answer
+from nettuner.tasks.workers.setting import setting
 
 if TYPE_CHECKING:
     from nettuner.models.study import Study
 
-# The module that is run.
-MODULE = "nettuner.tasks.workers.fork_main"
 # How much is told of what workers printed [bytes].
 TOLD = 4000
 # How long workers may take to be gone [s].
@@ -102,7 +100,7 @@ class Worker:
 
 
 class ForkServer:
-    """The process that workers are forked from, started anew when it has died.
+    """The process that the workers of one search are forked from, replaced when it has died.
 
     Args:
         threads: Number of threads of numeric libraries in a worker.
@@ -113,36 +111,30 @@ class ForkServer:
         self._threads = threads
         self._study = study
         self._bare = False
-        self._forked = False
+        self._own: PrivateBase | None = None
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - `close` closes it
-        self._start()
+        self._socket = self._connected()
 
-    def _start(self) -> None:
-        """Start the process."""
-        self._socket, theirs = socket.socketpair()
-        command = [sys.executable, "-P", "-m", MODULE]
-        numeric = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(self._threads))
-        self._process = subprocess.Popen(
-            [*command, str(theirs.fileno()), *([BARE] if self._bare else [])],
-            pass_fds=[theirs.fileno()],
-            stdin=subprocess.DEVNULL,
-            stdout=self._log,
-            stderr=self._log,
-            env={
-                **os.environ,
-                **numeric,
-                # Else they start threads when they are imported.
-                "OPENBLAS_NUM_THREADS": "1",
-                "JE_ARROW_MALLOC_CONF": "background_thread:false",
-                THREADS: str(self._threads),
-                SEARCH_PATH: json.dumps(sys.path),
-            },
-            start_new_session=True,  # Ctrl-C in a terminal is handled by the search
-        )
-        theirs.close()
-        if not self._bare:
-            with suppress(OSError):  # it has died: `fork` starts another
-                Connection(os.dup(self._socket.fileno())).send(self._study)
+    def _connected(self) -> socket.socket:
+        """A connection to a new process of this search; nothing is waited for."""
+        base = standing() if self._own is None else self._own
+        try:
+            if base is None:
+                raise ConnectionRefusedError
+            found = base.knock()
+        except OSError:
+            found = self._base_of_its_own().knock()
+        with suppress(OSError):  # it has died: `fork` starts another
+            socket.send_fds(found, [b"s"], [self._log.fileno()])
+            given = setting(self._threads, self._study, bare=self._bare)
+            Connection(os.dup(found.fileno())).send(given)
+        return found
+
+    def _base_of_its_own(self) -> PrivateBase:
+        if self._own is not None:
+            self._own.close()
+        self._own = PrivateBase()
+        return self._own
 
     def fork(self) -> Worker:
         """A new worker; it may still be starting, and calls wait for it."""
@@ -153,33 +145,50 @@ class ForkServer:
             try:
                 socket.send_fds(self._socket, [b"f"], files)
             except OSError:
-                self._restart()
+                self.stop()
+                self._bare = True  # the study's own modules may have ended it
+                self._socket = self._connected()
                 socket.send_fds(self._socket, [b"f"], files)
-        self._forked = True
         return Worker(Connection(calls.detach()), Connection(control.detach()))
-
-    def _restart(self) -> None:
-        self.stop()
-        self._bare = True  # the study's own modules may have ended it
-        self._start()
 
     def stop(self) -> None:
         """End it, with its workers and all that they have started."""
-        self._socket.close()
-        try:
-            self._process.wait(PATIENCE_SECONDS if self._forked else 0)
-        except subprocess.TimeoutExpired:  # it is still importing, or hangs
+        process = self._process()
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_WR)
+        if process and not self._is_gone(PATIENCE_SECONDS):  # it hangs in an import
             with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
+                os.killpg(process, signal.SIGKILL)
+        self._socket.close()
+
+    def _process(self) -> int:
+        """Its process id; 0 if it has not begun."""
+        self._socket.setblocking(False)
+        try:
+            return int.from_bytes(self._socket.recv(4), "little")
+        except OSError:
+            return 0
+
+    def _is_gone(self, seconds: float) -> bool:
+        """Whether it ends in time, and every process that shares the connection with it."""
+        deadline = time.monotonic() + seconds
+        with suppress(OSError):
+            while (left := deadline - time.monotonic()) > 0:
+                self._socket.settimeout(left)
+                if not self._socket.recv(1):
+                    return True
+        return time.monotonic() < deadline
 
     def close(self) -> None:
         """End it for good."""
         self.stop()
         self._log.close()
+        if self._own is not None:
+            self._own.close()
 
     def told(self) -> str:
         """The end of what it and its workers printed."""
         size = self._log.seek(0, os.SEEK_END)
         self._log.seek(max(0, size - TOLD))
-        return self._log.read().decode(errors="replace").strip()
+        text = self._log.read().decode(errors="replace").strip()
+        return text or (self._own.told()[-TOLD:] if self._own else "")

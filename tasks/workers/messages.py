@@ -2,20 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nettuner.models.study import Study
 from nettuner.models.training.failure import Failure
 
-# Environment variables: `sys.path` of the search as JSON, and threads of a worker.
-SEARCH_PATH = "NETTUNER_SEARCH_PATH"
-THREADS = "NETTUNER_THREADS"
-# Argument of a process that imports nothing of the study's own.
-BARE = "--bare"
 # The first message of a worker about a call.
 BEGUN = b"begun"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How a search runs, for the process that its workers are forked from.
+
+    Args:
+        environment: Environment variables.
+        folder: Path of the working directory.
+        path: Where modules are imported from.
+        umask: Rights that new files do not get.
+        niceness: Niceness.
+        cores: Numbers of the cores it may use; None where that cannot be said.
+        limits: Soft and hard limit of each resource, by its number.
+        threads: Number of threads of numeric libraries in a worker.
+        study: Study whose learner and data are loaded once, before workers are forked.
+        bare: Whether nothing of the study's own may be imported before.
+    """
+
+    environment: Mapping[str, str]
+    folder: str
+    path: tuple[str, ...]
+    umask: int
+    niceness: int
+    cores: frozenset[int] | None
+    limits: Mapping[int, tuple[int, int]]
+    threads: int
+    study: Study | None
+    bare: bool
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from nettuner.models import learners
+from nettuner.models.preload import preload
 from nettuner.models.study import Goal, Proposal, Study
 from nettuner.models.training.job import Job
-from nettuner.models.training.preload import preload
 from nettuner.models.training.trial import run
-from nettuner.tasks.workers import fork_server
+from nettuner.tasks.workers import base
 from nettuner.tasks.workers.pool import InterruptedSearchError, TrialFailedError, open_pool
 
 pytestmark = pytest.mark.slow
@@ -299,7 +299,7 @@ def test_a_call_that_always_kills_its_parent_fails_in_the_end(pool):
 
 
 def test_workers_that_cannot_start_say_why(monkeypatch):
-    monkeypatch.setattr(fork_server, "MODULE", "nettuner.tasks.workers.nothing_of_this_name")
+    monkeypatch.setattr(base, "MODULE", "nettuner.tasks.workers.nothing_of_this_name")
     with open_pool(1, threads=1) as pool, pytest.raises(TrialFailedError) as failure:
         pool.run(int, "1")
     assert str(failure.value).startswith("its process died 3 times before it could begin: ")
@@ -376,7 +376,7 @@ def test_nothing_is_left_of_workers_when_their_search_is_killed(tmp_path):
     )
     assert search.stdout is not None
     assert int(search.stdout.readline())
-    assert len(sleepers(mark)) == 3  # the search, what forks, and the worker
+    assert len(sleepers(mark)) == 4  # the search, the two that fork, and the worker
     search.kill()
     search.wait()
     deadline = time.monotonic() + 10

@@ -1,9 +1,9 @@
-"""The process that workers are forked from: it has imported what every trial needs.
+"""Forks the workers of one search from a process that has imported what every trial needs.
 
 A worker starts in milliseconds, in a process that nothing has changed yet. Forking is safe only
 from a process with a single thread that has not touched CUDA; whatever a study's own modules do on
-import, this is checked after they were imported, and if they broke the rule the process starts
-anew without them.
+import, this is checked after they were imported, in a process that is given up if they broke the
+rule: then workers are forked without them.
 
 It ends its workers, with all that they have started, when the search asks for it or is gone.
 """
@@ -11,7 +11,6 @@ It ends its workers, with all that they have started, when the search asks for i
 from __future__ import annotations
 
 import gc
-import json
 import os
 import signal
 import socket
@@ -20,48 +19,78 @@ import threading
 import traceback
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
-from typing import TYPE_CHECKING
 
 import torch
 
-from nettuner.models.training.preload import preload
-from nettuner.tasks.workers.messages import BARE, SEARCH_PATH, THREADS
+from nettuner.models.preload import preload
+from nettuner.tasks.workers.messages import Setting
 from nettuner.tasks.workers.process_tree import (
     adopt_orphans,
     end_adopted,
     end_tree,
     end_with_parent,
 )
+from nettuner.tasks.workers.setting import take_over
 from nettuner.tasks.workers.worker import work
 
-if TYPE_CHECKING:
-    from nettuner.models.study import Study
+STANDARD_OUTPUT, STANDARD_ERROR = 1, 2
+READY = b"r"
 
 
-def main() -> None:
-    """Import, then fork a worker for every request."""
-    requests = socket.socket(fileno=int(sys.argv[1]))
-    threads = int(os.environ.pop(THREADS))
-    # Only now: a file in the working directory could be taken for one of the standard library.
-    path = os.environ.pop(SEARCH_PATH)
-    sys.path[:] = json.loads(path)
-    if BARE not in sys.argv:
-        study = Connection(os.dup(requests.fileno())).recv()
-        reason = _prepare(study) if study is not None else None
-        if reason:
-            print(f"started anew without the study's own modules: {reason}", flush=True)
-            os.environ |= {THREADS: str(threads), SEARCH_PATH: path}
-            os.set_inheritable(requests.fileno(), True)
-            os.execv(sys.executable, [*sys.orig_argv, BARE])
+def serve_search(requests: socket.socket) -> None:
+    """Be the process that the workers of one search are forked from, until it is gone.
+
+    Args:
+        requests: Socket of the search, which first tells its setting.
+    """
+    os.setsid()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    told, files, _, _ = socket.recv_fds(requests, 1, 1)
+    if not told:
+        return
+    for stream in (STANDARD_OUTPUT, STANDARD_ERROR):
+        os.dup2(files[0], stream)
+    os.close(files[0])
+    given: Setting = Connection(os.dup(requests.fileno())).recv()
+    requests.sendall(os.getpid().to_bytes(4, "little"))
+    take_over(given)
+    if given.study is not None and not given.bare and _is_prepared_elsewhere(given):
+        return
     gc.collect()
     gc.freeze()  # a collection in a worker would copy all shared memory
-    Forker(requests, threads).run()
+    requests.sendall(READY)
+    Forker(requests, given.threads).run()
 
 
-def _prepare(study: Study) -> str | None:
+def _is_prepared_elsewhere(given: Setting) -> bool:
+    """Whether a child, which has imported what the study needs, goes on in place of this process.
+
+    In the child itself it is false once it may be forked.
+    """
+    heard, tell = os.pipe()
+    child = os.fork()
+    if child:
+        os.close(tell)
+        fit = os.read(heard, 1)
+        os.close(heard)
+        if not fit:  # it is gone
+            os.waitpid(child, 0)
+        return bool(fit)
+    os.close(heard)
+    reason = _prepare(given)
+    if reason:
+        print(f"started without the study's own modules: {reason}", flush=True)
+        os._exit(1)
+    os.write(tell, READY)
+    os.close(tell)
+    return False
+
+
+def _prepare(given: Setting) -> str | None:
     """Import what a study needs; returns why this process may not be forked then."""
+    assert given.study is not None
     try:
-        preload(study)
+        preload(given.study)
     except BaseException:  # each trial will say so itself
         return traceback.format_exc()
     if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
@@ -166,7 +195,3 @@ class Forker:
             with suppress(OSError):
                 control.send(ended[pid])
             control.close()
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,31 @@
+"""Checks a study against its learner and data, where that is fastest."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from nettuner.models.fitted import Fitted
+from nettuner.models.study import Study
+from nettuner.tasks.home import HomeError, home
+from nettuner.tasks.plan import FIT
+from nettuner.tasks.training.fit import fit_in
+from nettuner.tasks.workers.base import resident, stand_by, standing
+from nettuner.tasks.workers.pool import open_pool
+
+
+def fit(study: Study) -> Fitted:
+    """Check a study against its learner and data, in a process that has imported what this needs.
+
+    Without one it is done here.
+
+    Raises:
+        MisfitError: Something does not fit.
+    """
+    base = standing()
+    if base is None:
+        with suppress(HomeError, OSError):
+            base = resident(home())
+    if base is None:
+        return FIT(study)
+    with stand_by(base), open_pool(1, study.threads, study) as pool:
+        return fit_in(pool, study)

@@ -1,0 +1,45 @@
+"""The process that workers are forked from: started before anything else, or found in the home."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from nettuner.tasks.home import home
+from nettuner.tasks.workers.base import (
+    Base,
+    PrivateBase,
+    make_resident,
+    stand_by,
+)
+
+IDLE_SECONDS = 1800.0
+
+
+@contextmanager
+def forks() -> Iterator[None]:
+    """Have a process to fork from while the block runs; nothing is waited for.
+
+    It is the home's own, which stays for later commands, or with NETTUNER_SERVERS=none one that
+    ends with the block.
+    """
+    base = _resident()
+    if base is not None:
+        with stand_by(base):
+            yield
+        return
+    own = PrivateBase()
+    try:
+        with stand_by(own):
+            yield
+    finally:
+        own.close()
+
+
+def _resident() -> Base | None:
+    if os.environ.get("NETTUNER_SERVERS") == "none":
+        return None
+    with suppress(OSError, NotImplementedError):  # no room, or no locks
+        return make_resident(home(), IDLE_SECONDS)
+    return None
