@@ -15,6 +15,8 @@ from nettuner.tasks.workers.base import (
 )
 
 IDLE_SECONDS = 1800.0
+# What only the end of a search needs.
+LATER = ("nettuner.models.training.exporting", "nettuner.tasks.memory.log_model")
 
 
 @contextmanager
@@ -41,5 +43,5 @@ def _resident() -> Base | None:
     if os.environ.get("NETTUNER_SERVERS") == "none":
         return None
     with suppress(OSError, NotImplementedError):  # no room, or no locks
-        return make_resident(home(), IDLE_SECONDS)
+        return make_resident(home(), IDLE_SECONDS, LATER)
     return None

@@ -15,26 +15,28 @@ from mlflow.types import ColSpec, Schema
 from mlflow.types.schema import AnyType
 
 from nettuner.models.data import preprocessing
-from nettuner.tasks.memory import tags as names
 from nettuner.tasks.memory.mlflow_private import log_pyfunc
+from nettuner.tasks.memory.store import client
 
 if TYPE_CHECKING:
     from nettuner.models.training.winner import Winner
-    from nettuner.tasks.memory.search_record import SearchRecord
 
 # Module name by which `served_model.py` imports the preprocessing.
 RULES = "nettuner_preprocessing"
 SERVED_WITH = ("mlflow", "torch", "numpy", "pandas")
 
 
-def log_model(record: SearchRecord, winner: Winner) -> None:
+def log_model(experiment_id: str, run_id: str, winner: Winner) -> None:
     """Log the winner's model with signature and input example, on the search's run.
 
-    If the network cannot be exported, a tag says so, and no model is logged.
+    MLflow tries the model out, which imports torch: better in a worker process, which has it.
+
+    Args:
+        experiment_id: Id of the run's experiment.
+        run_id: Id of the search's run.
+        winner: Winner whose network could be exported.
     """
-    if winner.network is None:
-        record.mlflow.set_tag(record.run_id, names.MODEL, f"not exported: {winner.why_not}")
-        return
+    assert winner.network is not None
     artifacts = {"network": str(winner.network)}
     if winner.preprocessing is not None:
         fitted = winner.network.with_name("preprocessing.json")
@@ -45,9 +47,9 @@ def log_model(record: SearchRecord, winner: Winner) -> None:
     sys.modules[RULES] = preprocessing
     versions = [f"{name}=={version(name).partition('+')[0]}" for name in SERVED_WITH]
     log_pyfunc(
-        record.mlflow,
-        record.experiment_id,
-        record.run_id,
+        client(),
+        experiment_id,
+        run_id,
         "model",
         python_model=str(Path(__file__).with_name("served_model.py")),
         artifacts=artifacts,

@@ -234,6 +234,10 @@ class SearchRecord:
         self.recorder.add(told, ended(self.run_id, status))
         self.recorder.close()
 
+    def not_exported(self, reason: str) -> None:
+        """Say why there is no model of the winner."""
+        self.mlflow.set_tag(self.run_id, names.MODEL, f"not exported: {reason}")
+
     def keep(self, name: str, content: Mapping[str, Any]) -> None:
         """Store a mapping as a JSON artifact of the search."""
         self.recorder.add(kept_text(self.run_id, name, json.dumps(content, indent=2, default=str)))

@@ -12,12 +12,12 @@ from prefect.cache_policies import NO_CACHE
 from nettuner.models.by_name import ByName
 from nettuner.models.study import Trial
 from nettuner.models.training.winner import Winner
-from nettuner.tasks.memory.log_model import log_model
 
 if TYPE_CHECKING:
     from nettuner.tasks.training.context import TrialContext
 
 EXAMINE = ByName("nettuner.models.training.examine", "examine")
+LOG_MODEL = ByName("nettuner.tasks.memory.log_model", "log_model")
 
 
 @task(name="examine", task_run_name="examine-trial-{winner.number}", cache_policy=NO_CACHE)
@@ -37,5 +37,9 @@ def examine_winner(context: TrialContext, winner: Trial) -> dict[str, float]:
             Path(winner.checkpoint),
             Path(folder),
         )
-        log_model(context.record, found)
+        if found.network is None:
+            context.record.not_exported(found.why_not or "")
+        else:
+            place = context.record.experiment_id, context.record.run_id
+            context.pool.run(LOG_MODEL, *place, found)
     return dict(found.metrics)

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -78,7 +78,7 @@ class PrivateBase(Base):
         super().__init__(Path(self._folder.name) / "door")
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - `close` closes it
         listening = _listen(self._door)
-        self._process = _start(listening, 0.0, self._log.fileno(), subprocess.PIPE)
+        self._process = _start(listening, 0.0, (), self._log.fileno(), subprocess.PIPE)
         listening.close()
 
     def close(self) -> None:
@@ -103,9 +103,11 @@ def _listen(door: Path) -> socket.socket:
     return found
 
 
-def _start(door: socket.socket, idle: float, log: int, stdin: int) -> subprocess.Popen[bytes]:
+def _start(
+    door: socket.socket, idle: float, later: Sequence[str], log: int, stdin: int
+) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", MODULE, str(door.fileno()), str(idle)],
+        [sys.executable, "-P", "-m", MODULE, str(door.fileno()), str(idle), *later],
         pass_fds=[door.fileno()],
         stdin=stdin,
         stdout=log,
@@ -151,7 +153,7 @@ def resident(home: Path) -> Resident | None:
     return found if facts == _facts() else None
 
 
-def make_resident(home: Path, idle: float) -> Resident | None:
+def make_resident(home: Path, idle: float, later: Sequence[str] = ()) -> Resident | None:
     """The same, started if there is none.
 
     One that knows an older state of nettuner or of the installed packages is replaced.
@@ -159,6 +161,7 @@ def make_resident(home: Path, idle: float) -> Resident | None:
     Args:
         home: Folder of the home.
         idle: Time without any search after which it ends [s].
+        later: Names of modules that it imports when nobody waits for it.
 
     Returns:
         None where one is there whose libraries were set up by other environment variables.
@@ -172,15 +175,15 @@ def make_resident(home: Path, idle: float) -> Resident | None:
             if known["installed"] == facts["installed"]:
                 return None
             found.end()
-        return _make(home, idle, facts)
+        return _make(home, idle, later, facts)
 
 
-def _make(home: Path, idle: float, facts: dict[str, Any]) -> Resident:
+def _make(home: Path, idle: float, later: Sequence[str], facts: dict[str, Any]) -> Resident:
     door = _door(home)
     door.unlink(missing_ok=True)
     listening = _listen(door)
     log = os.open(home / "base.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    started = _start(listening, idle, log, subprocess.DEVNULL)
+    started = _start(listening, idle, later, log, subprocess.DEVNULL)
     os.close(log)
     listening.close()
     process = psutil.Process(started.pid)

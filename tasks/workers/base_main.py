@@ -15,22 +15,26 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from importlib import import_module
 
 # How often a resident looks whether its door is still there [s].
 LOOK_SECONDS = 30.0
+# Time without any search after which it imports what only the end of one needs [s].
+QUIET_SECONDS = 3.0
 
 
 def main() -> None:
     """Import, then fork a process for every search that knocks.
 
-    Arguments: file descriptor of the door, a listening socket; and the time [s] after which a
-    resident without any search ends, or 0 to end with its standard input.
+    Arguments: file descriptor of the door, a listening socket; the time [s] after which a resident
+    without any search ends, or 0 to end with its standard input; and names of modules that a
+    resident imports when nobody waits for it.
     """
-    door, idle = socket.socket(fileno=int(sys.argv[1])), float(sys.argv[2])
+    door, idle, later = socket.socket(fileno=int(sys.argv[1])), float(sys.argv[2]), sys.argv[3:]
     from nettuner.models import preload  # noqa: F401 - children have it from here
     from nettuner.tasks.workers.forker import serve_search
 
-    Base(door, idle, serve_search).run()
+    Base(door, idle, serve_search, later).run()
 
 
 class Base:
@@ -40,15 +44,21 @@ class Base:
         door: Listening socket.
         idle: Time without any search after which it ends [s]; 0 to end with its standard input.
         serve: Function that serves a search, in a process of its own.
+        later: Names of modules to import when nobody waits for it.
     """
 
     def __init__(
-        self, door: socket.socket, idle: float, serve: Callable[[socket.socket], None]
+        self,
+        door: socket.socket,
+        idle: float,
+        serve: Callable[[socket.socket], None],
+        later: list[str],
     ) -> None:
         self._door = door
         self._path = door.getsockname()
         self._idle = idle
         self._serve = serve
+        self._later = later
         self._woken, self._wake = os.pipe()
         os.set_blocking(self._wake, False)
 
@@ -59,7 +69,7 @@ class Base:
         streams = [self._door.fileno(), self._woken, *([] if self._idle else [0])]
         used = time.monotonic()
         while True:
-            ready, _, _ = select.select(streams, [], [], LOOK_SECONDS if self._idle else None)
+            ready, _, _ = select.select(streams, [], [], self._patience())
             if self._woken in ready:
                 os.read(self._woken, 4096)
             if _have_children():
@@ -67,11 +77,19 @@ class Base:
             if self._door.fileno() in ready:
                 used = time.monotonic()
                 self._open()
-            elif self._idle:
-                if time.monotonic() - used > self._idle or not os.path.exists(self._path):
+            elif not self._idle:
+                if 0 in ready:
                     return
-            elif 0 in ready:
+            elif time.monotonic() - used > self._idle or not os.path.exists(self._path):
                 return
+            elif self._later and time.monotonic() - used > QUIET_SECONDS:
+                import_module(self._later.pop(0))
+
+    def _patience(self) -> float | None:
+        """How long to wait for a search [s]."""
+        if not self._idle:
+            return None
+        return min(self._idle, QUIET_SECONDS + 0.1 if self._later else LOOK_SECONDS)
 
     def _open(self) -> None:
         search, _ = self._door.accept()

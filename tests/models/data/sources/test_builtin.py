@@ -2,10 +2,14 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn import datasets
 
+from nettuner.models.data.images import image_dataset
 from nettuner.models.data.load import load
 from nettuner.models.data.sources.builtin import Builtin
+from nettuner.models.data.tables import table_dataset
 
 
 def test_digits_are_images_of_0_to_1():
@@ -92,3 +96,22 @@ def test_diabetes_has_the_same_fingerprint_with_every_release_of_scikit_learn():
     # Found with 1.6.1 and with 1.9.1, whose values differ in their last bits. It changes only
     # if the table or `models/data/fingerprint.py` does; then write the new one here.
     assert load(Builtin(name="diabetes")).fingerprint == "744587ef5a3988cb"
+
+
+@pytest.mark.parametrize("name", ["iris", "wine", "breast_cancer", "diabetes"])
+def test_a_table_is_that_of_scikit_learn(name):
+    bunch = getattr(datasets, f"load_{name}")(as_frame=True)
+    # It scales diabetes as it loads, and machines differ in the last bits.
+    table = bunch.frame.round(10)
+    if "target_names" in bunch:
+        table = table.assign(target=bunch.target_names[bunch.target].astype(object))
+    expected = table_dataset(table, "target", Builtin(name=name))
+    assert load(Builtin(name=name)).fingerprint == expected.fingerprint
+    pd.testing.assert_frame_equal(load(Builtin(name=name)).example, expected.example)
+
+
+def test_digits_are_those_of_scikit_learn():
+    digits = datasets.load_digits()
+    given = digits.images.astype(np.float32), digits.target.astype(np.int64)
+    expected = image_dataset(given, Builtin(name="digits"), 16.0)
+    assert load(Builtin(name="digits")).fingerprint == expected.fingerprint
