@@ -12,11 +12,14 @@ from nettuner.flows.servers import resident
 from nettuner.tasks import noted
 from nettuner.tasks.home import home, servers_run
 from nettuner.tasks.noted import Served
+from nettuner.tasks.workers import base
 
 
 def status() -> None:
     """Show which servers run for the home, where, since when, and when they would end."""
-    found = noted.running(home())
+    found, workers = noted.running(home()), base.running(home())
+    if workers is not None:
+        print(f"workers of {home()} are forked from process {_process(workers)}")
     if found is None:
         print(f"{_of_up() or 'no servers run'} for {home()}; a search starts what it needs")
         return
@@ -35,13 +38,21 @@ def status() -> None:
 def down() -> None:
     """End the servers that stay for the home, if no command uses them."""
     try:
-        found = resident.end()
+        found, workers = resident.end(), base.running(home())
     except ValueError as error:
         fail(str(error), 1)
+    if workers is not None:
+        workers.end()
+        print(f"the process that workers of {home()} are forked from has ended")
     if found is None:
         print(f"{_of_up() or 'no servers run'} for {home()}; there is nothing to end")
     else:
         print(f"the servers of {home()} have ended")
+
+
+def _process(found: base.Resident) -> str:
+    process = found.process
+    return f"{process.pid}, {_megabytes(process.pid)}, since {_clock(process.create_time())}"
 
 
 def _of_up() -> str | None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from nettuner.flows.servers.resident import idle_minutes, stay
 from nettuner.tasks.home import home
 from nettuner.tasks.workers.base import (
     Base,
@@ -14,7 +14,6 @@ from nettuner.tasks.workers.base import (
     stand_by,
 )
 
-IDLE_SECONDS = 1800.0
 # What only the end of a search needs.
 LATER = ("nettuner.models.training.exporting", "nettuner.tasks.memory.log_model")
 
@@ -40,8 +39,8 @@ def forks() -> Iterator[None]:
 
 
 def _resident() -> Base | None:
-    if os.environ.get("NETTUNER_SERVERS") == "none":
+    if not stay():
         return None
     with suppress(OSError, NotImplementedError):  # no room, or no locks
-        return make_resident(home(), IDLE_SECONDS, LATER)
+        return make_resident(home(), 60 * idle_minutes(), LATER)
     return None

@@ -206,6 +206,21 @@ def idle_minutes() -> float:
     return found
 
 
+def stay() -> bool:
+    """Whether what a command starts may stay for later ones: NETTUNER_SERVERS is not none.
+
+    Raises:
+        HomeError: It is neither stay nor none.
+    """
+    given = os.environ.get("NETTUNER_SERVERS") or "stay"
+    if given not in ("stay", "none"):
+        raise HomeError(
+            f"NETTUNER_SERVERS must be stay or none, got {given!r}; leave it out for servers that "
+            "stay"
+        )
+    return given == "stay"
+
+
 def resident_log() -> Path:
     """Path of the log of the servers that stay."""
     return home() / "resident.log"
@@ -234,15 +249,9 @@ def door() -> Iterator[None]:
 
 def _wanted() -> bool:
     """Whether this command uses servers that stay, as far as its environment says."""
-    given = os.environ.get("NETTUNER_SERVERS") or "stay"
-    if given not in ("stay", "none"):
-        raise HomeError(
-            f"NETTUNER_SERVERS must be stay or none, got {given!r}; leave it out for servers that "
-            "stay"
-        )
     idle_minutes()
     named = os.environ.get("PREFECT_API_URL") or servers_run()
-    return given == "stay" and not named and own_flow_runs()
+    return stay() and not named and own_flow_runs()
 
 
 def _supervise() -> None:
