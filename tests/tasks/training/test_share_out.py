@@ -44,7 +44,7 @@ def test_where_nothing_is_stacked_nobody_asks_what_is_alike():
     assert share_out([first, second], None, 1, 1) == [[first], [second]]
 
 
-MLP = learners.find("mlp")
+MLP = learners.find("mlp").structural()
 
 
 def segment(hidden=4, learning_rate=0.1, until=3):
