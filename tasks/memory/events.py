@@ -14,7 +14,7 @@ from nettuner.tasks.memory.metrics import Point
 
 Event = dict[str, Any]
 
-OPEN, LOG, TEXT, IMAGE, END = "open", "log", "text", "image", "end"
+OPEN, LOG, DATA, TEXT, IMAGE, END = "open", "log", "data", "text", "image", "end"
 
 
 def opened(run_id: str, experiment_id: str, name: str, tags: Mapping[str, str]) -> Event:
@@ -43,6 +43,11 @@ def logged(
         "params": dict(params or {}),
         "tags": dict(tags or {}),
     }
+
+
+def trained_on(run_id: str, name: str, digest: str) -> Event:
+    """A run has data."""
+    return {"do": DATA, "run": run_id, "name": name, "digest": digest}
 
 
 def kept_text(run_id: str, name: str, text: str) -> Event:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nettuner.models.address import without_account
 from nettuner.tasks.memory.events import Event, kept_image
 from nettuner.tasks.memory.journal import Journal
-from nettuner.tasks.memory.writer import Writer, writer_to
+from nettuner.tasks.memory.writer import Writer, new_run, writer_to
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -40,13 +42,22 @@ class Recorder:
     def __init__(self, mlflow: MlflowClient, search: str) -> None:
         self._store = without_account(mlflow.tracking_uri)
         self._search = search
-        self.writer = writer_to(mlflow)
+        self._mlflow = mlflow
         self._journal: Journal | None = None
         self._failure: Exception | None = None
         self._closed = False
         self._changed = threading.Condition()
         self._waiting = 0
         self._at_once = threading.Event()
+
+    @cached_property
+    def writer(self) -> Writer:
+        """Writer to the store; MLflow is imported, in seconds, when it is first used."""
+        return writer_to(self._mlflow)
+
+    def new_run(self, experiment_id: str, name: str, tags: Mapping[str, str]) -> str:
+        """Id of a run that is about to begin."""
+        return new_run(self._mlflow, experiment_id, name, tags)
 
     def add(self, *events: Event) -> None:
         """Have events sent, after all that were added before.

@@ -28,10 +28,11 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class Experiment:
-    """An experiment."""
+    """An experiment; its stage is active or deleted."""
 
     experiment_id: str
     name: str
+    lifecycle_stage: str
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,10 @@ class RestReader:
             if error.code == ABSENT:
                 return None
             raise
-        return Experiment(found["experiment"]["experiment_id"], found["experiment"]["name"])
+        experiment = found["experiment"]
+        return Experiment(
+            experiment["experiment_id"], experiment["name"], experiment["lifecycle_stage"]
+        )
 
     def search_runs(
         self,

@@ -70,7 +70,9 @@ def resume(
     for run_id in (past.run_id, *past.members.values()):
         _forget_interruption(mlflow, run_id)
     mlflow.update_run(past.run_id, status="RUNNING")
-    record = search_record.SearchRecord(mlflow, mlflow.get_run(past.run_id), goal, facts)
+    record = search_record.SearchRecord(
+        mlflow, search_record.Opened.again(mlflow.get_run(past.run_id)), goal, facts
+    )
     record.link(facts.prefect_run)
     latest = {t.proposal.member: t.proposal for t in sorted(past.trials, key=lambda t: t.number)}
     for member, run_id in past.members.items():

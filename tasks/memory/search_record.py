@@ -13,27 +13,28 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlflow import MlflowClient
-from mlflow.entities import Dataset, DatasetInput, Param, Run
-from mlflow.exceptions import MlflowException
-
 from nettuner.models.study import Goal, Proposal, Study, Trial
 from nettuner.tasks.home import home, tracking_uri
 from nettuner.tasks.memory import tags as names
-from nettuner.tasks.memory.events import ended, kept_text, logged, opened
+from nettuner.tasks.memory.events import ended, kept_text, logged, opened, trained_on
 from nettuner.tasks.memory.left_over import send_left_over
 from nettuner.tasks.memory.metrics import finite_metrics
+from nettuner.tasks.memory.reader import reader
 from nettuner.tasks.memory.recorder import Recorder
 from nettuner.tasks.memory.store import find_experiment, run_url
 from nettuner.tasks.memory.trial_record import TrialRecord
 from nettuner.tasks.memory.trial_tags import LONGEST_PARAM
+from nettuner.tasks.memory.writer import new_run
 
 if TYPE_CHECKING:
     import pandas as pd
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 
 def _experiment(mlflow: MlflowClient, study: Study, goal: Goal) -> str:
-    known = find_experiment(mlflow, study.name)
+    quick = reader() if mlflow.tracking_uri == tracking_uri() else mlflow
+    known = quick.get_experiment_by_name(study.name)
     if known is not None and known.lifecycle_stage == "deleted":
         raise ValueError(
             f"the experiment {study.name!r} was deleted in MLflow; restore it there "
@@ -55,7 +56,7 @@ def _experiment(mlflow: MlflowClient, study: Study, goal: Goal) -> str:
                 tags={names.NOTE: note, names.KIND: "study", **names.SHOWN_AS_TRAINING},
             )
         )
-    except MlflowException:  # another search of the study created it first
+    except Exception:  # another search of the study created it first
         found = find_experiment(mlflow, study.name)
         if found is None:
             raise
@@ -102,8 +103,6 @@ def start_search(mlflow: MlflowClient, study: Study, goal: Goal, facts: Facts) -
         names.ROUNDS: str(study.rounds),
         **facts.tags,
     }
-    run = mlflow.create_run(experiment, tags={**tags, **names.SOURCE}, run_name=name)
-    record = SearchRecord(mlflow, run, goal, facts)
     described = study.model_dump(mode="json", exclude_defaults=True)
     params = {
         "strategy": facts.strategy,
@@ -114,17 +113,45 @@ def start_search(mlflow: MlflowClient, study: Study, goal: Goal, facts: Facts) -
         **{f"stop.{name}": value for name, value in described.get("stop", {}).items()},
         **{f"space.{name}": dimension.support() for name, dimension in study.space.items()},
     }
-    entries = [Param(name, str(value)[:LONGEST_PARAM]) for name, value in params.items()]
-    for first in range(0, len(entries), 90):
-        mlflow.log_batch(record.run_id, params=entries[first : first + 90])
-    if facts.fingerprint:
-        data = Dataset(facts.data_name, facts.fingerprint, "local", facts.data_name)
-        mlflow.log_inputs(record.run_id, [DatasetInput(data)])
-    mlflow.log_dict(
-        record.run_id, study.model_dump(mode="json", exclude_unset=True), names.STUDY_FILE
+    tags |= names.SOURCE | ({names.PREFECT: facts.prefect_run} if facts.prefect_run else {})
+    run_id = new_run(mlflow, experiment, name, tags)
+    record = SearchRecord(mlflow, Opened(run_id, name, experiment, time.time()), goal, facts)
+    told = {name: str(value)[:LONGEST_PARAM] for name, value in params.items()}
+    text = json.dumps(study.model_dump(mode="json", exclude_unset=True), indent=2, default=str)
+    record.recorder.add(
+        opened(record.run_id, experiment, name, tags),
+        logged(record.run_id, params=told),
+        kept_text(record.run_id, names.STUDY_FILE, text),
     )
-    record.link(facts.prefect_run)
+    if facts.fingerprint:
+        record.recorder.add(trained_on(record.run_id, facts.data_name, facts.fingerprint))
     return record
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The run of a search that goes on.
+
+    Args:
+        run_id, name, experiment_id: Of the run.
+        began: Time when it began, seconds since 1970.
+        driven_by: URL of the flow run that executed the search before; None for a new one.
+    """
+
+    run_id: str
+    name: str
+    experiment_id: str
+    began: float
+    driven_by: str | None = None
+
+    @classmethod
+    def again(cls, run: Run) -> Opened:
+        """The run of a search from before."""
+        info = run.info
+        driven_by = run.data.tags.get(names.PREFECT)
+        return cls(
+            info.run_id, info.run_name, info.experiment_id, info.start_time / 1000, driven_by
+        )
 
 
 class SearchRecord:
@@ -134,18 +161,16 @@ class SearchRecord:
     what is read from the store is asked for at once.
     """
 
-    def __init__(self, mlflow: MlflowClient, run: Run, goal: Goal, facts: Facts) -> None:
+    def __init__(self, mlflow: MlflowClient, run: Opened, goal: Goal, facts: Facts) -> None:
         self.mlflow = mlflow
-        self.recorder = Recorder(mlflow, run.info.run_id)
+        self.recorder = Recorder(mlflow, run.run_id)
         self.goal = goal
         self.facts = facts
-        self.run_id: str = run.info.run_id
-        self.name: str = run.info.run_name
-        self.experiment_id: str = run.info.experiment_id
-        self.artifacts: str = run.info.artifact_uri
-        self.began: float = run.info.start_time / 1000
-        # The flow run before a resume.
-        self.driven_by: str | None = run.data.tags.get(names.PREFECT)
+        self.run_id = run.run_id
+        self.name = run.name
+        self.experiment_id = run.experiment_id
+        self.began = run.began
+        self.driven_by = run.driven_by
         self._members: dict[int, TrialRecord] = {}
         self._remarks: dict[str, None] = {}
 
@@ -157,7 +182,7 @@ class SearchRecord:
     def link(self, prefect_run: str | None) -> None:
         """Record the URL of the flow run that executes the search."""
         if prefect_run:
-            self.mlflow.set_tag(self.run_id, names.PREFECT, prefect_run)
+            self.recorder.add(logged(self.run_id, tags={names.PREFECT: prefect_run}))
 
     def begin(
         self,
@@ -195,7 +220,7 @@ class SearchRecord:
         if prefect_run:
             tags[names.PREFECT] = prefect_run
         tags |= names.SOURCE
-        run_id = self.recorder.writer.new_run(self.experiment_id, name, tags)
+        run_id = self.recorder.new_run(self.experiment_id, name, tags)
         self.recorder.add(opened(run_id, self.experiment_id, name, tags))
         record = TrialRecord(self, run_id, proposal, tags[names.NOTE])
         record.begin(step, parent)
@@ -236,7 +261,7 @@ class SearchRecord:
 
     def not_exported(self, reason: str) -> None:
         """Say why there is no model of the winner."""
-        self.mlflow.set_tag(self.run_id, names.MODEL, f"not exported: {reason}")
+        self.recorder.add(logged(self.run_id, tags={names.MODEL: f"not exported: {reason}"}))
 
     def keep(self, name: str, content: Mapping[str, Any]) -> None:
         """Store a mapping as a JSON artifact of the search."""

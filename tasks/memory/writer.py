@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from nettuner.tasks.memory.events import IMAGE, TEXT, Event
+from nettuner.tasks.memory.events import DATA, IMAGE, TEXT, Event
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -42,18 +42,34 @@ def writer_to(mlflow: MlflowClient) -> Writer:
     return CallWriter(mlflow)
 
 
+def new_run(mlflow: MlflowClient, experiment_id: str, name: str, tags: Mapping[str, str]) -> str:
+    """Id of a run that is about to begin; in tables it is chosen here, without any import."""
+    if mlflow.tracking_uri.startswith(TABLES):
+        return new_id()
+    return writer_to(mlflow).new_run(experiment_id, name, tags)
+
+
 def new_id() -> str:
     """An id for a run, as MLflow's own."""
     return uuid.uuid4().hex
 
 
 def write_artifacts(mlflow: MlflowClient, events: Sequence[Event]) -> None:
-    """Write the texts and images among some events."""
+    """Write the texts, images and data among some events."""
     for event in events:
-        if event["do"] == TEXT:
+        if event["do"] == DATA:
+            _write_data(mlflow, event)
+        elif event["do"] == TEXT:
             mlflow.log_text(event["run"], event["text"], event["name"])
         elif event["do"] == IMAGE:
             _write_image(mlflow, event)
+
+
+def _write_data(mlflow: MlflowClient, event: Event) -> None:
+    from mlflow.entities import Dataset, DatasetInput  # it is imported by now
+
+    data = Dataset(event["name"], event["digest"], "local", event["name"])
+    mlflow.log_inputs(event["run"], [DatasetInput(data)])
 
 
 def _write_image(mlflow: MlflowClient, event: Event) -> None:

@@ -41,5 +41,6 @@ def examine_winner(context: TrialContext, winner: Trial) -> dict[str, float]:
             context.record.not_exported(found.why_not or "")
         else:
             place = context.record.experiment_id, context.record.run_id
+            context.record.recorder.drain()  # another process writes to its run now
             context.pool.run(LOG_MODEL, *place, found)
     return dict(found.metrics)

@@ -15,6 +15,7 @@ from nettuner.models.study import Goal, Proposal, Study, Trial
 from nettuner.tasks.champion.versions import moves, versions
 from nettuner.tasks.memory import reader, recall, search_record
 from nettuner.tasks.memory.rest_reader import RecordsError, RestReader
+from nettuner.tasks.memory.store import LaterClient
 
 PASSWORD = "a long one, with % and @"
 GOAL = Goal("loss", "minimize")
@@ -189,15 +190,15 @@ def test_a_server_is_asked_directly_unless_more_than_an_account_is_set(tmp_path,
     monkeypatch.delenv("MLFLOW_TRACKING_USERNAME", raising=False)
     assert isinstance(reader.reader(), RestReader)
     monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "secret")
-    assert isinstance(reader.reader(), MlflowClient)
+    assert isinstance(reader.reader(), LaterClient)
     monkeypatch.delenv("MLFLOW_TRACKING_TOKEN")
     (tmp_path / ".mlflow").mkdir()
     (tmp_path / ".mlflow" / "credentials").touch()
-    assert isinstance(reader.reader(), MlflowClient)
+    assert isinstance(reader.reader(), LaterClient)
     monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "nettuner")
     assert isinstance(reader.reader(), RestReader)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
-    assert isinstance(reader.reader(), MlflowClient)
+    assert isinstance(reader.reader(), LaterClient)
 
 
 def test_a_server_of_a_file_of_records_is_asked_in_its_place(tmp_path, monkeypatch):

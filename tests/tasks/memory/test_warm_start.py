@@ -68,4 +68,4 @@ def test_of_a_long_search_the_best_and_a_spread_are_taken(searches):
 def _record(lab, past):
     run = lab.mlflow.get_run(past.run_id)
     facts = search_record.Facts("bayesian", {}, past.digest, "", "", frozenset(), None)
-    return search_record.SearchRecord(lab.mlflow, run, past.goal, facts)
+    return search_record.SearchRecord(lab.mlflow, search_record.Opened.again(run), past.goal, facts)
