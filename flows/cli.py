@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from nettuner.flows.engine.search import SearchResult
     from nettuner.models.study import Study
     from nettuner.tasks.memory.recall import PastSearch
-    from nettuner.tasks.plan import Plan
+    from nettuner.tasks.plan import Fit, Plan
 
 app = typer.Typer(
     name="nettuner",
@@ -67,18 +67,26 @@ def _leave(message: str, status: int) -> NoReturn:
     sys.exit(status)
 
 
-def plan_of(path: Path, strategy: str | None = None) -> Plan:
-    """A study from its file, with all that follows from it; leaves with status 2 if it is bad."""
-    from nettuner.flows.commands.fit import fit
+def study_of(path: Path) -> Study:
+    """A study from its file; leaves with status 2 if it is bad."""
     from nettuner.models.study_file import StudyError, load
     from nettuner.tasks.named_study import study_file
+
+    try:
+        return load(study_file(str(path)))
+    except (StudyError, ValueError) as error:
+        fail(str(error), 2)
+
+
+def plan_of(study: Study, file: str, fit: Fit, strategy: str | None = None) -> Plan:
+    """All that follows from a study; leaves with status 2 if its parts do not fit together."""
+    from nettuner.models.study_file import StudyError
     from nettuner.tasks.plan import make_plan, using
 
     try:
-        study = load(study_file(str(path)))
         if strategy is not None:
             study = using(study, strategy)
-        return make_plan(study, path.name, fit)
+        return make_plan(study, file, fit)
     except (StudyError, ValueError) as error:
         fail(str(error), 2)
 
@@ -89,9 +97,10 @@ def check(study: StudyFile) -> None:
 
     Leaves with status 2 and one line for each fault if the study is bad.
     """
+    from nettuner.flows.commands.fit import fit
     from nettuner.flows.commands.show import show_plan
 
-    show_plan(plan_of(study))
+    show_plan(plan_of(study_of(study), study.name, fit))
 
 
 @app.command()
@@ -121,13 +130,18 @@ def search(
     resident.begin()
     from nettuner.flows.servers.forks import forks
 
-    with forks():  # it imports torch beside what is imported here
-        from nettuner.flows.commands.show import show_result
+    with forks():
+        from nettuner.flows.commands.fit import fitting
         from nettuner.flows.servers.logging_setup import keep_quiet
 
-        wanted: list[str | None] = [*strategy] if strategy else [None]
-        plans = [plan_of(study, name) for name in wanted]
-        keep_quiet(verbose)
+        found = study_of(study)
+        with fitting(found) as fit:  # it is imported and read beside what is imported here
+            keep_quiet(verbose)
+            from nettuner.flows.commands.show import show_result
+            from nettuner.flows.engine import find  # noqa: F401 - takes seconds
+
+            wanted: list[str | None] = [*strategy] if strategy else [None]
+            plans = [plan_of(found, study.name, fit, name) for name in wanted]
         print(f"{study}: starting Prefect and MLflow …", file=sys.stderr)
         for plan in plans:
             chosen = plan.study.model_copy(update={"width": width} if width else {})

@@ -18,7 +18,7 @@ from nettuner.tasks.memory import tags as names
 from nettuner.tasks.memory.recall import PastSearch
 from nettuner.tasks.named_study import ENDINGS, StudyGiven, named
 from nettuner.tasks.plan import Plan, make_plan, using
-from nettuner.tasks.report import tables as report
+from nettuner.tasks.report import pages
 from nettuner.tasks.report.progress import Progress
 from nettuner.tasks.strategies.population import lineage, schedule
 from nettuner.tasks.training.context import TrialContext
@@ -144,7 +144,7 @@ def _run(context: TrialContext, found: Replayable) -> ReplayResult:
     test: dict[str, float] = examine_winner.submit(
         plain(context), plain(trials[-1]), return_state=False, wait_for=[last]
     ).result()
-    text = report.replay_as_markdown(context.study, goal, trials, test, found.past)
+    text = pages.replay_as_markdown(context.study, goal, trials, test, found.past)
     close(context, trials[-1], test, text)
     return ReplayResult(
         record.name, record.run_id, record.url, trials, test, found.past, found.winner

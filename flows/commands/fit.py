@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from nettuner.models.fitted import Fitted
 from nettuner.models.study import Study
 from nettuner.tasks.home import HomeError, home
-from nettuner.tasks.plan import FIT
-from nettuner.tasks.training.fit import fit_in
+from nettuner.tasks.plan import FIT, Fit
+from nettuner.tasks.training.fit import fit_in, remember
 from nettuner.tasks.workers.base import resident, stand_by, standing
 from nettuner.tasks.workers.pool import open_pool
 
@@ -29,3 +30,19 @@ def fit(study: Study) -> Fitted:
         return FIT(study)
     with stand_by(base), open_pool(1, study.threads, study) as pool:
         return fit_in(pool, study)
+
+
+@contextmanager
+def fitting(study: Study) -> Iterator[Fit]:
+    """Check studies of this learner and these data in another process, which loads them meanwhile.
+
+    The search that follows need not check again.
+    """
+    with open_pool(1, study.threads, study) as pool:
+
+        def fit(asked: Study) -> Fitted:
+            fitted = fit_in(pool, asked)
+            remember(asked, fitted)
+            return fitted
+
+        yield fit

@@ -23,7 +23,7 @@ from nettuner.tasks.memory import resuming, search_record, store
 from nettuner.tasks.memory.hold import hold
 from nettuner.tasks.memory.warm_start import warmed
 from nettuner.tasks.plan import Plan, make_plan, width_of
-from nettuner.tasks.report import tables
+from nettuner.tasks.report import pages
 from nettuner.tasks.report.progress import Progress
 from nettuner.tasks.training.context import TrialContext
 from nettuner.tasks.training.fit import fit_in
@@ -93,6 +93,7 @@ def search(study: Study, resume: bool = False) -> SearchResult:
             record = search_record.start_search(client, study, plan.goal, facts)
             held.enter_context(hold(record.run_id, record.name))
             history, spent = [], 0.0
+        record.recorder.write_in(pool)
         plan = replace(plan, strategy=warmed(plan.strategy, client, study.name, record))
         folder = held.enter_context(folder_of(record, resumable=True))
         context = TrialContext(study, plan.goal, pool, record, folder, spent)
@@ -237,7 +238,7 @@ class Engine:
             self.dag.trace(self.history, winner)
         test = self.dag.examine(winner)
         why = self.ended or EXHAUSTED
-        text = tables.search_as_markdown(study, self.context.goal, self.history, winner, test, why)
+        text = pages.search_as_markdown(study, self.context.goal, self.history, winner, test, why)
         close(self.context, winner, test, text)
         return SearchResult(record.name, record.run_id, record.url, self.history, winner, test, why)
 

@@ -15,7 +15,7 @@ from nettuner.tasks.workers.base import (
 )
 
 # What only the end of a search needs.
-LATER = ("nettuner.models.training.exporting", "nettuner.tasks.memory.log_model")
+LATER = ("nettuner.models.training.exporting", "nettuner.tasks.memory.ahead")
 
 
 @contextmanager

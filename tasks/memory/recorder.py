@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 from nettuner.models.address import without_account
 from nettuner.tasks.memory.events import Event, kept_image
 from nettuner.tasks.memory.journal import Journal
-from nettuner.tasks.memory.writer import Writer, new_run, writer_to
+from nettuner.tasks.memory.writer import TABLES, WorkerWriter, Writer, new_run, writer_to
+from nettuner.tasks.workers.pool import Pool
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -54,6 +55,11 @@ class Recorder:
     def writer(self) -> Writer:
         """Writer to the store; MLflow is imported, in seconds, when it is first used."""
         return writer_to(self._mlflow)
+
+    def write_in(self, pool: Pool) -> None:
+        """Have the tables of a database written by workers, as long as they run."""
+        if self._store.startswith(TABLES):
+            self.writer = WorkerWriter(pool, self._mlflow)
 
     def new_run(self, experiment_id: str, name: str, tags: Mapping[str, str]) -> str:
         """Id of a run that is about to begin."""

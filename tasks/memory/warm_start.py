@@ -12,7 +12,6 @@ from nettuner.models.study import Proposal, Trial
 from nettuner.tasks.memory import recall
 from nettuner.tasks.memory.search_record import SearchRecord
 from nettuner.tasks.strategies import Strategy
-from nettuner.tasks.strategies.bayesian.long_history import thinned
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -76,6 +75,8 @@ def some(trials: list[Trial], most: int) -> list[Trial]:
     """All trials of a search if there are at most `most`, else a `thinned` selection."""
     if len(trials) <= most:
         return trials
+    from nettuner.tasks.strategies.bayesian.long_history import thinned  # with all that models need
+
     ok = [trial for trial in trials if trial.succeeded]
     scores = np.array([trial.score for trial in ok], dtype=float)
     return [ok[i] for i in thinned(scores, most).tolist()]

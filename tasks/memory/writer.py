@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Mapping, Sequence
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from nettuner.models.by_name import ByName
 from nettuner.tasks.memory.events import DATA, IMAGE, TEXT, Event
+from nettuner.tasks.workers.pool import InterruptedSearchError, Pool, TrialFailedError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -40,6 +43,49 @@ def writer_to(mlflow: MlflowClient) -> Writer:
     from nettuner.tasks.memory.call_writer import CallWriter
 
     return CallWriter(mlflow)
+
+
+WRITE = ByName("nettuner.tasks.memory.writer", "write_here")
+
+
+class WorkerWriter:
+    """Writes in a worker process, which may have MLflow imported; here if that does not work.
+
+    Args:
+        pool: Workers of the search.
+        mlflow: MLflow client of a store whose tables are written to.
+    """
+
+    def __init__(self, pool: Pool, mlflow: MlflowClient) -> None:
+        self._pool = pool
+        self._mlflow = mlflow
+
+    @cached_property
+    def _here(self) -> Writer:
+        return writer_to(self._mlflow)
+
+    def new_run(self, experiment_id: str, name: str, tags: Mapping[str, str]) -> str:
+        """An id of our own."""
+        return new_id()
+
+    def write(self, events: Sequence[Event]) -> None:
+        """Write events; what is wrong with them or with the store is raised here."""
+        try:
+            self._pool.run(WRITE, self._mlflow.tracking_uri, list(events))
+        except (TrialFailedError, InterruptedSearchError):
+            self._here.write(events)
+
+
+def write_here(store: str, events: Sequence[Event]) -> None:
+    """Write events in this process."""
+    _writer(store).write(events)
+
+
+@lru_cache(maxsize=1)
+def _writer(store: str) -> Writer:
+    from mlflow import MlflowClient
+
+    return writer_to(MlflowClient(store))
 
 
 def new_run(mlflow: MlflowClient, experiment_id: str, name: str, tags: Mapping[str, str]) -> str:

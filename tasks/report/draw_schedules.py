@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nettuner.models.space import Dimension, Value, same
 from nettuner.models.space.discrete import Choice
 from nettuner.models.study import Goal, Study, Trial
-from nettuner.tasks.report.tables import COLOURS, scale
+from nettuner.tasks.report.axes import COLOURS, scale
 from nettuner.tasks.strategies.population.lineage import ancestry, lineage
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ import pytest
 
 from nettuner.models.study import Goal, Proposal, Study, Trial, best
 from nettuner.tasks.memory.recall import Children, PastSearch
+from nettuner.tasks.report.pages import search_as_markdown
 from nettuner.tasks.report.tables import (
     comparison,
     curve,
     latest_of_each_strategy,
     plot,
-    search_as_markdown,
     trials_table,
 )
 

@@ -1,0 +1,32 @@
+"""Colours and scales that all pictures share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from nettuner.models.study import Goal
+
+# From the colour-blind safe palette of Okabe and Ito (2008).
+COLOURS = {
+    "grid_search": "#E69F00",
+    "random_search": "#56B4E9",
+    "bayesian": "#009E73",
+    "population": "#CC79A7",
+}
+
+
+def scale(axes: Any, values: Sequence[float], goal: Goal) -> None:
+    """Scale the axis: logarithmic for losses, else limited to the better trials."""
+    ordered = np.asarray(values, dtype=float)
+    if goal.direction == "minimize" and 0 < 5 * ordered.min() < ordered.max():
+        axes.set_yscale("log")
+        return
+    if goal.direction == "maximize":
+        low, high = float(np.quantile(ordered, 0.1)), float(ordered.max())
+    else:
+        low, high = float(ordered.min()), float(np.quantile(ordered, 0.9))
+    margin = (high - low) * 0.08 or abs(high) * 0.01 or 1.0
+    axes.set_ylim(low - margin, high + margin)
