@@ -279,6 +279,26 @@ class Lab:
         )
 
 
+@pytest.fixture(scope="session", autouse=True)
+def forks():
+    """The workers of all tests are forked from one process, which starts when it is needed."""
+    from nettuner.tasks.workers.base import Base, PrivateBase, stand_by
+
+    class Shared(Base):
+        def __init__(self):
+            self.started = None
+
+        def knock(self):
+            self.started = self.started or PrivateBase()
+            return self.started.knock()
+
+    shared = Shared()
+    with stand_by(shared):
+        yield
+    if shared.started is not None:
+        shared.started.close()
+
+
 @pytest.fixture(scope="session")
 def home(tmp_path_factory):
     """Where everything of this session is kept; not the user's own."""

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from nettuner.tasks import noted
 from nettuner.tasks.home import (
@@ -148,7 +150,15 @@ def serving() -> Noted | None:
         return None
     check_flow_runs()
     print("looking for the pages …", file=sys.stderr)
+    _call(_answering().mlflow.address)
     return _answering(mlflow=True)
+
+
+def _call(address: str) -> None:
+    """Ask for pages: they are not started before somebody does, or has time."""
+    where = urlsplit(address)
+    with suppress(OSError):
+        socket.create_connection((where.hostname or "", where.port or 0), 1).close()
 
 
 def end() -> Noted | None:

@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
@@ -44,6 +44,9 @@ HOST = "127.0.0.1"
 GLANCE_SECONDS = 1.0
 # How long a set that ends may take before the next one gives up.
 PATIENCE_SECONDS = 60
+WAITING = 128
+# How long MLflow's server is left to others while a command runs [s].
+LATER_SECONDS = 20.0
 # A server that dies so often is ill.
 MOST_DEATHS = 3
 # What deployments need, which are the business of `nettuner up`; and what no page of ours shows.
@@ -67,6 +70,7 @@ class Server:
         told: Socket on which it says that it answers.
         answers: Whether it has said so.
         deaths: How often it died.
+        wanted: Time since when somebody will want it, of the monotonic clock; None for nobody.
     """
 
     name: str
@@ -74,7 +78,8 @@ class Server:
     process: subprocess.Popen[bytes] | None = None
     told: socket.socket | None = None
     answers: bool = False
-    deaths: int = field(default=0)
+    deaths: int = 0
+    wanted: float | None = None
 
     @property
     def port(self) -> int:
@@ -154,8 +159,10 @@ def _keep(servers: list[Server]) -> None:
             commands = noted.attached(where)
             if commands:
                 used.touch()
-            wanted = any(command.mlflow for command in commands) and mlflow.deaths < MOST_DEATHS
-            starting = wanted and mlflow.process is None
+            if mlflow.wanted is None and any(command.mlflow for command in commands):
+                mlflow.wanted = time.monotonic()
+                mlflow.where.listen(WAITING)  # who asks from now on waits
+            starting = mlflow.process is None and _is_due(mlflow, bool(commands))
             if starting:
                 _start(mlflow, used)
             changed = [_changed(server, used) for server in servers]
@@ -170,6 +177,18 @@ def _keep(servers: list[Server]) -> None:
         end([server.process for server in servers if server.process])
 
 
+def _is_due(mlflow: Server, used: bool) -> bool:
+    """Whether the pages that somebody will want are started now.
+
+    Not beside the search that they are for, which would wait for it, unless they are asked for: the
+    socket listens, so the first request waits.
+    """
+    if mlflow.wanted is None or mlflow.deaths >= MOST_DEATHS:
+        return False
+    called = bool(select.select([mlflow.where], [], [], 0)[0])
+    return called or not used or time.monotonic() - mlflow.wanted > LATER_SECONDS
+
+
 def _is_ours(where: Path) -> bool:
     """Whether the note is of the servers that this process keeps."""
     found = noted.running(where)
@@ -177,7 +196,7 @@ def _is_ours(where: Path) -> bool:
 
 
 def _start(server: Server, used: Path) -> None:
-    server.where.listen(128)
+    server.where.listen(WAITING)
     server.answers = False
     environment = _environment(server)
     server.process, server.told = own_server.start(
@@ -197,8 +216,14 @@ def _environment(server: Server) -> Mapping[str, str]:
 
 
 def _listen(servers: list[Server]) -> None:
-    """Wait until a server has something to say, or it is time to look round."""
-    select.select([server.told for server in servers if server.told], [], [], GLANCE_SECONDS)
+    """Wait until a server has something to say, or is called, or it is time to look round."""
+    quiet = [
+        server.where
+        for server in servers
+        if server.wanted and not server.process and server.deaths < MOST_DEATHS
+    ]
+    told = [server.told for server in servers if server.told]
+    select.select([*told, *quiet], [], [], GLANCE_SECONDS)
 
 
 def _changed(server: Server, used: Path) -> bool:

@@ -299,6 +299,7 @@ def test_a_call_that_always_kills_its_parent_fails_in_the_end(pool):
 
 
 def test_workers_that_cannot_start_say_why(monkeypatch):
+    monkeypatch.setattr(base, "_standing", [])
     monkeypatch.setattr(base, "MODULE", "nettuner.tasks.workers.nothing_of_this_name")
     with open_pool(1, threads=1) as pool, pytest.raises(TrialFailedError) as failure:
         pool.run(int, "1")
