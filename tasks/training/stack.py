@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,7 +16,7 @@ from nettuner.models.training.job import Job, Outcome, StackOutcome, trial_seed
 from nettuner.tasks.memory.trial_record import TrialRecord
 from nettuner.tasks.training.context import TrialContext
 from nettuner.tasks.training.log_reader import LogReader
-from nettuner.tasks.training.trial import FailedTrialError, first_step, is_last, look, node
+from nettuner.tasks.training.trial import Clock, FailedTrialError, first_step, is_last, look, node
 from nettuner.tasks.workers.pool import InterruptedSearchError, TrialFailedError
 
 RUN_STACK = ByName("nettuner.models.stacks.trials", "run_stack")
@@ -48,14 +47,14 @@ def train_stack(
     runs = StackRuns(context, jobs, parents)
     get_run_logger().info("%s: %d trials together", name, len(jobs))
     members = proposals[0].member is not None
-    began = time.monotonic()
+    clock = Clock()
     try:
-        outcomes = _outcomes(context, jobs, members, lambda: runs.write(readers))
+        outcomes = _outcomes(context, jobs, members, clock, lambda: runs.write(readers))
     except InterruptedSearchError as error:
         runs.write(readers)
         runs.interrupted(str(error))
         raise
-    seconds = (time.monotonic() - began) / len(jobs)
+    seconds = clock.seconds / len(jobs)
     trials = [
         context.trial(job, outcome, reader, seconds)
         for job, outcome, reader in zip(jobs, outcomes, readers, strict=True)
@@ -80,12 +79,14 @@ def fail(trial: Trial, name: str) -> None:
 
 
 def _outcomes(
-    context: TrialContext, jobs: Sequence[Job], members: bool, glance: Any
+    context: TrialContext, jobs: Sequence[Job], members: bool, clock: Clock, glance: Any
 ) -> list[Outcome | Failure]:
     def run(some: Sequence[Job]) -> StackOutcome:
         keep_all, output = members or len(some) == 1, some[0].output
         call = (RUN_STACK, some, keep_all, context.choices)
-        outcome: StackOutcome = context.pool.run(*call, glance=glance, output=output)
+        outcome: StackOutcome = context.pool.run(
+            *call, glance=glance, begin=clock.begin, output=output
+        )
         return outcome
 
     found: list[Outcome | Failure] = []

@@ -54,13 +54,14 @@ def train(context: TrialContext, proposal: Proposal, parent: Trial | None, name:
     get_run_logger().info("%s: %s in MLflow: %s", name, dict(proposal.params), record.url)
     job = context.job(proposal, parent)
     reader = LogReader(job)
-    began = time.monotonic()
+    clock = Clock()
     try:
         outcome: Outcome | Failure = context.pool.run(
             RUN,
             job,
             seconds=context.study.trial_seconds,
             glance=functools.partial(look, record, reader),
+            begin=clock.begin,
             output=job.output,
             own_process=not context.trains_networks,
         )
@@ -72,13 +73,29 @@ def train(context: TrialContext, proposal: Proposal, parent: Trial | None, name:
         record.keep_output(job.output)
         record.interrupted(str(error))
         raise
-    trial = context.trial(job, outcome, reader, time.monotonic() - began)
+    trial = context.trial(job, outcome, reader, clock.seconds)
     look(record, reader, rest=True)
     record.keep_output(job.output)
     record.finish(trial, last=is_last(context.study, proposal))
     if trial.score is None:
         raise FailedTrialError(trial)
     return trial
+
+
+class Clock:
+    """Measures wall time, from when a worker first begins; one that starts is not waited for."""
+
+    def __init__(self) -> None:
+        self._began: float | None = None
+
+    def begin(self) -> None:
+        """Count from now, unless it counts already."""
+        self._began = self._began or time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Time since then [s]; 0 if none has begun."""
+        return 0.0 if self._began is None else time.monotonic() - self._began
 
 
 def look(record: TrialRecord, reader: LogReader, rest: bool = False) -> None:

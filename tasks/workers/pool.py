@@ -53,6 +53,7 @@ class Pool(Protocol):
         *args: Any,
         seconds: float | None = None,
         glance: Callable[[], object] = ...,
+        begin: Callable[[], object] = ...,
         output: Path | None = None,
         own_process: bool = False,
     ) -> Result:
@@ -63,6 +64,7 @@ class Pool(Protocol):
             args: Arguments, picklable.
             seconds: Time limit [s]; None for no limit.
             glance: Callback, called a few times a second while waiting.
+            begin: Callback, called when the worker, which may have to start first, begins.
             output: Path of a file to which all it prints is appended.
             own_process: Whether no other call may run in its process.
 
@@ -129,6 +131,7 @@ class WorkerPool(Pool):
         *args: Any,
         seconds: float | None = None,
         glance: Callable[[], object] = lambda: None,
+        begin: Callable[[], object] = lambda: None,
         output: Path | None = None,
         own_process: bool = False,
     ) -> Result:
@@ -141,7 +144,7 @@ class WorkerPool(Pool):
             worker = self._take()
             answer: Answer | int | None = None
             try:
-                answer = self._watched(worker, call, seconds, glance)
+                answer = self._watched(worker, call, seconds, glance, begin)
             finally:
                 again = isinstance(answer, Answer) and not (answer.changed or own_process)
                 self._give_back(worker, again)
@@ -158,11 +161,16 @@ class WorkerPool(Pool):
         raise TrialFailedError(f"its process died {ATTEMPTS} times {when}{last}", told)
 
     def _watched(
-        self, worker: Worker, call: bytes, seconds: float | None, glance: Callable[[], object]
+        self,
+        worker: Worker,
+        call: bytes,
+        seconds: float | None,
+        glance: Callable[[], object],
+        begin: Callable[[], object],
     ) -> Answer | int | None:
         """The answer to a call; an exit status, or None if nobody knows it, if the worker died."""
         worker.begin(call)
-        limit = None
+        limit, told = None, False
         while True:
             left = GLANCE_SECONDS if limit is None else limit - time.monotonic()
             try:
@@ -174,6 +182,9 @@ class WorkerPool(Pool):
             except Exception as error:  # the result cannot be unpickled here
                 return Answer(None, failure(error), changed=True)
             self._check_running()
+            if worker.begun and not told:
+                told = True
+                begin()
             if answer is not None:
                 return answer
             if limit is None and seconds is not None and worker.begun:

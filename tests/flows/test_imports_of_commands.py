@@ -82,7 +82,7 @@ def imported(command, folder, environment):
     """The heavy libraries that a command imported."""
     words = [sys.executable, "-c", WATCHED, *command.split()]
     done = subprocess.run(
-        words, env=environment, cwd=folder, capture_output=True, text=True, timeout=120
+        words, env=environment, cwd=folder, capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, done.stderr
     found = (folder / "modules.txt").read_text().splitlines()
@@ -102,3 +102,43 @@ def test_without_a_server_mlflow_reads_and_nothing_else_is_imported(environment,
     database = {"MLFLOW_TRACKING_URI": f"sqlite:///{environment['NETTUNER_HOME']}/mlflow.db"}
     found = imported(command, tmp_path, environment | database)
     assert found == {"alembic", "mlflow", "pandas", "sqlalchemy"}
+
+
+@pytest.fixture(scope="module")
+def resident(tmp_path_factory):
+    """Of commands in a home where all stays that may stay: a study that was searched there."""
+    folder = tmp_path_factory.mktemp("resident")
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "PREFECT_"))}
+    environment = {**kept, "NETTUNER_HOME": str(folder / "home"), "NETTUNER_SERVERS": "stay"}
+    (folder / "net.yaml").write_text(
+        "{name: net, learner: mlp, data: iris, metric: val_loss, epochs: 1, strategy: random, "
+        "stop: {trials: 2}, space: {learning_rate: {distribution: uniform, low: 0.01, high: 0.1}}}"
+    )
+    try:
+        imported("search net.yaml", folder, environment)
+        imported("ui --no-browser", folder, environment)  # both pages answer
+        yield folder, environment
+    finally:
+        imported("down", folder, environment)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("command", "allowed"),
+    [
+        ("check net.yaml", set()),
+        ("search net.yaml", {"pandas", "prefect"}),
+        ("status", set()),
+        ("trials net.yaml", {"pandas"}),
+    ],
+)
+def test_what_other_processes_have_imported_a_command_does_not(resident, command, allowed):
+    folder, environment = resident
+    assert imported(command, folder, environment) <= allowed
+
+
+@pytest.mark.slow
+def test_without_another_process_check_imports_what_its_study_is_made_of(resident, tmp_path):
+    folder, environment = resident
+    alone = {**environment, "NETTUNER_HOME": str(tmp_path / "home")}
+    assert imported("check net.yaml", folder, alone) == {"pandas", "torch"}

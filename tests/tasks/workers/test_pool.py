@@ -46,6 +46,15 @@ def test_time_is_counted_from_the_start_of_the_call_not_of_the_worker(pool):
     assert pool.run(int, "7", seconds=0.3) == 7  # the first call: importing torch takes longer
 
 
+def test_it_is_told_when_a_call_begins_not_when_its_worker_starts():
+    begun = []
+    with open_pool(1, threads=1) as pool:
+        assert pool.run(time.time, begin=lambda: begun.append(time.time())) < begun[0] + 0.1
+        pool.run(time.sleep, 0.5, begin=lambda: begun.append(time.time()))
+        assert time.time() - begun[1] > 0.4
+    assert len(begun) == 2
+
+
 def test_a_worker_runs_one_call_after_another(pool):
     first = pool.run(os.getpid)
     assert first != os.getpid()
