@@ -26,6 +26,8 @@ MODULE = "nettuner.tasks.workers.base_main"
 # Longest path of a socket that every system takes.
 LONGEST_DOOR = 100
 WAITING = 16
+# How long another command may take to look or to start [s].
+PATIENCE_SECONDS = 20.0
 # Variables that libraries read while they are imported.
 READ_ON_IMPORT = (
     "CUDA_",
@@ -166,7 +168,7 @@ def make_resident(home: Path, idle: float, later: Sequence[str] = ()) -> Residen
     Returns:
         None where one is there whose libraries were set up by other environment variables.
     """
-    with FileLock(home / "base.lock"):
+    with FileLock(home / "base.lock", timeout=PATIENCE_SECONDS):
         found, known = _noted(home)
         facts = _facts()
         if found is not None and known == facts:
