@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +17,8 @@ from mlflow.types import ColSpec, Schema
 from mlflow.types.schema import AnyType
 
 from nettuner.models.data import preprocessing
+from nettuner.models.study import Study
+from nettuner.models.training.examine import examine
 from nettuner.tasks.memory.mlflow_private import log_pyfunc
 from nettuner.tasks.memory.store import client
 
@@ -26,10 +30,30 @@ RULES = "nettuner_preprocessing"
 SERVED_WITH = ("mlflow", "torch", "numpy", "pandas")
 
 
+def examine_and_log(
+    study: Study, params: Mapping[str, Any], state: Path, experiment_id: str, run_id: str
+) -> tuple[Mapping[str, float], str | None]:
+    """Evaluate the winner on the test rows, and log its model; for a worker process.
+
+    Args:
+        study: Study of the search.
+        params: Hyperparameters of the winner.
+        state: Path of its checkpoint.
+        experiment_id: Id of the run's experiment.
+        run_id: Id of the search's run.
+
+    Returns:
+        Its metrics on the test rows, and why there is no model; None where there is one.
+    """
+    with TemporaryDirectory() as folder:
+        winner = examine(study, params, state, Path(folder))
+        if winner.network is not None:
+            log_model(experiment_id, run_id, winner)
+    return winner.metrics, winner.why_not
+
+
 def log_model(experiment_id: str, run_id: str, winner: Winner) -> None:
     """Log the winner's model with signature and input example, on the search's run.
-
-    MLflow tries the model out, which imports torch: better in a worker process, which has it.
 
     Args:
         experiment_id: Id of the run's experiment.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from prefect import task
@@ -11,13 +10,11 @@ from prefect.cache_policies import NO_CACHE
 
 from nettuner.models.by_name import ByName
 from nettuner.models.study import Trial
-from nettuner.models.training.winner import Winner
 
 if TYPE_CHECKING:
     from nettuner.tasks.training.context import TrialContext
 
-EXAMINE = ByName("nettuner.models.training.examine", "examine")
-LOG_MODEL = ByName("nettuner.tasks.memory.log_model", "log_model")
+EXAMINE = ByName("nettuner.tasks.memory.log_model", "examine_and_log")
 
 
 @task(name="examine", task_run_name="examine-trial-{winner.number}", cache_policy=NO_CACHE)
@@ -29,18 +26,16 @@ def examine_winner(context: TrialContext, winner: Trial) -> dict[str, float]:
     """
     if winner.checkpoint is None:
         return {}
-    with TemporaryDirectory() as folder:
-        found: Winner = context.pool.run(
-            EXAMINE,
-            context.study,
-            dict(winner.proposal.params),
-            Path(winner.checkpoint),
-            Path(folder),
-        )
-        if found.network is None:
-            context.record.not_exported(found.why_not or "")
-        else:
-            place = context.record.experiment_id, context.record.run_id
-            context.record.recorder.drain()  # another process writes to its run now
-            context.pool.run(LOG_MODEL, *place, found)
-    return dict(found.metrics)
+    record = context.record
+    record.recorder.drain()  # another process writes to its run now
+    metrics, why_not = context.pool.run(
+        EXAMINE,
+        context.study,
+        dict(winner.proposal.params),
+        Path(winner.checkpoint),
+        record.experiment_id,
+        record.run_id,
+    )
+    if why_not is not None:
+        record.not_exported(why_not)
+    return dict(metrics)

@@ -127,7 +127,7 @@ def resident(tmp_path_factory):
     ("command", "allowed"),
     [
         ("check net.yaml", set()),
-        ("search net.yaml", {"pandas", "prefect"}),
+        ("search net.yaml", {"prefect"}),
         ("status", set()),
         ("trials net.yaml", {"pandas"}),
     ],
