@@ -175,6 +175,12 @@ class SearchRecord:
         self._remarks: dict[str, None] = {}
 
     @property
+    def _written(self) -> MlflowClient:
+        """The client of a store that has everything that was recorded so far."""
+        self.recorder.drain()
+        return self.mlflow
+
+    @property
     def url(self) -> str:
         """URL of the search's MLflow run."""
         return run_url(self.experiment_id, self.run_id)
@@ -269,16 +275,16 @@ class SearchRecord:
 
     def keep_file(self, path: Path) -> None:
         """Store a file as an artifact of the search."""
-        self.mlflow.log_artifact(self.run_id, str(path))
+        self._written.log_artifact(self.run_id, str(path))
 
     def keep_table(self, name: str, table: pd.DataFrame) -> None:
         """Store a table as an artifact of the search, unless it exists."""
         if self.kept(name) is None:  # MLflow would append to it
-            self.mlflow.log_table(self.run_id, table, name)
+            self._written.log_table(self.run_id, table, name)
 
     def kept(self, name: str) -> dict[str, Any] | None:
         """The JSON artifact of this name; None if there is none."""
-        if not any(file.path == name for file in self.mlflow.list_artifacts(self.run_id)):
+        if not any(file.path == name for file in self._written.list_artifacts(self.run_id)):
             return None
         with tempfile.TemporaryDirectory() as folder:
             file = Path(self.mlflow.download_artifacts(self.run_id, name, folder))
@@ -287,6 +293,6 @@ class SearchRecord:
 
     def adopt(self, member: int, run_id: str, proposal: Proposal) -> None:
         """Continue the run of a member after a resume; `proposal` is its latest."""
-        note = self.mlflow.get_run(run_id).data.tags.get(names.NOTE, "")
+        note = self._written.get_run(run_id).data.tags.get(names.NOTE, "")
         self._members[member] = TrialRecord(self, run_id, proposal, note)
         self.mlflow.update_run(run_id, status="RUNNING")

@@ -153,7 +153,7 @@ def killed(lab):
     told.path.write_text(POPULATION)
 
     def tell():
-        first = lab.command("search", told.path, env=slow(2.5))
+        first = lab.command("search", told.path, env=slow(3.5))
         told.stop(lab, first, "killed", 6, signal.SIGKILL)
         told.end(lab, lab.command("search", told.path, "--resume"), "killed")
 

@@ -39,11 +39,19 @@ def wait_until(condition):
         time.sleep(0.1)
 
 
+def searches(lab):
+    """The runs of searches that have reached the store."""
+    found = lab.mlflow.get_experiment_by_name("unsent")
+    if found is None:
+        return []
+    return lab.mlflow.search_runs([found.experiment_id], "tags.`nettuner.kind` = 'search'")
+
+
 def test_a_trial_whose_record_never_reached_the_store_is_not_trained_again(lab):
     path, calls = lab.home / "unsent.yaml", lab.home / "unsent.txt"
     path.write_text(STUDY)
     first = lab.command("search", path, env={**os.environ, "PATIENCE": "1"})
-    wait_until(lambda: marks(calls, "begin ") or first.poll() is not None)
+    wait_until(lambda: searches(lab) or first.poll() is not None)
     with closing(sqlite3.connect(lab.home / "mlflow.db", isolation_level=None)) as other:
         other.execute("PRAGMA busy_timeout = 20000")
         other.execute("BEGIN IMMEDIATE")
@@ -53,10 +61,7 @@ def test_a_trial_whose_record_never_reached_the_store_is_not_trained_again(lab):
         first.communicate(timeout=60)
         other.execute("ROLLBACK")
     assert first.returncode == -signal.SIGKILL
-    (parent,) = lab.mlflow.search_runs(
-        [lab.mlflow.get_experiment_by_name("unsent").experiment_id],
-        "tags.`nettuner.kind` = 'search'",
-    )
+    (parent,) = searches(lab)
     # That a trial had ended has not reached the store.
     assert {run.info.status for run in lab.runs(parent.info).values()} <= {"RUNNING"}
     assert len(list((lab.home / "journal").glob(f"{parent.info.run_id}-*.jsonl"))) == 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from textwrap import dedent
 
@@ -20,13 +19,14 @@ LEARNERS = dedent(
 
 
     class Deadly(Supervised):
-        # Ends its process at the first step of a stack, and of a trial that is too fast.
+        # Ends its process at the first step of a stack, and of a trial that is too fast;
+        # not at the two rows with which a study is checked.
         def build(self):
             return nn.Linear(self.data.features, self.data.outputs)
 
         def loss(self, network, networks, batch, now):
             rate = now["learning_rate"]
-            if os.getpid() != SEARCH and (not isinstance(rate, float) or rate > 0.05):
+            if len(batch[0]) > 2 and (not isinstance(rate, float) or rate > 0.05):
                 os._exit(3)
             return super().loss(network, networks, batch, now)
     """
@@ -129,7 +129,7 @@ def test_a_trial_that_fails_in_a_stack_is_a_failed_node_with_its_reason(with_a_f
 
 def test_where_the_worker_of_a_stack_dies_each_trial_is_tried_alone(lab):
     path = lab.home / "deadly.py"
-    path.write_text(f"SEARCH = {os.getpid()}\n{LEARNERS}")
+    path.write_text(LEARNERS)
     study = lab.network_study(
         "deadly",
         learner=f"{path}:Deadly",
