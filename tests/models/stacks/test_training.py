@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 
 from nettuner.models.data.load import load
 from nettuner.models.data.sources.builtin import Builtin
+from nettuner.models.optimisers import Settings
 from nettuner.models.space import Space
 from nettuner.models.stacks import trials as stacked_trials
 from nettuner.models.stacks.choice import StackChoice
@@ -320,7 +321,7 @@ def test_a_learning_rate_that_is_not_the_one_given_is_an_error():
 
 
 def test_an_optimiser_that_is_not_steered_ends_a_training(monkeypatch):
-    monkeypatch.setattr(optimiser, "steer", lambda *_: None)
+    monkeypatch.setattr(optimiser, "settings", lambda *_: Settings(0.001))
     data = load(Builtin(name="iris"))
     with pytest.raises(RuntimeError, match=r"got 0\.001 instead of 0\.01"):
         next(fit(prepared(mlp(), data), data, {"learning_rate": 0.01}, Length(1), seed=(0,)))

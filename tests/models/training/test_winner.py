@@ -15,7 +15,8 @@ from nettuner.models.data.sources.builtin import Builtin
 from nettuner.models.data.sources.csv import Csv
 from nettuner.models.space import Space
 from nettuner.models.study import Study
-from nettuner.models.training import checkpoint, winner
+from nettuner.models.training import checkpoint
+from nettuner.models.training import examine as examining
 from nettuner.models.training.examine import examine
 from nettuner.models.training.loop import facts
 
@@ -174,7 +175,7 @@ def test_why_not_is_one_line_whatever_was_raised(tmp_path, monkeypatch, error, w
     def fail(*arguments):
         raise error
 
-    monkeypatch.setattr(winner, "export", fail)
+    monkeypatch.setattr(examining, "export", fail)
     given = study("mlp", Builtin(name="iris"))
     trained(given, {"depth": 0}, tmp_path / "state")
     found = examine(given, {"depth": 0}, tmp_path / "state", tmp_path)
