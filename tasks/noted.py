@@ -5,19 +5,12 @@ Imports nothing that is slow: every command reads the note as its first step.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-import psutil
-
-# Of the clock, by which psutil reckons when a process began.
-SECONDS_OF_DOUBT = 1.0
+from nettuner.tasks.process_note import began, lives, read, write
 
 
 @dataclass(frozen=True)
@@ -83,24 +76,9 @@ def folder_of(home: Path) -> Path:
     return folder
 
 
-def began(process: int) -> float | None:
-    """When a process began, seconds since 1970; None if it has ended."""
-    with suppress(psutil.Error):
-        found = psutil.Process(process)
-        if found.status() != psutil.STATUS_ZOMBIE:
-            return float(found.create_time())
-    return None
-
-
-def lives(process: int, created: float) -> bool:
-    """Whether it is this very process, not a later one of the same id."""
-    found = began(process)
-    return found is not None and abs(found - created) < SECONDS_OF_DOUBT
-
-
 def running(home: Path) -> Noted | None:
     """The servers of a home; None if none run."""
-    told = _read(home / "resident" / "servers.json")
+    told = read(home / "resident" / "servers.json")
     try:
         found = Noted(
             **{**told, "prefect": Served(**told["prefect"]), "mlflow": Served(**told["mlflow"])}
@@ -112,7 +90,7 @@ def running(home: Path) -> Noted | None:
 
 def leave_note(home: Path, found: Noted) -> None:
     """Leave word of the servers."""
-    _write(folder_of(home) / "servers.json", asdict(found))
+    write(folder_of(home) / "servers.json", asdict(found))
 
 
 def remove_note(home: Path) -> None:
@@ -124,7 +102,7 @@ def attach(home: Path, mlflow: bool) -> None:
     """This process uses the servers as long as it lives."""
     words = [Path(sys.argv[0]).stem, *sys.argv[1:]] if sys.argv else []
     file, created = _own_file(home)
-    _write(file, asdict(Attached(os.getpid(), created, " ".join(words)[:100], mlflow)))
+    write(file, asdict(Attached(os.getpid(), created, " ".join(words)[:100], mlflow)))
 
 
 def detach(home: Path) -> None:
@@ -137,7 +115,7 @@ def attached(home: Path) -> list[Attached]:
     found = []
     for file in _attached(home).glob("*.json"):
         try:
-            one = Attached(**_read(file))
+            one = Attached(**read(file))
         except TypeError:  # it has just been removed
             continue
         if lives(one.process, one.created):
@@ -157,18 +135,3 @@ def _attached(home: Path) -> Path:
     folder = folder_of(home) / "attached"
     folder.mkdir(exist_ok=True)
     return folder
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        told = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return told if isinstance(told, dict) else {}
-
-
-def _write(path: Path, told: Mapping[str, Any]) -> None:
-    """Whole or not at all."""
-    new = path.with_name(f"{path.name}.{os.getpid()}")
-    new.write_text(json.dumps(told), encoding="utf-8")
-    new.replace(path)

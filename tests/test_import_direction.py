@@ -35,7 +35,8 @@ RANKS: dict[str, list[set[str]]] = {
         {"preload"},
     ],
     "tasks": [
-        {"loopback", "noted", "private"},
+        {"loopback", "private", "process_note"},
+        {"noted"},
         {"home", "strategies", "workers"},
         {"sound_home"},
         {"schema", "memory"},

@@ -10,7 +10,7 @@ from nettuner.models.study import Study
 from nettuner.tasks.home import HomeError, home
 from nettuner.tasks.plan import FIT, Fit
 from nettuner.tasks.training.fit import fit_in, remember
-from nettuner.tasks.workers.base import resident, stand_by, standing
+from nettuner.tasks.workers.base import resident, stand_by
 from nettuner.tasks.workers.pool import open_pool
 
 
@@ -22,10 +22,9 @@ def fit(study: Study) -> Fitted:
     Raises:
         MisfitError: Something does not fit.
     """
-    base = standing()
-    if base is None:
-        with suppress(HomeError, OSError):
-            base = resident(home())
+    base = None
+    with suppress(HomeError, OSError):
+        base = resident(home())
     if base is None:
         return FIT(study)
     with stand_by(base), open_pool(1, study.threads, study) as pool:

@@ -18,7 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from nettuner.tasks import noted
+from nettuner.tasks import noted, process_note
 from nettuner.tasks.home import (
     HomeError,
     home,
@@ -179,7 +179,7 @@ def end() -> Noted | None:
             )
         _dismiss(found)
     deadline = time.monotonic() + GRACE_SECONDS
-    while noted.lives(found.process, found.created):
+    while process_note.lives(found.process, found.created):
         if time.monotonic() > deadline:  # its servers end with it
             _signal(found.process, signal.SIGKILL)
         time.sleep(0.05)

@@ -29,7 +29,7 @@ from nettuner.flows.servers.processes import (
     prefect_environment,
 )
 from nettuner.flows.servers.resident import door, idle_minutes, origin, resident_log
-from nettuner.tasks import noted
+from nettuner.tasks import noted, process_note
 from nettuner.tasks.home import (
     MLFLOW_PORT,
     PREFECT_PORT,
@@ -146,7 +146,7 @@ def _keep(servers: list[Server]) -> None:
     used = noted.folder_of(where) / "used"
     used.touch()
     version, place = origin()
-    created = noted.began(os.getpid()) or 0.0
+    created = process_note.began(os.getpid()) or 0.0
 
     def note() -> None:
         told = (os.getpid(), created, version, place, since, minutes)

@@ -20,19 +20,10 @@ MOST_PARAMS_AND_TAGS = 100
 
 
 class CallWriter:
-    """Writes to any store.
-
-    Here the store chooses the id of a run, so a run is made when it begins, by a call.
-    """
+    """Writes to any store; a run was made when it began, as the store chooses its id."""
 
     def __init__(self, mlflow: MlflowClient) -> None:
         self._mlflow = mlflow
-
-    def new_run(self, experiment_id: str, name: str, tags: Mapping[str, str]) -> str:
-        """Make the run; returns its id."""
-        return str(
-            self._mlflow.create_run(experiment_id, tags=dict(tags), run_name=name).info.run_id
-        )
 
     def write(self, events: Sequence[Event]) -> None:
         """Write events, the runs one after another."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from nettuner.tasks.home import mlflow_server, tracking_uri
+from nettuner.tasks.memory import store
 from nettuner.tasks.memory.rest_reader import RestReader
 
 if TYPE_CHECKING:
@@ -37,8 +38,6 @@ def reader() -> Reader:
     server = records if records.startswith("http") else mlflow_server()
     if server is not None and not _needs_the_client():
         return RestReader(server)
-    from nettuner.tasks.memory import store  # takes seconds
-
     return store.client()
 
 

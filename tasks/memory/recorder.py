@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING
 from nettuner.models.address import without_account
 from nettuner.tasks.memory.events import Event, kept_image
 from nettuner.tasks.memory.journal import Journal
-from nettuner.tasks.memory.writer import TABLES, WorkerWriter, Writer, new_run, writer_to
+from nettuner.tasks.memory.writer import WorkerWriter, Writer, has_tables, writer_to
 from nettuner.tasks.workers.pool import Pool
 
 if TYPE_CHECKING:
@@ -58,12 +57,8 @@ class Recorder:
 
     def write_in(self, pool: Pool) -> None:
         """Have the tables of a database written by workers, as long as they run."""
-        if self._store.startswith(TABLES):
+        if has_tables(self._store):
             self.writer = WorkerWriter(pool, self._mlflow)
-
-    def new_run(self, experiment_id: str, name: str, tags: Mapping[str, str]) -> str:
-        """Id of a run that is about to begin."""
-        return new_run(self._mlflow, experiment_id, name, tags)
 
     def add(self, *events: Event) -> None:
         """Have events sent, after all that were added before.
@@ -182,7 +177,7 @@ def send_patiently(journal: Journal, writer: Writer) -> None:
             sent(journal, writer)
             return
         except Exception as error:
-            from nettuner.tasks.memory.mlflow_private import is_refusal  # it is imported by now
+            from nettuner.tasks.memory.mlflow_private import is_refusal  # imports MLflow
 
             if is_refusal(error) or time.monotonic() > until:
                 raise

@@ -226,7 +226,7 @@ class SearchRecord:
         if prefect_run:
             tags[names.PREFECT] = prefect_run
         tags |= names.SOURCE
-        run_id = self.recorder.new_run(self.experiment_id, name, tags)
+        run_id = new_run(self.mlflow, self.experiment_id, name, tags)
         self.recorder.add(opened(run_id, self.experiment_id, name, tags))
         record = TrialRecord(self, run_id, proposal, tags[names.NOTE])
         record.begin(step, parent)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from nettuner.tasks.memory.events import END, LOG, OPEN, Event
 from nettuner.tasks.memory.mlflow_private import Tables
 from nettuner.tasks.memory.trial_tags import LONGEST_TAG
-from nettuner.tasks.memory.writer import new_id, write_artifacts
+from nettuner.tasks.memory.writer import write_artifacts
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -28,10 +28,6 @@ class TableWriter:
         self._mlflow = mlflow
         self._tables = Tables(mlflow)
         self._locations: dict[str, str] = {}
-
-    def new_run(self, experiment_id: str, name: str, tags: Mapping[str, str]) -> str:
-        """An id of our own."""
-        return new_id()
 
     def write(self, events: Sequence[Event]) -> None:
         """Write events in one transaction, and then the artifacts among them."""

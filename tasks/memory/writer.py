@@ -27,16 +27,18 @@ TABLES = ("sqlite:", "postgresql:", "postgresql+")
 class Writer(Protocol):
     """Writes events; what it has written already, it may be given once more."""
 
-    def new_run(self, experiment_id: str, name: str, tags: Mapping[str, str]) -> str:
-        """Id of a run that is about to begin."""
-
     def write(self, events: Sequence[Event]) -> None:
         """Write events, in order."""
 
 
+def has_tables(store: str) -> bool:
+    """Whether the tables of a store are written to."""
+    return store.startswith(TABLES)
+
+
 def writer_to(mlflow: MlflowClient) -> Writer:
     """The writer for a client's store."""
-    if mlflow.tracking_uri.startswith(TABLES):
+    if has_tables(mlflow.tracking_uri):
         from nettuner.tasks.memory.table_writer import TableWriter
 
         return TableWriter(mlflow)
@@ -64,10 +66,6 @@ class WorkerWriter:
     def _here(self) -> Writer:
         return writer_to(self._mlflow)
 
-    def new_run(self, experiment_id: str, name: str, tags: Mapping[str, str]) -> str:
-        """An id of our own."""
-        return new_id()
-
     def write(self, events: Sequence[Event]) -> None:
         """Write events; what is wrong with them or with the store is raised here."""
         try:
@@ -89,15 +87,13 @@ def _writer(store: str) -> Writer:
 
 
 def new_run(mlflow: MlflowClient, experiment_id: str, name: str, tags: Mapping[str, str]) -> str:
-    """Id of a run that is about to begin; in tables it is chosen here, without any import."""
-    if mlflow.tracking_uri.startswith(TABLES):
-        return new_id()
-    return writer_to(mlflow).new_run(experiment_id, name, tags)
+    """Id of a run that is about to begin.
 
-
-def new_id() -> str:
-    """An id for a run, as MLflow's own."""
-    return uuid.uuid4().hex
+    In tables it is chosen here, as MLflow would, without any import; else a call makes the run.
+    """
+    if has_tables(mlflow.tracking_uri):
+        return uuid.uuid4().hex
+    return str(mlflow.create_run(experiment_id, tags=dict(tags), run_name=name).info.run_id)
 
 
 def write_artifacts(mlflow: MlflowClient, events: Sequence[Event]) -> None:

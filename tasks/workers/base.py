@@ -6,7 +6,6 @@ for imports. It must have imported just what this command would import.
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import subprocess
@@ -20,6 +19,8 @@ from typing import Any
 
 import psutil
 from filelock import FileLock
+
+from nettuner.tasks import process_note
 
 # The module that is run.
 MODULE = "nettuner.tasks.workers.base_main"
@@ -138,7 +139,7 @@ class Resident(Base):
 
     def end(self) -> None:
         """End it; searches that run are processes of their own, and go on."""
-        with suppress(psutil.NoSuchProcess):
+        with suppress(psutil.Error):  # it has ended
             self.process.kill()
             self.process.wait(5)
         self._door.unlink(missing_ok=True)
@@ -189,15 +190,8 @@ def _make(home: Path, idle: float, later: Sequence[str], facts: dict[str, Any]) 
     os.close(log)
     listening.close()
     process = psutil.Process(started.pid)
-    note = {
-        "process": started.pid,
-        "since": process.create_time(),
-        "door": str(door),
-        "facts": facts,
-    }
-    partial = home / f"base.{os.getpid()}.partial"
-    partial.write_text(json.dumps(note), encoding="utf-8")
-    partial.replace(home / "base.json")
+    told = {"process": started.pid, "created": process.create_time(), "door": str(door)}
+    process_note.write(home / "base.json", {**told, "facts": facts})
     return Resident(door, process)
 
 
@@ -210,14 +204,13 @@ def _door(home: Path) -> Path:
 
 def _noted(home: Path) -> tuple[Resident | None, dict[str, Any]]:
     """The resident that the note in a home tells of, if it lives, and what it has imported."""
+    told = process_note.read(home / "base.json")
     try:
-        told = json.loads((home / "base.json").read_text(encoding="utf-8"))
-        process = psutil.Process(told["process"])
-        if process.create_time() != told["since"] or process.status() == psutil.STATUS_ZOMBIE:
-            return None, {}
-        return Resident(Path(told["door"]), process), told["facts"]
-    except (OSError, ValueError, KeyError, TypeError, psutil.Error):
-        return None, {}
+        if process_note.lives(told["process"], told["created"]):
+            return Resident(Path(told["door"]), psutil.Process(told["process"])), told["facts"]
+    except (KeyError, TypeError, psutil.Error):  # there is no note, or it has just ended
+        pass
+    return None, {}
 
 
 def _facts() -> dict[str, Any]:

@@ -34,10 +34,10 @@ def main() -> None:
     from nettuner.models import preload  # noqa: F401 - children have it from here
     from nettuner.tasks.workers.forker import serve_search
 
-    Base(door, idle, serve_search, later).run()
+    Listener(door, idle, serve_search, later).run()
 
 
-class Base:
+class Listener:
     """Answers the door.
 
     Args:

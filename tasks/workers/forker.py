@@ -58,7 +58,6 @@ def serve_search(requests: socket.socket) -> None:
         return
     gc.collect()
     gc.freeze()  # a collection in a worker would copy all shared memory
-    requests.sendall(READY)
     Forker(requests, given.threads).run()
 
 

@@ -19,7 +19,7 @@ import psutil
 import pytest
 
 from nettuner.flows.servers import resident, supervisor
-from nettuner.tasks import noted
+from nettuner.tasks import noted, process_note
 from nettuner.tasks.home import HomeError, mlflow_server, mlflow_ui
 
 slow = pytest.mark.slow
@@ -192,7 +192,16 @@ def note(**changes):
     served = noted.Served("http://127.0.0.1:4200", os.getpid(), True)
     mlflow = noted.Served("http://127.0.0.1:5123", os.getpid(), True)
     process = os.getpid()
-    given = (process, noted.began(process), version, where, time.time(), 30.0, served, mlflow)
+    given = (
+        process,
+        process_note.began(process),
+        version,
+        where,
+        time.time(),
+        30.0,
+        served,
+        mlflow,
+    )
     return replace(noted.Noted(*given), **changes)
 
 
@@ -360,7 +369,7 @@ def test_a_search_outlives_a_server_that_is_killed_and_its_links_are_alive(place
 def test_a_note_of_a_process_that_is_gone_or_of_another_one_is_none(home):
     noted.leave_note(home, note())
     assert noted.running(home) == note(since=noted.running(home).since)
-    noted.leave_note(home, note(created=noted.began(os.getpid()) - 60))
+    noted.leave_note(home, note(created=process_note.began(os.getpid()) - 60))
     assert noted.running(home) is None
     noted.leave_note(home, note(process=2**22 + 1))
     assert noted.running(home) is None

@@ -27,9 +27,6 @@ class Store:
         self.free = threading.Event()
         self.free.set()
 
-    def new_run(self, experiment_id, name, tags):
-        raise NotImplementedError
-
     def write(self, events):
         self.free.wait()
         if self.error:
