@@ -3,21 +3,12 @@
 import inspect
 
 import pytest
-from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE
 
 from nettuner.tasks.memory import mlflow_private as private
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def mlflow(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("store")
-    client = MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
-    client.create_experiment("x", artifact_location=(folder / "artifacts").as_uri())
-    return client
 
 
 def raised(call, *arguments):

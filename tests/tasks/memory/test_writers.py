@@ -22,14 +22,6 @@ METRICS_PER_BATCH, PARAMS_PER_BATCH = 1000, 100
 
 
 @pytest.fixture(scope="module")
-def mlflow(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("store")
-    client = MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
-    client.create_experiment("x", artifact_location=(folder / "artifacts").as_uri())
-    return client
-
-
-@pytest.fixture(scope="module")
 def experiment(mlflow):
     return mlflow.get_experiment_by_name("x").experiment_id
 
