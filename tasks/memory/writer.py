@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import uuid
 from collections.abc import Mapping, Sequence
 from functools import cached_property, lru_cache
@@ -51,7 +52,9 @@ WRITE = ByName("nettuner.tasks.memory.writer", "write_here")
 
 
 class WorkerWriter:
-    """Writes in a worker process, which may have MLflow imported; here if that does not work.
+    """Writes in a worker process, which may have MLflow imported, unless this one has.
+
+    If that does not work it writes here.
 
     Args:
         pool: Workers of the search.
@@ -68,6 +71,9 @@ class WorkerWriter:
 
     def write(self, events: Sequence[Event]) -> None:
         """Write events; what is wrong with them or with the store is raised here."""
+        if "mlflow" in sys.modules:
+            self._here.write(events)
+            return
         try:
             self._pool.run(WRITE, self._mlflow.tracking_uri, list(events))
         except (TrialFailedError, InterruptedSearchError):
