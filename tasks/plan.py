@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -23,7 +23,14 @@ from nettuner.tasks.strategies import Strategy
 # What may change between an interruption and its resume.
 CHANGEABLE = {"stop", "width", "stack", "threads", "trial_seconds"}
 # Options of data that came later: a study that does not use them has the digest it had before.
-UNUSED = {"drop": [], "decimal": "."}
+UNUSED: Mapping[str, object] = {
+    "drop": [],
+    "decimal": ".",
+    "validation_path": None,
+    "test_path": None,
+    "split_by": None,
+    "split_by_time": None,
+}
 Fit = Callable[[Study], Fitted]
 FIT: Fit = ByName("nettuner.models.check", "fit_together")
 LARGE_STACK = 64
@@ -165,7 +172,7 @@ def digest(study: Study, fingerprint: str, size: int | None) -> str:
     """
     described = study.model_dump(mode="json", exclude=CHANGEABLE)
     for option, unused in UNUSED.items():
-        if described["data"] and described["data"].get(option) == unused:
+        if described["data"] and described["data"].get(option, ...) == unused:
             del described["data"][option]
     if described["data"] and described["data"].get("header", True) is None:
         described["data"]["header"] = True  # its default before

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from nettuner.models.arrays import Ints
 from nettuner.models.data.columns import in_yaml
@@ -105,7 +106,7 @@ def texts_of(column: pd.Series[Any]) -> Texts:
     return Texts(str(column.name), values, counts[places], first[places])
 
 
-def check_categories(columns: Sequence[pd.Series[Any]], rows: Ints) -> None:
+def check_categories(columns: Sequence[pd.Series[Any]], rows: NDArray[Any]) -> None:
     """Refuse columns of texts that are no categories.
 
     Args:
@@ -144,7 +145,7 @@ def is_free(found: Texts) -> bool:
     return len(found) > share * found.rows
 
 
-def disguised(found: Texts, rows: Ints) -> str | None:
+def disguised(found: Texts, rows: NDArray[Any]) -> str | None:
     """What is wrong with texts most of which are numbers or dates; None if they are neither.
 
     Args:
@@ -156,7 +157,7 @@ def disguised(found: Texts, rows: Ints) -> str | None:
     return _as(found, rows, "numbers") or _as(found, rows, "dates")
 
 
-def _as(found: Texts, rows: Ints, what: What) -> str | None:
+def _as(found: Texts, rows: NDArray[Any], what: What) -> str | None:
     kinds = _kinds(found.values, what)
     if kinds is None:
         return None

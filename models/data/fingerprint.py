@@ -44,6 +44,14 @@ def of_table(table: pd.DataFrame, target: str) -> str:
     return digest.hexdigest()[:DIGITS]
 
 
+def of_tables(tables: Sequence[pd.DataFrame], target: str) -> str:
+    """Fingerprint of tables in this order; of one alone that of this table."""
+    marks = [of_table(table, target) for table in tables]
+    if len(marks) == 1:
+        return marks[0]
+    return hashlib.sha256(json.dumps(marks).encode()).hexdigest()[:DIGITS]
+
+
 def of_texts(*texts: Sequence[str]) -> str:
     """Fingerprint of texts in this order, each a sequence of lines."""
     content = json.dumps(texts, ensure_ascii=False)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
     StrictInt,
+    StrictStr,
     model_validator,
 )
 
@@ -44,6 +45,11 @@ class Source(BaseModel):
     split_seed: Annotated[StrictInt, Field(ge=0)] = Field(
         0, description="Which rows go where; the study's own seed does not change it."
     )
+
+    @property
+    def validation_share(self) -> float:
+        """Share of the rows that the search is judged on; 0 where these are published apart."""
+        return self.validation
 
     @property
     def test_share(self) -> float:
@@ -83,10 +89,11 @@ class Source(BaseModel):
 
     @model_validator(mode="after")
     def _leaves_rows_to_train_on(self) -> Source:
-        if self.validation + self.test_share >= 1:
+        if self.validation_share + self.test_share >= 1:
             raise ValueError(
                 f"validation and test must leave rows to train on, got validation="
-                f"{self.validation:g} and test={self.test_share:g}; let them sum to less than 1"
+                f"{self.validation_share:g} and test={self.test_share:g}; "
+                "let them sum to less than 1"
             )
         return self
 
@@ -94,13 +101,67 @@ class Source(BaseModel):
 class TableSource(Source):
     """What every file with one row per example has."""
 
-    paths: ClassVar[tuple[str, ...]] = ("path",)
+    paths: ClassVar[tuple[str, ...]] = ("path", "validation_path", "test_path")
 
     if TYPE_CHECKING:  # each kind of file declares them in the order of its own keys
         path: str
         target: str | int
         task: TableTask | None
         drop: tuple[str, ...]
+
+    validation_path: StrictStr | None = Field(
+        None, description="A file of validation rows, used instead of a share of `path`."
+    )
+    test_path: StrictStr | None = Field(
+        None, description="A file of test rows, used instead of a share of `path`."
+    )
+    split_by: StrictStr | None = Field(
+        None,
+        description="A column whose equal values go to one split, such as a customer; no input.",
+    )
+    split_by_time: StrictStr | None = Field(
+        None,
+        description="A column of dates or numbers: the oldest rows are trained on, the newest are "
+        "for the test.",
+    )
+
+    @property
+    def validation_share(self) -> float:
+        """Share of the rows of `path` that the search is judged on."""
+        return self.validation if self.validation_path is None else 0.0
+
+    @property
+    def test_share(self) -> float:
+        """Share of the rows of `path` set aside for the test."""
+        return self.test if self.test_path is None else 0.0
+
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """The columns that nothing needs: those to leave out that do not divide the rows either."""
+        return tuple(n for n in self.drop if n not in (self.split_by, self.split_by_time))
+
+    @model_validator(mode="after")
+    def _rows_are_divided_in_one_way(self) -> TableSource:
+        if self.split_by is not None and self.split_by_time is not None:
+            raise ValueError(
+                f"split_by: give split_by or split_by_time, not both, got {self.split_by!r} and "
+                f"{self.split_by_time!r}; drop one"
+            )
+        for key in ("split_by", "split_by_time"):
+            given = getattr(self, key)
+            if given is not None and self.validation_path and self.test_path:
+                raise ValueError(
+                    f"{key}: goes with rows to be divided, got {given!r}, and files for validation "
+                    f"and test; drop {key}, or one of the files"
+                )
+        files = [self.path, self.validation_path, self.test_path]
+        for place, key in ((1, "validation_path"), (2, "test_path")):
+            if files[place] is not None and files[place] in files[:place]:
+                raise ValueError(
+                    f"{key}: must be a file of other rows, got {files[place]!r} twice; "
+                    "give each split its own file"
+                )
+        return self
 
     def read(self) -> pd.DataFrame:
         """All of the file as a table, with the names of columns as they are written.
@@ -118,13 +179,35 @@ class TableSource(Source):
             FileNotFoundError: There is no such file.
             ValueError: It cannot be read as a table, or has no such target.
         """
-        from nettuner.models.data.columns import check_no_twin, chosen
+        from nettuner.models.data.columns import check_no_twin, chosen, without
+        from nettuner.models.data.division import Division, divides
         from nettuner.models.data.tables import find_target, table_dataset, two_columns
 
-        table = two_columns(chosen(self.read(), self.drop), self)
-        target = find_target(list(table.columns), self.target)
-        check_no_twin(table, target)
-        return table_dataset(table, target, self, self.task)
+        read = self.read()
+        table = chosen(read, self.unread)
+        inputs = two_columns(chosen(read, self.drop), self)
+        target = find_target(list(inputs.columns), self.target)
+        check_no_twin(inputs, target)
+        group, time = (
+            None if name is None else divides(list(table.columns), key, name, target)
+            for key, name in (("split_by", self.split_by), ("split_by_time", self.split_by_time))
+        )
+        left_out = {group} | (set(table.columns) - set(inputs.columns))
+        return table_dataset(
+            table,
+            target,
+            self,
+            self.task,
+            Division(group, time, tuple(name for name in table.columns if name in left_out)),
+            *(
+                None if path is None else without(self.at(path).read(), self.unread)
+                for path in (self.validation_path, self.test_path)
+            ),
+        )
+
+    def at(self, path: str) -> Self:
+        """The same description of another file."""
+        return self.model_copy(update={"path": path})
 
     def target_column(self) -> str | int:
         """The column to predict: its name, as far as the file tells.

@@ -25,7 +25,7 @@ def split(
 
     Args:
         count: Rows there are.
-        validation, test: Shares of all rows; a test share of 0 takes none.
+        validation, test: Shares of all rows; a share of 0 takes none.
         seed: The same seed divides the same number of rows (of the same classes) the same way.
         classes: Shape [count]; every split gets its share of each class, and at least one row
             of it where it has enough.
@@ -35,7 +35,7 @@ def split(
     """
     groups = np.zeros(count, dtype=np.int64) if classes is None else classes
     sizes = np.unique(groups, return_counts=True)[1]
-    reserved = 2 if test else 1  # every class keeps a row for training, and for validation
+    reserved = 2 if test and validation else 1  # every class keeps a row for each other split
     tested = _portions(sizes, test, sizes - reserved)
     validated = _portions(sizes, validation, sizes - tested - 1)
     _check_none_empty(count, validation, test, int(validated.sum()), int(tested.sum()))
@@ -61,8 +61,10 @@ def _portions(sizes: Ints, share: float, most: Ints) -> Ints:
     most = np.maximum(most, 0)
     counts: Ints = np.minimum(np.maximum(np.floor(exact).astype(np.int64), 1), most)
     short = round(float(sizes.sum()) * share) - int(counts.sum())
-    neediest = [i for i in np.argsort(counts - exact, kind="stable") if counts[i] < most[i]]
-    counts[neediest[: max(short, 0)]] += 1
+    while short > 0 and (counts < most).any():
+        neediest = [i for i in np.argsort(counts - exact, kind="stable") if counts[i] < most[i]]
+        counts[neediest[:short]] += 1
+        short -= len(neediest[:short])
     return counts
 
 
@@ -70,7 +72,7 @@ def _check_none_empty(
     count: int, validation: float, test: float, validated: int, tested: int
 ) -> None:
     trained = count - validated - tested
-    if trained > 0 and validated > 0 and (tested > 0 or test == 0):
+    if trained > 0 and (validated > 0 or validation == 0) and (tested > 0 or test == 0):
         return
     raise ValueError(
         f"every split needs a row, got {trained} to train, {validated} to validate and {tested} "

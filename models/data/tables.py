@@ -12,14 +12,16 @@ from nettuner.models.data import fingerprint
 from nettuner.models.data.categories import check_categories
 from nettuner.models.data.columns import check_distinct
 from nettuner.models.data.dataset import Dataset, Split, examples
+from nettuner.models.data.division import Division, divide, together
 from nettuner.models.data.fit import fit_table, kind_of
 from nettuner.models.data.labelled import Labelled
 from nettuner.models.data.preprocessing import Preprocessing, is_missing, listed
 from nettuner.models.data.size import check_size
 from nettuner.models.data.source import Source, TableSource, TaskKind
-from nettuner.models.data.split import split
-from nettuner.models.data.target import read_target
+from nettuner.models.data.target import FEWEST_ROWS, read_target
 from nettuner.models.did_you_mean import did_you_mean
+
+BY_CHANCE = Division()
 
 
 def unreadable(path: str, kind: str, error: Exception) -> ValueError:
@@ -63,33 +65,43 @@ def find_target(columns: list[str], target: str | int) -> str:
 
 
 def table_dataset(
-    table: pd.DataFrame, target: str, source: Source, task: TaskKind | None = None
+    table: pd.DataFrame,
+    target: str,
+    source: Source,
+    task: TaskKind | None = None,
+    division: Division = BY_CHANCE,
+    validation: pd.DataFrame | None = None,
+    test: pd.DataFrame | None = None,
 ) -> Dataset:
     """Split a table, fit the preprocessing to its training rows, and apply it to all.
+
+    Args:
+        table: Rows to be divided.
+        target: Name of the column to predict.
+        source: Source: its shares and its split seed.
+        task: Task; None guesses it from the target.
+        division: Columns that decide which rows go where.
+        validation, test: Rows of these splits, where they have files of their own.
 
     Raises:
         ValueError: The target is missing in all rows or does not suit the task, two columns
             share a name, texts are no categories, or a split would be empty.
     """
     check_distinct(table.columns)
-    present = has_value(table[target])
-    known = table[present].reset_index(drop=True)
+    given = together(table, validation, test, source)
+    present = has_value(given.table[target]).to_numpy()
+    present_rows = given.at(present)
+    known, places = present_rows.table, present_rows.places
     if known.empty:
         raise ValueError(
-            f"a target must be known in some rows, got none in {len(table)} rows of {target!r}; "
+            f"a target must be known in some rows, got none in {len(present)} rows of {target!r}; "
             "name another target column"
         )
-    places = np.flatnonzero(present) + 1
-    goal = read_target(known[target], task, places)
-    rows = split(
-        len(known),
-        source.validation,
-        source.test_share,
-        source.split_seed,
-        goal.values if goal.task == "classification" else None,
-    )
+    fewest = FEWEST_ROWS if validation is None and test is None else 1
+    goal = read_target(known[target], task, places, fewest)
+    rows = divide(present_rows, goal, division, source)
     mean, std = goal.scale(rows.train)
-    features = known.drop(columns=target)
+    features = known.drop(columns=[target, *division.left_out])
     kinds = {name: kind_of(features[name]) for name in features.columns}
     check_categories([features[name] for name in kinds if kinds[name] == "category"], places)
     fitted = fit_table(features.iloc[rows.train], kinds)
@@ -118,8 +130,8 @@ def table_dataset(
         served.iloc[rows.train[examples(len(rows.train))]].reset_index(drop=True),
         raw.at(rows.train),
         raw.at(rows.test),
-        fingerprint.of_table(table, target),
-        len(table) - len(known),
+        fingerprint.of_tables([t for t in (table, validation, test) if t is not None], target),
+        len(present) - len(known),
     )
 
 

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from nettuner.models.arrays import Ints
 from nettuner.models.data.categories import disguised, texts_of
 from nettuner.models.data.fit import kind_of
 from nettuner.models.data.preprocessing import Label, listed, numbers
@@ -68,13 +67,19 @@ class Target:
         return mean, std
 
 
-def read_target(column: pd.Series[Any], task: TaskKind | None, rows: Ints) -> Target:
+def read_target(
+    column: pd.Series[Any],
+    task: TaskKind | None,
+    rows: NDArray[Any],
+    fewest: int = FEWEST_ROWS,
+) -> Target:
     """The target in a column without missing values.
 
     Args:
         column: One value a row.
         task: None guesses: texts, booleans and integers of few distinct values are classes.
         rows: Shape [rows]: place of each row in its file, from 1.
+        fewest: Rows that every class must have.
 
     Raises:
         ValueError: A regression target is not a finite number, texts are numbers in another form,
@@ -85,7 +90,7 @@ def read_target(column: pd.Series[Any], task: TaskKind | None, rows: Ints) -> Ta
         if wrong:
             raise ValueError(f"{wrong}, or set task to classification if these are classes")
     if (task or _guess(column)) == "classification":
-        return as_classes([_label(value) for value in column.tolist()], str(column.name))
+        return as_classes([_label(value) for value in column.tolist()], str(column.name), fewest)
     values = numbers(column)
     if np.isnan(values).any():
         raise ValueError(

@@ -110,12 +110,12 @@ def _read(file: Path, like: Source) -> pd.DataFrame:
         return Parquet(path=str(file)).read()
     # What is read must have the columns of training; numbers in the first line are their names.
     known = like if isinstance(like, Csv) else Csv(path=str(file), header=True)
-    return known.model_copy(update={"path": str(file)}).read()
+    return known.at(str(file)).read()
 
 
 def _as_chosen(table: pd.DataFrame, like: Source) -> pd.DataFrame:
     """The table without what the study leaves out, whether it is there or not."""
-    kept = without(table, like.drop if isinstance(like, TableSource) else ())
+    kept = without(table, like.unread if isinstance(like, TableSource) else ())
     check_distinct(kept.columns)
     return kept
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -10,7 +11,7 @@ from nettuner.models.data import fingerprint
 from nettuner.models.data.columns import nameless, without
 from nettuner.models.data.labelled import Labelled
 from nettuner.models.data.load import load
-from nettuner.models.data.source import TaskKind
+from nettuner.models.data.source import Source, TableSource, TaskKind
 from nettuner.models.data.sources.parquet import Parquet
 from nettuner.models.production.drift import Reference, reference
 from nettuner.models.production.incoming import Incoming, as_labelled
@@ -79,6 +80,7 @@ def freeze(study: Study, incoming: Incoming, share: float, task: TaskKind) -> Fr
         validation=given.validation,
         test=given.test,
         split_seed=given.split_seed,
+        **_divided_as(given, set(opened.columns)),
     )
     changed = study.model_copy(update={"data": source})
     trained = load(source).raw_train.rows
@@ -86,6 +88,17 @@ def freeze(study: Study, incoming: Incoming, share: float, task: TaskKind) -> Fr
     return FrozenData(
         changed, task, as_labelled(divided.aside, incoming.target), reference(trained)
     )
+
+
+def _divided_as(given: Source, there: set[str]) -> dict[str, Any]:
+    """The columns that divide the rows, as far as they are there, and which are no inputs."""
+    if not isinstance(given, TableSource):
+        return {}
+    return {
+        "split_by": given.split_by if given.split_by in there else None,
+        "split_by_time": given.split_by_time if given.split_by_time in there else None,
+        "drop": tuple(name for name in given.drop if name in there),
+    }
 
 
 def _write(rows: pd.DataFrame, path: object) -> None:

@@ -89,6 +89,14 @@ LARGE = [
     ([10, 10], 0.9, 0.05, ([1, 1], [8, 8], [1, 1])),
     ([10, 10], 0.05, 0.9, ([1, 1], [1, 1], [8, 8])),
     ([5, 5], 0.9, 0.0, ([1, 1], [4, 4], [0, 0])),
+    # 20.25 rows to test, 20: five of the small classes, so 15 of the large one, two more than the
+    # 13 of its 13.5. To validate, one of each small class, and a fifth of the large one.
+    (
+        [3, 3, 3, 3, 3, 30],
+        0.2,
+        0.45,
+        ([1, 1, 1, 1, 1, 9], [1, 1, 1, 1, 1, 6], [1, 1, 1, 1, 1, 15]),
+    ),
 ]
 
 
@@ -117,6 +125,11 @@ def test_whatever_the_shares_no_split_is_without_a_row_of_a_class(sizes, validat
     rows = split(len(classes), validation, rest * (1 - validation), seed, classes)
     for part in (rows.train, rows.validation, rows.test):
         assert set(classes[part]) == set(range(len(sizes)))
+
+
+def test_no_validation_share_leaves_the_validation_empty():
+    rows = split(10, 0.0, 0.2, 0, np.array([0] * 5 + [1] * 5))
+    assert (len(rows.train), len(rows.validation), len(rows.test)) == (8, 0, 2)
 
 
 @pytest.mark.parametrize("count", [0, 1, 2])
