@@ -519,8 +519,9 @@ def test_an_option_that_came_later_changes_no_digest_until_it_is_used(source, be
         epochs=1,
     )
     assert digest(study, "0123456789abcdef", None) == before
-    used = study.model_copy(update={"data": study.data.model_copy(update={"drop": ("id",)})})
-    assert digest(used, "0123456789abcdef", None) != before
+    for used in ({"drop": ("id",)}, {"split_by": "id"}, {"test_path": "/b.csv"}):
+        changed = study.model_copy(update={"data": study.data.model_copy(update=used)})
+        assert digest(changed, "0123456789abcdef", None) != before
 
 
 def test_the_digest_changes_with_the_order_of_the_dimensions_as_the_draws_do(plan):

@@ -69,6 +69,17 @@ def test_the_study_is_the_same_on_the_new_data(study):
     assert load(data).classes == ("left", "right")
 
 
+def test_rows_that_belong_together_stay_together_on_the_new_data(study):
+    source = Csv(path="/old.csv", target="side", split_by="owner", drop=["mixed", "gone"])
+    table = rows(400).assign(owner=[f"o{k % 40}" for k in range(400)])
+    given = study.model_copy(update={"data": source})
+    data = freeze(given, incoming(table), 0.25, "classification").study.data
+    assert (data.split_by, data.drop) == ("owner", ("mixed",))
+    assert load(data).preprocessing.columns == ("x",)
+    del table["owner"]
+    assert freeze(given, incoming(table), 0.25, "classification").study.data.split_by is None
+
+
 def test_the_same_rows_are_set_aside_when_more_have_come(study):
     first, more = rows(200), pd.concat([rows(200), rows(200, seed=1)], ignore_index=True)
     early = freeze(study, incoming(first), 0.25, "classification")
