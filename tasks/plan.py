@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -23,14 +23,19 @@ from nettuner.tasks.strategies import Strategy
 # What may change between an interruption and its resume.
 CHANGEABLE = {"stop", "width", "stack", "threads", "trial_seconds"}
 # Options of data that came later: a study that does not use them has the digest it had before.
-UNUSED: Mapping[str, object] = {
-    "drop": [],
-    "decimal": ".",
-    "validation_path": None,
-    "test_path": None,
-    "split_by": None,
-    "split_by_time": None,
+UNUSED: Mapping[str, Sequence[object]] = {
+    "drop": ([],),
+    "decimal": (None, "."),
+    "thousands": (None,),
+    "encoding": (None,),
+    "missing": ([],),
+    "validation_path": (None,),
+    "test_path": (None,),
+    "split_by": (None,),
+    "split_by_time": (None,),
 }
+# Defaults of before, where none is given now and the data are looked at.
+BEFORE: Mapping[str, object] = {"header": True, "separator": ","}
 Fit = Callable[[Study], Fitted]
 FIT: Fit = ByName("nettuner.models.check", "fit_together")
 LARGE_STACK = 64
@@ -172,10 +177,11 @@ def digest(study: Study, fingerprint: str, size: int | None) -> str:
     """
     described = study.model_dump(mode="json", exclude=CHANGEABLE)
     for option, unused in UNUSED.items():
-        if described["data"] and described["data"].get(option, ...) == unused:
+        if described["data"] and described["data"].get(option, ...) in unused:
             del described["data"][option]
-    if described["data"] and described["data"].get("header", True) is None:
-        described["data"]["header"] = True  # its default before
+    for option, default in BEFORE.items():
+        if described["data"] and described["data"].get(option, default) is None:
+            described["data"][option] = default
     text = json.dumps([described, study.space.names(), fingerprint, size], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

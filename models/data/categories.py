@@ -53,6 +53,12 @@ OTHER_NUMBER = re.compile(
     re.VERBOSE,
 )
 DECIMAL_COMMA = re.compile(r"[-+]?\d+,(\d{1,2}|\d{4,})")
+GROUPED = {
+    ",": re.compile(r"[-+]?\d{1,3}(,\d{3})+(\.\d*)?"),
+    ".": re.compile(r"[-+]?\d{1,3}(\.\d{3})+(,\d*)?"),
+    "'": re.compile(r"[-+]?\d{1,3}('\d{3})+(\.\d*)?"),
+    " ": re.compile(r"[-+]?\d{1,3}( \d{3})+([.,]\d*)?"),
+}
 
 What = Literal["numbers", "dates"]
 Kind = Literal["plain", "other", "stray"]
@@ -172,7 +178,7 @@ def _as(found: Texts, rows: NDArray[Any], what: What) -> str | None:
         return (
             f"column {found.name!r} must hold {what} as {_EXAMPLES[what]}, "
             f"got {_brief(other.values[0])} in row {rows[other.first[0]]}; write them so"
-            + (' (or set decimal: ",")' if any(map(DECIMAL_COMMA.fullmatch, other.values)) else "")
+            + _by_its_marks(other.values)
         )
     if len(other) or not len(stray):
         return None
@@ -183,6 +189,16 @@ def _as(found: Texts, rows: NDArray[Any], what: What) -> str | None:
         f"column {found.name!r} must hold {what}, got {_brief(stray.values[0])} "
         f"in row {rows[stray.first[0]]}{more}; correct it or leave it empty"
     )
+
+
+def _by_its_marks(values: Sequence[str]) -> str:
+    """What to say of a CSV file in which numbers have other marks; empty if that is not all."""
+    if any(map(DECIMAL_COMMA.fullmatch, values)):
+        return ' (or set decimal: ",")'
+    for mark, grouped in GROUPED.items():
+        if all(map(grouped.fullmatch, values)):
+            return f' (or set thousands: "{mark}")'
+    return ""
 
 
 _EXAMPLES = {"numbers": "1234.5", "dates": "2020-12-31"}

@@ -72,8 +72,15 @@ def _all_numbers(column: pd.Series[Any]) -> bool:
     return True
 
 
-def fit_table(rows: pd.DataFrame, kinds: Mapping[str, Kind]) -> Table:
+def fit_table(
+    rows: pd.DataFrame, kinds: Mapping[str, Kind], missing: tuple[str, ...] = ()
+) -> Table:
     """Fit every column of the training rows; those that never vary are left out.
+
+    Args:
+        rows: Training rows.
+        kinds: What each column holds.
+        missing: Texts that will stand for a missing value, beside the usual ones.
 
     Raises:
         ValueError: No column varies, or one has numbers too large or small to be standardised.
@@ -85,7 +92,7 @@ def fit_table(rows: pd.DataFrame, kinds: Mapping[str, Kind]) -> Table:
             f"a column must vary to be learned from, but none of {len(kinds)} does in the training "
             "rows; give the table more columns"
         )
-    return Table(columns)
+    return Table(columns, missing)
 
 
 def _fit(column: pd.Series[Any], kind: Kind) -> Number | Category | None:

@@ -109,9 +109,15 @@ class Category:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of named columns, in any order; columns it does not name are ignored."""
+    """Rows of named columns, in any order; columns it does not name are ignored.
+
+    Args:
+        columns: Columns.
+        missing: Texts that stand for a missing value beside `MISSING`.
+    """
 
     columns: tuple[Number | Category, ...]
+    missing: tuple[str, ...] = ()
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -137,6 +143,7 @@ class Table:
                 f"columns are missing: {listed(absent)}; expected {listed(names)}; "
                 f"got {listed(rows.columns)}"
             )
+        rows = with_gaps(rows[names], self.missing)
         parts = [column.encode(rows[column.name]) for column in self.columns]
         return np.concatenate(parts, axis=1)
 
@@ -374,7 +381,8 @@ class Preprocessing:
         if kind == "Sentences":
             source, target = (_vocabulary(inputs.pop(side)) for side in ("source", "target"))
             return Preprocessing(Sentences(source, target, **inputs), classes, **given)
-        return Preprocessing(Table(tuple(map(_column, inputs["columns"]))), classes, **given)
+        table = Table(tuple(map(_column, inputs["columns"])), tuple(inputs.get("missing", ())))
+        return Preprocessing(table, classes, **given)
 
 
 def _column(given: dict[str, Any]) -> Number | Category:
@@ -500,6 +508,22 @@ def texts(column: pd.Series[Any]) -> tuple[NDArray[np.intp], list[str | None]]:
     """
     codes, found = pd.factorize(column)
     return codes, [None if is_missing(value) else plain_text(value) for value in found]
+
+
+def with_gaps(rows: pd.DataFrame, missing: Sequence[str]) -> pd.DataFrame:
+    """The same rows without the values that some texts stand for."""
+    if not missing:
+        return rows
+    return pd.DataFrame({name: _with_gaps(rows[name], set(missing)) for name in rows.columns})
+
+
+def _with_gaps(column: pd.Series[Any], missing: set[str]) -> pd.Series[Any]:
+    try:
+        codes, found = pd.factorize(column)
+    except TypeError:  # lists, which no column of a table may hold
+        return column
+    gone = np.array([*(plain_text(value) in missing for value in found), False])[codes]
+    return column.mask(gone) if gone.any() else column
 
 
 def plain_text(value: Any) -> str:

@@ -125,6 +125,10 @@ class TableSource(Source):
         "for the test.",
     )
 
+    missing: tuple[StrictStr, ...] = Field(
+        (), description="More texts that stand for a missing value, beside NA, ? and the like."
+    )
+
     @property
     def validation_share(self) -> float:
         """Share of the rows of `path` that the search is judged on."""
@@ -162,6 +166,10 @@ class TableSource(Source):
                     "give each split its own file"
                 )
         return self
+
+    def recognised(self) -> dict[str, str]:
+        """What is not said here and the file tells, by the keys that would say it."""
+        return {}
 
     def read(self) -> pd.DataFrame:
         """All of the file as a table, with the names of columns as they are written.

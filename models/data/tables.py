@@ -104,7 +104,8 @@ def table_dataset(
     features = known.drop(columns=[target, *division.left_out])
     kinds = {name: kind_of(features[name]) for name in features.columns}
     check_categories([features[name] for name in kinds if kinds[name] == "category"], places)
-    fitted = fit_table(features.iloc[rows.train], kinds)
+    missing = source.missing if isinstance(source, TableSource) else ()
+    fitted = fit_table(features.iloc[rows.train], kinds, missing)
     preprocessing = Preprocessing(fitted, goal.classes, mean, std)
     targets = goal.values
     if goal.task == "regression":

@@ -80,7 +80,7 @@ def freeze(study: Study, incoming: Incoming, share: float, task: TaskKind) -> Fr
         validation=given.validation,
         test=given.test,
         split_seed=given.split_seed,
-        **_divided_as(given, set(opened.columns)),
+        **_read_as(given, set(opened.columns)),
     )
     changed = study.model_copy(update={"data": source})
     trained = load(source).raw_train.rows
@@ -90,14 +90,15 @@ def freeze(study: Study, incoming: Incoming, share: float, task: TaskKind) -> Fr
     )
 
 
-def _divided_as(given: Source, there: set[str]) -> dict[str, Any]:
-    """The columns that divide the rows, as far as they are there, and which are no inputs."""
+def _read_as(given: Source, there: set[str]) -> dict[str, Any]:
+    """Which columns divide the rows and which are no inputs, as far as they are there."""
     if not isinstance(given, TableSource):
         return {}
     return {
         "split_by": given.split_by if given.split_by in there else None,
         "split_by_time": given.split_by_time if given.split_by_time in there else None,
         "drop": tuple(name for name in given.drop if name in there),
+        "missing": given.missing,
     }
 
 

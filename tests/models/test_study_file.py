@@ -156,7 +156,8 @@ MALFORMED = [
         "data: {source: csv, path: x.csv, targt: 3}",
         "data.targt: unknown key, got targt: 3; did you mean 'target'? known keys: "
         "validation, test, split_seed, validation_path, test_path, split_by, split_by_time, "
-        "source, path, target, header, separator, decimal, task, drop",
+        "missing, source, path, target, header, separator, decimal, thousands, encoding, task, "
+        "drop",
     ),
     (
         "data: {source: csv, path: x.csv, target: [1]}",

@@ -519,7 +519,7 @@ def test_an_option_that_came_later_changes_no_digest_until_it_is_used(source, be
         epochs=1,
     )
     assert digest(study, "0123456789abcdef", None) == before
-    for used in ({"drop": ("id",)}, {"split_by": "id"}, {"test_path": "/b.csv"}):
+    for used in ({"drop": ("id",)}, {"split_by": "id"}, {"missing": ("-",)}):
         changed = study.model_copy(update={"data": study.data.model_copy(update=used)})
         assert digest(changed, "0123456789abcdef", None) != before
 

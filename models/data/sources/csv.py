@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+import codecs
 import io
+import re
 import warnings
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, StrictBool, StrictInt, StrictStr
+from pydantic import AfterValidator, Field, StrictBool, StrictInt, StrictStr, model_validator
 
 from nettuner.models.data.contents import read
 from nettuner.models.data.source import TableSource, TableTask
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+def _known(encoding: str) -> str:
+    """The name of an encoding of texts.
+
+    Raises:
+        ValueError: Python knows none of this name.
+    """
+    try:
+        "".encode(encoding)
+    except (LookupError, ValueError):
+        raise ValueError(
+            f"must be an encoding that Python knows, got {encoding!r}; such as utf-8, cp1252 or "
+            "latin-1"
+        ) from None
+    return encoding
 
 
 class Csv(TableSource):
@@ -28,8 +46,23 @@ class Csv(TableSource):
         description="Whether the first line holds column names (default: it does, and they are "
         "not mostly numbers).",
     )
-    separator: StrictStr = Field(",", description="What stands between two columns.")
-    decimal: Literal[".", ","] = Field(".", description="What stands before the decimals.")
+    separator: StrictStr | None = Field(
+        None,
+        description="What stands between two columns (default: a comma, or what alone makes a "
+        "table of semicolon, tab and bar).",
+    )
+    decimal: Literal[".", ","] | None = Field(
+        None,
+        description="What stands before the decimals (default: a point; a comma where separator is "
+        "found, and all numbers have one).",
+    )
+    thousands: Literal[",", ".", "'", " ", "_"] | None = Field(
+        None, description="What stands between groups of three digits (default: nothing)."
+    )
+    encoding: Annotated[StrictStr, AfterValidator(_known)] | None = Field(
+        None,
+        description="How letters are written (default: UTF-8, or Windows-1252 if it is none).",
+    )
     task: TableTask | None = Field(
         None, description="Classification or regression; guessed from the target if absent."
     )
@@ -37,10 +70,31 @@ class Csv(TableSource):
         (), description="Columns to leave out, by name: identifiers, free texts, row numbers."
     )
 
+    @model_validator(mode="after")
+    def _marks_differ(self) -> Csv:
+        if self.thousands is not None and self.thousands == self.decimal:
+            raise ValueError(
+                f"thousands: must be another mark than decimal, got {self.thousands!r} for both; "
+                "correct one of them"
+            )
+        return self
+
     @property
     def has_header(self) -> bool:
         """Whether the first line is taken for column names."""
         return self.header is not False
+
+    def recognised(self) -> dict[str, str]:
+        """What is not said here and the file tells: its encoding, separator and decimal mark."""
+        from nettuner.models.data.csv_format import COMMA, POINT, UTF8
+
+        described = self._described(read(self.path))
+        usual = {"encoding": UTF8, "separator": COMMA, "decimal": POINT}
+        return {
+            key: getattr(described, key)
+            for key, value in usual.items()
+            if getattr(self, key) is None and getattr(described, key) != value
+        }
 
     def read(self) -> pd.DataFrame:
         """All of the file, gzipped or not, as a table.
@@ -52,11 +106,39 @@ class Csv(TableSource):
             FileNotFoundError: There is no such file.
             ValueError: It is no table.
         """
+        content = read(self.path)
+        return self._described(content)._read(content)
+
+    def _described(self, content: bytes) -> Csv:
+        """The same with all that the content tells. What is said is not recognised against it."""
+        from nettuner.models.data.csv_format import (
+            COMMA,
+            POINT,
+            UTF8,
+            decimal_of,
+            encoding_of,
+            separator_of,
+        )
+
+        encoding = self.encoding or encoding_of(content)
+        if codecs.lookup(encoding).name == "utf-8":
+            encoding = UTF8
+        separator, decimal = self.separator, self.decimal
+        if separator is None:
+            text = content.decode(encoding, errors="replace")
+            separator = separator_of(text)
+            if decimal is None and self.thousands is None:
+                decimal = decimal_of(text, separator)
+        decimal = decimal or (COMMA if self.thousands == POINT else POINT)
+        return self.model_copy(
+            update={"encoding": encoding, "separator": separator, "decimal": decimal}
+        )
+
+    def _read(self, content: bytes) -> pd.DataFrame:
         import pandas as pd
 
         from nettuner.models.data.tables import unreadable
 
-        content = read(self.path)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("error", pd.errors.ParserWarning)  # fields without a column
@@ -71,6 +153,7 @@ class Csv(TableSource):
                 [new or old for new, old in zip(written, table.columns, strict=True)]
             )
         self._check_header(table)
+        self._check_thousands(table, content)
         self._check_decimals(table)
         return table
 
@@ -79,17 +162,19 @@ class Csv(TableSource):
 
         from nettuner.models.data.preprocessing import MISSING
 
+        assert self.separator is not None
         one_character = len(self.separator) == 1
         table: pd.DataFrame = pd.read_csv(
             io.BytesIO(content),
             sep=self.separator,
-            decimal=self.decimal,
+            decimal=self.decimal or ".",
+            thousands=self.thousands,
             index_col=False,
             keep_default_na=False,
-            na_values=sorted(MISSING) if "dtype" not in options else None,
+            na_values=None if "dtype" in options else sorted(MISSING | set(self.missing)),
             skipinitialspace=True,
             dtype_backend="numpy_nullable",
-            encoding="utf-8-sig",
+            encoding=self.encoding,
             engine="c" if one_character else "python",
             low_memory=not one_character,  # only the C engine can read a column as a whole
             **options,
@@ -111,6 +196,26 @@ class Csv(TableSource):
                 "or to true if these are names"
             )
 
+    def _check_thousands(self, table: pd.DataFrame, content: bytes) -> None:
+        """Refuse 31.12.2020 as the number 31122020: pandas drops the mark wherever it stands."""
+        if self.thousands is None:
+            return
+        mark, decimal = re.escape(self.thousands), re.escape(self.decimal or ".")
+        grouped = rf"\s*[-+]?\d{{1,3}}({mark}\d{{3}})+({decimal}\d*)?([eE][-+]?\d+)?\s*"
+        written = self._parsed(content, header=0 if self.has_header else None, dtype=str)
+        for place, kind in enumerate(table.dtypes):
+            column = written.iloc[:, place]
+            if kind.kind not in "iuf":
+                continue
+            marked = column[column.str.contains(self.thousands, regex=False)]
+            wrong = marked[~marked.str.fullmatch(grouped)]
+            if len(wrong):
+                raise ValueError(
+                    f"numbers must have {self.thousands!r} between groups of three digits, got "
+                    f"{wrong.iloc[0]!r} in {table.columns[place]!r} in row {wrong.index[0] + 1}; "
+                    "correct it, or drop thousands (dates are written as 2020-12-31)"
+                )
+
     def _check_decimals(self, table: pd.DataFrame) -> None:
         """Refuse 1.234 where decimals follow a comma: it would be taken for a little over one."""
         from nettuner.models.data.fit import kind_of
@@ -123,5 +228,6 @@ class Csv(TableSource):
             if len(with_point) and kind_of(column) == "number":
                 raise ValueError(
                     f"numbers must have no point where decimals follow a comma, got "
-                    f"{with_point.iloc[0]!r} in {name!r}; drop the separators of thousands"
+                    f"{with_point.iloc[0]!r} in {name!r}; drop the separators of thousands, or "
+                    'set thousands: "."'
                 )

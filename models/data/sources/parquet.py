@@ -38,6 +38,7 @@ class Parquet(TableSource):
         import pyarrow.parquet as pq
 
         from nettuner.models.data.columns import check_distinct
+        from nettuner.models.data.preprocessing import with_gaps
         from nettuner.models.data.tables import unreadable
 
         content = read(self.path)
@@ -50,4 +51,5 @@ class Parquet(TableSource):
             table = pd.read_parquet(io.BytesIO(content))
         except Exception as error:  # pyarrow's errors share no base
             raise unreadable(self.path, "Parquet", error) from None
-        return table.rename(columns=str)
+        table = table.rename(columns=str)
+        return with_gaps(table, self.missing)
