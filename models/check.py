@@ -15,7 +15,8 @@ from nettuner.models.fitted import Fitted, MisfitError
 from nettuner.models.learner import Hyperparameter, Learner
 from nettuner.models.space import Choice, Dimension, Fixed, Space
 from nettuner.models.study import Direction, Goal, Study
-from nettuner.models.training.loop import facts, seeded
+from nettuner.models.training.loop import facts
+from nettuner.models.training.seeding import seeded
 
 
 def fit_together(study: Study) -> Fitted:
@@ -192,7 +193,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _try_out(learner: Learner, params: Mapping[str, Any]) -> None:
-    inputs, targets = learner.data.zeros(2)
+    inputs, targets = learner.data.sample(2)
     with seeded(0):
         networks = learner.networks(params)
         if learner.several and set(networks) != set(learner.several):

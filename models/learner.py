@@ -17,7 +17,7 @@ import functools
 import inspect
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, get_args, get_origin, get_type_hints
 
@@ -29,12 +29,16 @@ from torch.nn import functional
 
 from nettuner.models.data.preprocessing import Sentences
 from nettuner.models.data.source import TaskKind
+from nettuner.models.inputs import Inputs, called, each, parts, portions, taken
 from nettuner.models.study import Direction
 
 Networks = Mapping[str, nn.Module]
 Now = Mapping[str, Any]
+Batch = tuple[Inputs, Any]
 
 EVALUATION_BATCH = 1024
+# The class of a position that is not learned, as torch's cross entropy has it.
+IGNORED = -100
 NAMED = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
@@ -69,6 +73,13 @@ OPTIMISER: Mapping[str, Hyperparameter] = {
     "weight_decay": Hyperparameter(float, 0.0, low=0),
     "warmup_steps": Hyperparameter(int, 0, low=0),  # of linear warm-up of the learning rate
 }
+DATA_FOR: Mapping[TaskKind, str] = {
+    "classification": "data for classification",
+    "regression": "data for regression",
+    "labels": "data for labels (several for each input)",
+    "translation": "data for translation",
+    "own": "data whose targets only a learner with a loss of its own understands",
+}
 BATCH_SIZE = Hyperparameter(int, 64, low=1, structural=True)
 
 
@@ -77,11 +88,16 @@ class DataFacts:
     """The facts about the data that a learner builds its networks from.
 
     Args:
-        task: Classification, regression or translation.
-        shape: Shape of one input, without the batch axis.
-        outputs: Number of classes, size of the target's vocabulary, or 1 for regression.
+        task: What is learned: `classification` (a class for each input, or for each of its
+            positions), `regression` (one number or several), `labels` (which of several labels
+            apply), `translation`, or `own`: anything else, for learners with a loss of their own.
+        shape: Shape of one input, without the batch axis; empty where there are several inputs.
+        outputs: Number of classes, of numbers, of labels, or size of the target's vocabulary.
         target_std: Regression: standard deviation of the target on the training rows.
         sentences: Translation: vocabularies and lengths of sentences.
+        target_shape: Shape of one target, without the batch axis: empty for one class or number.
+        first: Data of one's own: inputs and targets of the first training rows, as tensors, or
+            tuples or mappings of tensors.
     """
 
     task: TaskKind
@@ -89,14 +105,28 @@ class DataFacts:
     outputs: int
     target_std: float = 1.0
     sentences: Sentences | None = None
+    target_shape: tuple[int, ...] = ()
+    first: Batch | None = None
 
     @property
     def features(self) -> int:
         """Numbers in one input."""
         return math.prod(self.shape)
 
-    def zeros(self, rows: int) -> tuple[Tensor, Tensor]:
-        """Zero inputs and targets with the shapes and types of these data."""
+    @property
+    def shapes(self) -> Any:
+        """Shapes of the inputs, without the batch axis: one, a tuple of them, or by name."""
+        if self.first is None:
+            return self.shape
+        return each(lambda part: tuple(part.shape[1:]), self.first[0])
+
+    def sample(self, rows: int) -> Batch:
+        """Inputs and targets with the shapes and types of these data, to try a network on.
+
+        The first rows of data of one's own, zeros for all others.
+        """
+        if self.first is not None:
+            return taken(self.first[0], slice(rows)), taken(self.first[1], slice(rows))
         if self.sentences is not None:
             length = self.sentences.target_length
             inputs = torch.zeros(rows, *self.shape, dtype=torch.int64)
@@ -121,7 +151,7 @@ class Learner(ABC):
     def __init__(self, data: DataFacts) -> None:
         if data.task not in self.tasks:
             raise ValueError(
-                f"the learner is for {' or '.join(self.tasks)}, got data for {data.task}; "
+                f"the learner is for {' or '.join(self.tasks)}, got {DATA_FOR[data.task]}; "
                 "name another learner or other data"
             )
         self.data = data
@@ -132,26 +162,40 @@ class Learner(ABC):
     """`build(self, *, hidden: int = 64, ...)`: an nn.Module, or a dict of them by name."""
 
     @abstractmethod
-    def loss(
-        self, network: str, networks: Networks, batch: tuple[Tensor, Tensor], now: Now
-    ) -> Tensor:
-        """What `network` minimises on this batch: a scalar tensor."""
+    def loss(self, network: str, networks: Networks, batch: Batch, now: Now) -> Tensor:
+        """What `network` minimises on this batch, inputs and targets: a scalar tensor."""
 
     @abstractmethod
     def evaluate(
-        self, networks: Networks, inputs: Tensor, targets: Tensor
+        self, networks: Networks, inputs: Inputs, targets: Any
     ) -> Mapping[str, float | Tensor]:
         """The metrics on one split; networks are in eval mode, gradients are off.
 
         Scalar tensors instead of floats allow all members of a stack to be evaluated at once.
         """
 
+    def evaluate_batches(
+        self, networks: Networks, batches: Iterator[Batch]
+    ) -> Mapping[str, float | Tensor]:
+        """The metrics on one split that is not in memory: means over its batches.
+
+        They are weighted by the rows of each; override it for metrics that are no such means.
+        """
+        totals: dict[str, float] = {}
+        rows = 0
+        for inputs, targets in batches:
+            count = len(parts(targets)[0])
+            rows += count
+            for name, value in self.evaluate(networks, inputs, targets).items():
+                totals[name] = totals.get(name, 0.0) + count * float(value)
+        return {name: total / rows for name, total in totals.items()}
+
     @property
     @abstractmethod
     def metrics(self) -> Mapping[str, Direction]:
         """Names of the metrics that `evaluate` returns, and the direction of each."""
 
-    def prepare(self, inputs: Tensor, targets: Tensor) -> None:  # noqa: B027 - most need nothing
+    def prepare(self, inputs: Inputs, targets: Any) -> None:  # noqa: B027 - most need nothing
         """Prepare once, before training, what evaluation needs beside the networks.
 
         It must depend on these rows, the training rows, alone.
@@ -229,57 +273,97 @@ def _taken(network: Callable[..., Any]) -> tuple[str, ...]:
 
 
 class Supervised(Learner):
-    """One network from inputs to targets: cross entropy for classes, squared error for numbers.
+    """One network from inputs to targets.
 
-    A subclass only has to `build` the network. Live hyperparameters that are arguments of the
-    network's `forward` by name (such as `dropout`) are passed to it at every step.
+    Cross entropy for a class (or a class at each position), squared error for one number or
+    several, binary cross entropy for several labels.
+
+    A subclass only has to `build` the network. It is called as `network(inputs)`, where a sample
+    has several inputs as `network(first, second)` or, where these have names, with these. Live
+    hyperparameters that are arguments of its `forward` by name (such as `dropout`) are passed to it
+    at every step.
     """
 
     live: ClassVar[Mapping[str, Hyperparameter]] = {
         "label_smoothing": Hyperparameter(float, 0.0, low=0, high=1)
     }
-    tasks: ClassVar[tuple[TaskKind, ...]] = ("classification", "regression")
+    tasks: ClassVar[tuple[TaskKind, ...]] = ("classification", "regression", "labels")
 
     @property
     def metrics(self) -> Mapping[str, Direction]:
-        """Loss and accuracy for classes; loss, rmse, mae and r2 for numbers."""
-        if self.data.task == "classification":
+        """Loss and accuracy for classes and labels; loss, rmse, mae and r2 for numbers."""
+        if self.data.task in ("classification", "labels"):
             return {"loss": "minimize", "accuracy": "maximize"}
         return {"loss": "minimize", "rmse": "minimize", "mae": "minimize", "r2": "maximize"}
 
-    def forward(self, network: nn.Module, inputs: Tensor, now: Now) -> Tensor:
+    def forward(self, network: nn.Module, inputs: Inputs, now: Now) -> Tensor:
         """Outputs [batch, outputs] for inputs [batch, *shape]."""
         live = {name: now[name] for name in _taken(type(network)) if name in self.live}  # type: ignore[arg-type]
-        outputs: Tensor = network(inputs, **live)
+        outputs: Tensor = called(network, inputs, **live)
         return outputs
 
-    def loss(
-        self, network: str, networks: Networks, batch: tuple[Tensor, Tensor], now: Now
-    ) -> Tensor:
-        """Cross entropy [nats], or mean squared error of the standardised target."""
+    def loss(self, network: str, networks: Networks, batch: Batch, now: Now) -> Tensor:
+        """Cross entropy [nats], binary or not, or mean squared error of the target."""
         inputs, targets = batch
         outputs = self.forward(networks[network], inputs, now)
         if self.data.task == "classification":
             return functional.cross_entropy(
                 outputs, targets, label_smoothing=now["label_smoothing"]
             )
-        return functional.mse_loss(outputs.squeeze(1), targets)
+        if self.data.task == "labels":
+            smooth = now["label_smoothing"]
+            return functional.binary_cross_entropy_with_logits(
+                outputs, targets * (1 - smooth) + smooth / 2
+            )
+        return functional.mse_loss(shaped(outputs, targets), targets)
 
-    def evaluate(self, networks: Networks, inputs: Tensor, targets: Tensor) -> Mapping[str, Tensor]:
+    def evaluate(self, networks: Networks, inputs: Inputs, targets: Any) -> Mapping[str, Tensor]:
         """The metrics on one split, errors in units of the target."""
         network = networks["network"]
-        outputs = torch.cat([network(part) for part in torch.split(inputs, EVALUATION_BATCH)])
+        found = [called(network, part) for part in portions(inputs, EVALUATION_BATCH)]
+        return self.scores(torch.cat(found), targets)
+
+    def evaluate_batches(
+        self, networks: Networks, batches: Iterator[Batch]
+    ) -> Mapping[str, float | Tensor]:
+        """The metrics on one split, from all its outputs; of classes by position means of batches.
+
+        The outputs of the latter are as large as images.
+        """
+        positions = self.data.task == "classification" and self.data.target_shape
+        if positions or type(self).evaluate is not Supervised.evaluate:
+            return super().evaluate_batches(networks, batches)
+        found = [(called(networks["network"], inputs), targets) for inputs, targets in batches]
+        outputs, targets = (torch.cat(whole) for whole in zip(*found, strict=True))
+        return self.scores(outputs, targets)
+
+    def scores(self, outputs: Tensor, targets: Tensor) -> Mapping[str, Tensor]:
+        """The metrics of the outputs for all rows of a split."""
         if self.data.task == "classification":
+            right = (outputs.argmax(1) == targets).double()
+            if self.data.target_shape:
+                known = (targets != IGNORED).double()
+                accuracy = (right * known).sum() / known.sum()
+            else:
+                accuracy = right.mean()
+            return {"loss": functional.cross_entropy(outputs, targets), "accuracy": accuracy}
+        if self.data.task == "labels":
             return {
-                "loss": functional.cross_entropy(outputs, targets),
-                "accuracy": (outputs.argmax(1) == targets).double().mean(),
+                "loss": functional.binary_cross_entropy_with_logits(outputs, targets),
+                "accuracy": ((outputs > 0) == (targets > 0.5)).double().mean(),
             }
-        errors = outputs.squeeze(1).double() - targets.double()
-        squared = errors.square().mean()
-        spread = targets.double().var(correction=0)
+        errors = shaped(outputs, targets).double() - targets.double()
+        squared = errors.square().mean(0)
+        spread = targets.double().var(0, correction=0)
+        r2 = torch.where(spread > 0, 1 - squared / spread, math.nan)
         return {
-            "loss": squared,
-            "rmse": squared.sqrt() * self.data.target_std,
+            "loss": squared.mean(),
+            "rmse": squared.mean().sqrt() * self.data.target_std,
             "mae": errors.abs().mean() * self.data.target_std,
-            "r2": torch.where(spread > 0, 1 - squared / spread, math.nan),
+            "r2": r2.mean(),
         }
+
+
+def shaped(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Outputs in the shape of the targets: of one number for each row, or of several."""
+    return outputs.squeeze(1) if targets.ndim == 1 else outputs.reshape(targets.shape)

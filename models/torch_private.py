@@ -5,12 +5,15 @@
 - `TorchFunctionMode`: replaces torch's random functions while a step runs.
 - the fused kernels of optimisers: one call moves a whole row of weights.
 - `convolution_backward`, and the operations that the log softmax consists of.
+- `end_loading`: ends the processes of a DataLoader that is not read to its end.
 - `version_of`: how often a tensor was changed in place.
 
 `tests/models/test_torch_private.py` fails first where a release changes one of them.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,6 +26,7 @@ __all__ = [
     "TensorMetadata",
     "TorchFunctionMode",
     "convolution_backward",
+    "end_loading",
     "fused_adam",
     "fused_adamw",
     "fused_sgd",
@@ -44,3 +48,10 @@ log_softmax_backward = torch.ops.aten._log_softmax_backward_data.default
 def version_of(tensor: Tensor) -> int:
     """How often a tensor was changed in place."""
     return tensor._version
+
+
+def end_loading(batches: Any) -> None:
+    """End the processes of an iterator over a DataLoader, if it has any."""
+    end = getattr(batches, "_shutdown_workers", None)
+    if end is not None:
+        end()

@@ -23,6 +23,8 @@ RANKS: dict[str, list[set[str]]] = {
             "class_of",
             "did_you_mean",
             "encodable",
+            "inputs",
+            "reference",
             "torch_private",
         },
         {"space", "optimisers"},

@@ -51,6 +51,12 @@ def compare(
     source = data_of(recall.as_searched(client, past))
     dataset = load(source)
     held_out = dataset.raw_test
+    if held_out is None or dataset.raw_train is None:
+        raise ValueError(
+            "models are compared on rows as they come from production, got the study "
+            f"{study!r}, whose data come from a function as networks take them; register its model "
+            "in MLflow by hand, or give the study csv or parquet data"
+        )
     if data is not None:
         held_out = incoming_rows(data, source, database, newest).examples()
     rows = dataset.raw_train.rows

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Share = Annotated[Number, Field(gt=0, lt=1)]
 Count = Annotated[StrictInt, Field(ge=1)]
 TableTask = Literal["classification", "regression"]
-TaskKind = Literal["classification", "regression", "translation"]
+TaskKind = Literal["classification", "regression", "labels", "translation", "own"]
 
 
 class Source(BaseModel):

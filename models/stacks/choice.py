@@ -25,7 +25,8 @@ from nettuner.models.learner import Learner, Now
 from nettuner.models.stacks import program
 from nettuner.models.stacks.evaluation import seconds
 from nettuner.models.stacks.stack import MOST_BYTES, Programs, Stack
-from nettuner.models.training.loop import TrainingStep, batch, tensors
+from nettuner.models.training.batches import batches_of, held, tensors
+from nettuner.models.training.loop import TrainingStep
 
 # Largest share of the time for training one by one that the benchmark may take.
 SHARE = 0.1
@@ -210,15 +211,15 @@ def _alone(learner: Learner, dataset: Dataset, params: Now, seed: Seed) -> float
     """Seconds per step of one member in the ordinary loop."""
     learner = copy.copy(learner)
     now = learner.now(params)
-    inputs, targets = tensors(dataset.train)
+    batches = batches_of(dataset.train, now["batch_size"], seed)
     networks = learner.networks(params)
     training = TrainingStep(learner, networks, now)
     keys = [torch.zeros((), dtype=torch.int32) for _ in networks]
 
     def step(at: int) -> None:
-        rows = batch(len(targets), now["batch_size"], at, seed)
-        for _ in training.step((inputs, targets), rows, at, keys):
-            pass
+        for batch in batches.of(np.array([at])):
+            for _ in training.step(batch, at, keys):
+                pass
 
     return _seconds(step)
 
@@ -239,7 +240,7 @@ def _stacked(
         speeds.programs,
         convolve_one_by_one=choice.convolve_one_by_one,
     )
-    inputs, targets = tensors(dataset.train)
+    inputs, targets = tensors(held(dataset.train))
 
     def step(at: int) -> None:
         with torch.no_grad():

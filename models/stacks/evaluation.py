@@ -7,14 +7,13 @@ import time
 from collections.abc import Callable, Collection
 from typing import Any
 
-from torch import Tensor
-
+from nettuner.models.inputs import Inputs, parts, shapes
 from nettuner.models.learner import EVALUATION_BATCH
 from nettuner.models.stacks.program import Tensors, UnstackableError, evaluation, size, stateless
 from nettuner.models.stacks.stack import MOST_BYTES, Program, Stack
 from nettuner.models.training.loop import Measured, measure
 
-Split = tuple[Tensor, Tensor]
+Split = tuple[Inputs, Any]
 
 
 def measure_stack(
@@ -28,7 +27,7 @@ def measure_stack(
     if not members:
         return {}
     arguments = (stack.everything(), *split)
-    key = (*stack.key, "evaluation", split[0].shape)
+    key = (*stack.key, "evaluation", *shapes(split[0]))
     if key not in stack.programs:
         stack.programs[key] = _faster(stack, arguments, split, min(members), round_)
     program = stack.programs[key]
@@ -52,7 +51,7 @@ def _faster(
     """A program for all members at once, if it can be recorded, fits in memory and is faster."""
     alone = functools.partial(_alone, stack, member, split, "", round_)
     stateless(stack.learner, stack.together, "evaluate", alone)
-    rows = min(len(split[0]), EVALUATION_BATCH) / stack.nows[0]["batch_size"]
+    rows = min(len(parts(split[0])[0]), EVALUATION_BATCH) / stack.nows[0]["batch_size"]
     training = [size(p) for p in stack.programs.values()]
     if rows * max(training, default=0) > MOST_BYTES:
         return _one_by_one

@@ -19,6 +19,7 @@ from torch import Tensor, fx, nn
 from torch.func import functional_call, grad_and_value, vmap
 from torch.nn import functional
 
+from nettuner.models.inputs import Inputs
 from nettuner.models.learner import Learner, Networks
 from nettuner.models.stacks.convolution import convolution
 from nettuner.models.torch_private import (
@@ -212,8 +213,8 @@ def gradients(
         own: Tensors,
         others: Tensors,
         buffers: Tensors,
-        inputs: Tensor,
-        targets: Tensor,
+        inputs: Inputs,
+        targets: Any,
         live: Tensors,
         key: Tensor,
     ) -> tuple[Tensor, Tensors]:
@@ -278,7 +279,7 @@ def evaluation(
         UnstackableError: `evaluate` answers with plain numbers, branches on values, or is random.
     """
 
-    def measure(weights: Tensors, inputs: Tensor, targets: Tensor) -> Tensors:
+    def measure(weights: Tensors, inputs: Inputs, targets: Any) -> Tensors:
         def of(networks: Networks) -> Tensors:
             with Recorded(convolve_one_by_one=convolve_one_by_one):
                 found = learner.evaluate(networks, inputs, targets)

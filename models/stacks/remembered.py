@@ -17,11 +17,14 @@ from dataclasses import asdict
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
+import numpy as np
 import torch
 
-from nettuner.models.data.dataset import Dataset
+from nettuner.models.data.dataset import Dataset, Split
+from nettuner.models.inputs import shapes
 from nettuner.models.learner import Learner, Now
 from nettuner.models.stacks.choice import StackChoice
+from nettuner.models.training.batches import held
 
 Chosen = tuple[StackChoice, str | None]
 
@@ -62,11 +65,18 @@ def _key(learner: Learner, dataset: Dataset, params: Sequence[Now], steps: int) 
         (kind.__module__, kind.__qualname__, inspect.getsource(kind)),
         sorted((name, now[name]) for name in learner.structural()),
         (len(params), steps),
-        (dataset.train.inputs.shape, dataset.train.targets.shape),
+        _shapes(held(dataset.train)),
         (torch.__version__, torch.get_num_threads()),
         (platform.node(), platform.processor(), os.cpu_count()),
     )
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
+
+
+def _shapes(split: Split) -> object:
+    """Shapes of inputs and targets."""
+    if isinstance(split.inputs, np.ndarray):
+        return split.inputs.shape, split.targets.shape
+    return shapes(split.inputs), shapes(split.targets)
 
 
 def _write_first(path: Path, chosen: Chosen) -> None:

@@ -17,13 +17,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from nettuner.models.inputs import Inputs, parts, shapes, taken
 from nettuner.models.learner import Learner, Now
 from nettuner.models.stacks.optimiser import KINDS, StackedOptimiser
 from nettuner.models.stacks.program import Gradients, Tensors, Together, gradients
 from nettuner.models.stacks.structure import check_alike, divided
 from nettuner.models.training import checkpoint, optimiser
-from nettuner.models.training.loop import draw_seed, seeded, shuffled, steps_per_epoch
+from nettuner.models.training.batches import shuffled, steps_per_epoch
+from nettuner.models.training.loop import draw_seed
 from nettuner.models.training.randomness import step_keys
+from nettuner.models.training.seeding import seeded
 
 Seed = tuple[int, ...]
 Program = Callable[..., Any]
@@ -120,7 +123,7 @@ class Stack:
         rest = [name for name in states[0] if name not in learned]
         self.buffers = {name: torch.stack([state[name] for state in states]) for name in rest}
 
-    def train(self, inputs: Tensor, targets: Tensor, steps: NDArray[np.int64]) -> Tensor:
+    def train(self, inputs: Inputs, targets: Any, steps: NDArray[np.int64]) -> Tensor:
         """Train every member for these steps, each on its own mini-batches.
 
         Args:
@@ -138,13 +141,13 @@ class Stack:
         ]
         return torch.stack(losses)
 
-    def _step(self, inputs: Tensor, targets: Tensor, at: int, keys: Sequence[Tensor]) -> Tensor:
+    def _step(self, inputs: Inputs, targets: Any, at: int, keys: Sequence[Tensor]) -> Tensor:
         """One step of every member; returns the losses, shape [networks, members]."""
-        rows = self._batches(len(targets), at)
-        images, labels = inputs[rows], targets[rows]
+        rows = self._batches(len(parts(targets)[0]), at)
+        given, wanted = taken(inputs, rows), taken(targets, rows)
         losses = []
         for index, network in enumerate(self.networks):
-            arguments = self._arguments(network, images, labels, keys[index])
+            arguments = self._arguments(network, given, wanted, keys[index])
             program = self._program(network, arguments)
             grads, (loss, self.buffers) = program(*arguments)
             self._use(network, program.used)
@@ -166,7 +169,7 @@ class Stack:
         return self._order[1][:, index * size : (index + 1) * size]
 
     def _arguments(
-        self, network: str, inputs: Tensor, targets: Tensor, keys: Tensor
+        self, network: str, inputs: Inputs, targets: Any, keys: Tensor
     ) -> tuple[Any, ...]:
         others: Tensors = {}
         for name, weights in self.weights.items():
@@ -183,7 +186,7 @@ class Stack:
         )
 
     def _program(self, network: str, arguments: tuple[Any, ...]) -> Gradients:
-        key = (*self.key, network, arguments[3].shape)
+        key = (*self.key, network, *shapes(arguments[3]))
         if key not in self.programs:
             self.programs[key] = gradients(
                 self.learner,

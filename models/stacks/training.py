@@ -11,7 +11,8 @@ from nettuner.models.data.dataset import Dataset
 from nettuner.models.stacks.evaluation import measure_stack
 from nettuner.models.stacks.stack import Stack
 from nettuner.models.study import Length
-from nettuner.models.training.loop import DivergedError, Measured, steps_of, summary, tensors
+from nettuner.models.training.batches import held, steps_of, steps_per_epoch, tensors
+from nettuner.models.training.loop import DivergedError, Measured, summary
 
 Found = Measured | DivergedError
 
@@ -31,12 +32,13 @@ def fit_stack(
         done: Rounds trained before.
         until: Last round to train, of `length.rounds`; None for all of them.
     """
-    inputs, targets = tensors(dataset.train)
-    held_out = tensors(dataset.validation)
-    batch_size = stack.nows[0]["batch_size"]
+    train = held(dataset.train)
+    inputs, targets = tensors(train)
+    held_out = tensors(held(dataset.validation))
+    per_epoch = steps_per_epoch(len(train), stack.nows[0]["batch_size"])
     lost: dict[int, DivergedError] = {}
     for round_ in range(done + 1, (until or length.rounds) + 1):
-        steps = steps_of(round_, length, len(targets), batch_size)
+        steps = steps_of(round_, length, per_epoch)
         with torch.no_grad():
             losses = stack.train(inputs, targets, steps)
             for member in set(range(len(stack))) - set(lost):

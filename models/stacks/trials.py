@@ -17,9 +17,10 @@ from nettuner.models.stacks.remembered import remembered
 from nettuner.models.stacks.stack import Stack
 from nettuner.models.stacks.training import fit_stack
 from nettuner.models.study import Length
+from nettuner.models.training.batches import batches_of, total_steps
 from nettuner.models.training.failure import Failure, failure
 from nettuner.models.training.job import Job, Outcome, StackOutcome, trial_seed
-from nettuner.models.training.loop import DivergedError, prepared, total_steps
+from nettuner.models.training.loop import DivergedError, prepared
 from nettuner.models.training.process_state import process_state
 from nettuner.models.training.trial import Lines, is_shown, run, show, take
 
@@ -49,7 +50,8 @@ def _run_together(jobs: Sequence[Job], keep_all: bool, choices: Path) -> StackOu
     params = [job.proposal.params for job in jobs]
     seeds = [trial_seed(job.study, job.proposal) for job in jobs]
     length = jobs[0].study.length
-    steps = total_steps(length, len(dataset.train), learner.now(params[0])["batch_size"])
+    batches = batches_of(dataset.train, learner.now(params[0])["batch_size"], seeds[0])
+    steps = total_steps(length, batches.per_epoch)
     speeds = Speeds()
 
     def measure() -> tuple[StackChoice, str | None]:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from nettuner.models.data.dataset import Dataset, Split
@@ -19,7 +17,18 @@ from nettuner.models.data.preprocessing import Sentences
 from nettuner.models.learner import DataFacts, Learner, Networks
 from nettuner.models.study import Length
 from nettuner.models.training import checkpoint, optimiser
+from nettuner.models.training.batches import (
+    Batch,
+    Readable,
+    batches_of,
+    copied,
+    evaluated,
+    readable,
+    steps_of,
+    tensors,
+)
 from nettuner.models.training.randomness import Randomness, step_keys
+from nettuner.models.training.seeding import derived_seed, seeded
 
 Measured = dict[str, float]
 Watch = Callable[[int, Networks], None]
@@ -31,14 +40,33 @@ class DivergedError(FloatingPointError):
 
 @functools.lru_cache(maxsize=4)
 def prepared(found: type[Learner], dataset: Dataset) -> Learner:
-    """A learner prepared on the training rows; cached per process, as preparing may take long."""
+    """A learner prepared on the training rows; cached per process, as preparing may take long.
+
+    Raises:
+        ValueError: It is to be prepared on rows that are not in memory.
+    """
     learner = found(facts(dataset))
-    learner.prepare(*tensors(dataset.train))
+    if isinstance(dataset.train, Split):
+        learner.prepare(*tensors(dataset.train))
+    elif found.prepare is not Learner.prepare:
+        raise ValueError(
+            f"a learner with a method prepare needs the training rows in memory, got "
+            f"{found.__name__} and data that are read batch by batch; give equal samples without "
+            "randomness, or a learner without prepare"
+        )
     return learner
 
 
 def facts(dataset: Dataset) -> DataFacts:
     """The facts about a dataset for a learner."""
+    if dataset.preprocessing is None:
+        return DataFacts(
+            dataset.task,
+            dataset.shape,
+            dataset.outputs,
+            target_shape=dataset.target_shape,
+            first=dataset.example,
+        )
     found = dataset.preprocessing.inputs
     return DataFacts(
         dataset.task,
@@ -49,19 +77,9 @@ def facts(dataset: Dataset) -> DataFacts:
     )
 
 
-def derived_seed(*key: int) -> int:
-    """A seed for torch, derived from all numbers of the key."""
-    return int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> np.uint64(1))
-
-
 def draw_seed(seed: tuple[int, ...]) -> np.uint32:
     """The seed of the random numbers drawn in a training's steps."""
     return np.uint32(derived_seed(*seed, 2) % 2**32)
-
-
-def tensors(split: Split) -> tuple[Tensor, Tensor]:
-    """Inputs and targets of a split as tensors."""
-    return torch.from_numpy(split.inputs), torch.from_numpy(split.targets)
 
 
 class TrainingStep:
@@ -83,22 +101,20 @@ class TrainingStep:
             for name, network in networks.items()
         }
 
-    def step(
-        self, data: tuple[Tensor, Tensor], rows: Tensor, at: int, keys: Sequence[Tensor]
-    ) -> Iterator[tuple[str, float]]:
+    def step(self, batch: Batch, at: int, keys: Sequence[Tensor]) -> Iterator[tuple[str, float]]:
         """Update the networks in turn, each by one optimiser step; yields its name and loss first.
 
         Args:
-            data: Inputs and targets of all training rows.
-            rows: Row numbers of the mini-batch; each network gets its own copy.
+            batch: Mini-batch; each network gets its own copy.
             at: Optimiser step, counted from 0 over the whole training.
             keys: Random key of each network's update.
         """
+        last = list(self._networks)[-1]
         for name, key in zip(self._networks, keys, strict=True):
+            given = batch if name == last else copied(batch)
             self._randomness.begin(key)
             with self._randomness:
-                batch = data[0][rows], data[1][rows]
-                loss = self._learner.loss(name, self._networks, batch, self._now)
+                loss = self._learner.loss(name, self._networks, given, self._now)
             yield name, loss.item()
             own = self.optimisers[name]
             own.zero_grad()
@@ -139,23 +155,22 @@ def fit(
         DivergedError: A loss is not finite.
     """
     now = learner.now(params)
-    inputs, targets = tensors(dataset.train)
-    held_out = tensors(dataset.validation)
+    batches = batches_of(dataset.train, now["batch_size"], seed)
+    held_out = readable(dataset.validation)
     with seeded(*seed):
         networks = learner.networks(params)
     training = TrainingStep(learner, networks, now)
     done = checkpoint.load(start, networks, training.optimisers) if start else 0
     draws = np.array([draw_seed(seed)])
     for round_ in range(done + 1, (until or length.rounds) + 1):
-        steps = steps_of(round_, length, len(targets), now["batch_size"])
+        steps = steps_of(round_, length, batches.per_epoch)
         keys = [step_keys(draws, steps, index)[:, 0].unbind() for index in range(len(networks))]
         losses: dict[str, list[float]] = {name: [] for name in networks}
         for network in networks.values():
             network.train()
         with seeded(*seed, round_):
-            for step, *own in zip(steps.tolist(), *keys, strict=True):
-                rows = batch(len(targets), now["batch_size"], step, seed)
-                for name, value in training.step((inputs, targets), rows, step, own):
+            for step, batch, *own in zip(steps.tolist(), batches.of(steps), *keys, strict=True):
+                for name, value in training.step(batch, step, own):
                     if not math.isfinite(value):
                         raise DivergedError(
                             f"the loss of {name} is {value} at step {step + 1}, round {round_}"
@@ -206,11 +221,7 @@ def summary(
 
 
 def measure(
-    learner: Learner,
-    networks: Networks,
-    split: tuple[Tensor, Tensor],
-    prefix: str,
-    seed: tuple[int, ...] = (),
+    learner: Learner, networks: Networks, split: Readable, prefix: str, seed: tuple[int, ...] = ()
 ) -> Measured:
     """The learner's metrics on a split, each name prefixed (`val_accuracy`).
 
@@ -219,53 +230,8 @@ def measure(
     for network in networks.values():
         network.eval()
     with torch.no_grad(), seeded(*seed):
-        metrics = learner.evaluate(networks, *split)
+        if isinstance(split, tuple):
+            metrics = learner.evaluate(networks, *split)
+        else:
+            metrics = learner.evaluate_batches(networks, evaluated(split, seed))
     return {f"{prefix}_{name}": float(value) for name, value in metrics.items()}
-
-
-def steps_of(round_: int, length: Length, rows: int, batch_size: int) -> NDArray[np.int64]:
-    """The optimiser steps of a round, counted from 0 over the whole training."""
-    per_round = length.steps_per_round or steps_per_epoch(rows, batch_size)
-    first = (round_ - 1) * per_round
-    return np.arange(first, min(first + per_round, length.steps or first + per_round))
-
-
-def total_steps(length: Length, rows: int, batch_size: int) -> int:
-    """Optimiser steps of a whole trial."""
-    return length.steps or length.rounds * steps_per_epoch(rows, batch_size)
-
-
-def steps_per_epoch(rows: int, batch_size: int) -> int:
-    """Mini-batches in an epoch; a last one of a single row is dropped.
-
-    Batch normalisation cannot be trained on one row.
-    """
-    whole, rest = divmod(rows, batch_size)
-    return whole + (rest > 1) if whole else 1
-
-
-def batch(rows: int, batch_size: int, step: int, seed: tuple[int, ...]) -> Tensor:
-    """Row numbers of the mini-batch at `step`, counted from 0 over the whole training."""
-    epoch, index = divmod(step, steps_per_epoch(rows, batch_size))
-    return shuffled(rows, (*seed, epoch))[index * batch_size : (index + 1) * batch_size]
-
-
-@functools.lru_cache(maxsize=256)
-def shuffled(rows: int, key: tuple[int, ...]) -> Tensor:
-    """A permutation of the rows that depends on the key alone."""
-    generator = torch.Generator().manual_seed(derived_seed(*key, 1))
-    return torch.randperm(rows, generator=generator)
-
-
-@contextmanager
-def seeded(*key: int) -> Iterator[None]:
-    """Seed torch inside the block, and restore its generator afterwards.
-
-    (`torch.manual_seed` would look for other devices each time, which takes longer than a step.)
-    """
-    before = torch.get_rng_state()
-    torch.default_generator.manual_seed(derived_seed(*key))
-    try:
-        yield
-    finally:
-        torch.set_rng_state(before)

@@ -20,7 +20,8 @@ from nettuner.models.learner import Learner, Networks
 from nettuner.models.space import Space
 from nettuner.models.study import Goal
 from nettuner.models.training.job import Job, Outcome, trial_seed
-from nettuner.models.training.loop import DivergedError, Measured, derived_seed, fit, prepared
+from nettuner.models.training.loop import DivergedError, Measured, fit, prepared
+from nettuner.models.training.seeding import derived_seed
 
 
 def run(job: Job) -> Outcome:

@@ -83,7 +83,9 @@ def freeze(study: Study, incoming: Incoming, share: float, task: TaskKind) -> Fr
         **_read_as(given, set(opened.columns)),
     )
     changed = study.model_copy(update={"data": source})
-    trained = load(source).raw_train.rows
+    opened_rows = load(source).raw_train
+    assert opened_rows is not None
+    trained = opened_rows.rows
     assert isinstance(trained, pd.DataFrame)
     return FrozenData(
         changed, task, as_labelled(divided.aside, incoming.target), reference(trained)

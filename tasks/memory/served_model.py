@@ -35,14 +35,32 @@ class ServedModel(PythonModel):
 
         Returns:
             A table: `prediction`, and for classes their probabilities as `p_<label>`. Without
-            preprocessing: the network's outputs for an array of numbers, as an array.
+            preprocessing: the network's outputs for its own inputs, as an array.
         """
         if self.preprocessing is None:
             with torch.no_grad():
-                return self.network(torch.tensor(np.asarray(model_input, np.float32))).numpy()
+                return self._answer(model_input).numpy()
         inputs = torch.from_numpy(self.preprocessing.transform(model_input))
         with torch.no_grad():
             return self.preprocessing.answer(self.network(inputs).numpy())
+
+    def _answer(self, given: Any) -> torch.Tensor:
+        """The network's outputs for its own inputs: an array, or several by name or place."""
+        if not isinstance(given, dict):
+            answer: torch.Tensor = self.network(_tensor(given))
+            return answer
+        inputs = {name: _tensor(part) for name, part in given.items()}
+        if all(name == f"input_{place}" for place, name in enumerate(inputs)):
+            answer = self.network(*inputs.values())
+        else:
+            answer = self.network(**inputs)
+        return answer
+
+
+def _tensor(given: Any) -> torch.Tensor:
+    """Numbers as a network takes them: whole ones as they are, all others as float32."""
+    array = np.asarray(given)
+    return torch.tensor(array if array.dtype.kind in "iub" else array.astype(np.float32))
 
 
 set_model(ServedModel())

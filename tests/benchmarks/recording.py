@@ -20,7 +20,8 @@ from nettuner.models.data.load import load
 from nettuner.models.data.sources.builtin import Builtin
 from nettuner.models.stacks import program
 from nettuner.models.stacks.stack import Programs, Stack
-from nettuner.models.training.loop import facts, tensors
+from nettuner.models.training.batches import tensors
+from nettuner.models.training.loop import facts
 
 WORKLOADS = [("mlp", "iris"), ("mlp", "digits"), ("cnn", "digits"), ("gan", "digits")]
 SIZES = (8, 32)

@@ -25,8 +25,10 @@ from nettuner.models.stacks.stack import Stack
 from nettuner.models.stacks.training import fit_stack
 from nettuner.models.study import Length, Study
 from nettuner.models.training import checkpoint
+from nettuner.models.training.batches import tensors
 from nettuner.models.training.examine import examine
-from nettuner.models.training.loop import facts, fit, measure, prepared, seeded, tensors
+from nettuner.models.training.loop import facts, fit, measure, prepared
+from nettuner.models.training.seeding import seeded
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

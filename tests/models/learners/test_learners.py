@@ -23,8 +23,10 @@ from nettuner.models.learner import OPTIMISER, DataFacts, Learner, Supervised
 from nettuner.models.space import Space
 from nettuner.models.study import Length, Study
 from nettuner.models.training import optimiser
+from nettuner.models.training.batches import tensors
 from nettuner.models.training.examine import export
-from nettuner.models.training.loop import facts, fit, seeded, tensors
+from nettuner.models.training.loop import facts, fit
+from nettuner.models.training.seeding import seeded
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

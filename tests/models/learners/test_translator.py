@@ -33,7 +33,9 @@ from nettuner.models.networks.decoding import greedy
 from nettuner.models.networks.transformer import Attention, waves
 from nettuner.models.stacks.stack import Stack
 from nettuner.models.study import Length, Study
-from nettuner.models.training.loop import facts, fit, prepared, seeded, tensors
+from nettuner.models.training.batches import tensors
+from nettuner.models.training.loop import facts, fit, prepared
+from nettuner.models.training.seeding import seeded
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -24,15 +24,9 @@ from nettuner.models.data.preprocessing import Preprocessing, Table
 from nettuner.models.data.sources.builtin import Builtin
 from nettuner.models.learner import Hyperparameter, Learner, Supervised
 from nettuner.models.study import Length
-from nettuner.models.training.loop import (
-    DivergedError,
-    batch,
-    derived_seed,
-    facts,
-    fit,
-    seeded,
-    steps_per_epoch,
-)
+from nettuner.models.training.batches import batch, steps_per_epoch
+from nettuner.models.training.loop import DivergedError, facts, fit
+from nettuner.models.training.seeding import derived_seed, seeded
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

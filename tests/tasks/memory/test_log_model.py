@@ -18,8 +18,9 @@ from sklearn.datasets import load_digits
 from nettuner.models import learners
 from nettuner.models.data.load import load
 from nettuner.models.training import checkpoint
+from nettuner.models.training.batches import tensors
 from nettuner.models.training.job import Job
-from nettuner.models.training.loop import facts, measure, tensors
+from nettuner.models.training.loop import facts, measure
 from nettuner.models.training.trial import run
 from nettuner.tasks.plan import make_plan
 
