@@ -10,6 +10,7 @@ import torch
 
 from nettuner.models import learners
 from nettuner.models.data.load import load
+from nettuner.models.data.profiling import profile
 from nettuner.models.did_you_mean import did_you_mean
 from nettuner.models.fitted import Fitted, MisfitError
 from nettuner.models.learner import Hyperparameter, Learner
@@ -87,7 +88,8 @@ def _fit_learner(study: Study, found: type[Learner]) -> Fitted:
     if faults:
         raise MisfitError(faults)
     name = getattr(study.data, "name", None) or next(iter(study.data.files), study.data.source)
-    return Fitted(goal, found.structural(), dataset.fingerprint, name)
+    understood = profile(study.data, dataset)
+    return Fitted(goal, found.structural(), dataset.fingerprint, name, understood)
 
 
 def _goal(study: Study, learner: Learner) -> tuple[Goal, list[tuple[str, str]]]:

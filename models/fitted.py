@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from nettuner.models.data.profile import Profile
 from nettuner.models.study import Goal
 
 
@@ -16,12 +17,14 @@ class Fitted:
         structural: Hyperparameters that fix tensor shapes or code paths.
         fingerprint: Fingerprint of the data; empty where a function brings its own.
         data_name: Name of the data, as shown to people.
+        profile: What was understood of the data; None where a function brings its own.
     """
 
     goal: Goal
     structural: frozenset[str]
     fingerprint: str
     data_name: str
+    profile: Profile | None = None
 
 
 class MisfitError(ValueError):

@@ -12,6 +12,7 @@ from typing import cast
 from pydantic import BaseModel, ValidationError
 
 from nettuner.models.by_name import ByName
+from nettuner.models.data.profile import Profile
 from nettuner.models.fitted import Fitted, MisfitError
 from nettuner.models.study import Goal, StrategyChoice, Study
 from nettuner.models.study_faults import explain
@@ -57,6 +58,7 @@ class Plan:
         stack: Most trials that one worker trains together.
         trials: Largest number of trials; None if only time or success ends the search.
         digest: Digest of all that decides what the trials are.
+        profile: What was understood of the data; None where a function brings its own.
     """
 
     study: Study
@@ -70,6 +72,7 @@ class Plan:
     stack: int
     trials: int | None
     digest: str
+    profile: Profile | None = None
 
 
 def make_plan(study: Study, file: str = "study", fit: Fit = FIT) -> Plan:
@@ -131,6 +134,7 @@ def make_plan(study: Study, file: str = "study", fit: Fit = FIT) -> Plan:
         stack=_stack(study, strategy),
         trials=trials,
         digest=digest(study, fitted.fingerprint, size),
+        profile=fitted.profile,
     )
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from nettuner.flows.commands.show_profile import show_profile
 from nettuner.flows.commands.show_table import bare_table, plain_console, short
 from nettuner.models.space import Dimension
 from nettuner.models.study import Goal, Trial
@@ -27,6 +28,8 @@ def show_plan(plan: Plan) -> None:
     data = f" on {plan.data_name} (data {plan.fingerprint})" if plan.data_name else ""
     what = f": {study.learner}{data}, {plan.goal.direction} {plan.goal.metric}"
     console.print(_titled(study.name, what))
+    if plan.profile is not None:
+        show_profile(plan.profile)
     table = bare_table()
     for column in ("hyperparameter", "distribution", "values", "exists when", "kind"):
         table.add_column(column)
@@ -42,6 +45,8 @@ def show_plan(plan: Plan) -> None:
     many = "no fixed number of" if plan.trials is None else str(plan.trials)
     each = f", each at most {length}" if study.rounds else ""
     console.print(f"trials:   {many}{each}")
+    for line in plan.profile.warnings if plan.profile is not None else ():
+        console.print(_titled("warning:  ", line), soft_wrap=True)
 
 
 def _distribution(dimension: Dimension) -> str:

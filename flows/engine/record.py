@@ -28,6 +28,7 @@ def facts_of(plan: Plan) -> search_record.Facts:
         digest=plan.digest,
         fingerprint=plan.fingerprint,
         data_name=plan.data_name,
+        profile=plan.profile,
         structural=plan.structural,
         prefect_run=f"{prefect_ui()}/runs/flow-run/{flow_run.id}" if flow_run else None,
     )

@@ -174,7 +174,7 @@ def _as(found: Texts, rows: NDArray[Any], what: What) -> str | None:
     alike = found.at([place for place, kind in enumerate(kinds) if kind != "stray"])
     if len(alike) < FEWEST_VALUES or alike.rows <= stray.rows:
         return None
-    if len(other) and (alike.mostly_different or what == "numbers") and _one_unit(other):
+    if len(other) and (alike.mostly_different or what == "numbers") and one_unit(other.values):
         return (
             f"column {found.name!r} must hold {what} as {_EXAMPLES[what]}, "
             f"got {_brief(other.values[0])} in row {rows[other.first[0]]}; write them so"
@@ -235,9 +235,9 @@ def is_number(text: str) -> bool:
     return True
 
 
-def _one_unit(other: Texts) -> bool:
+def one_unit(values: Sequence[str]) -> bool:
     """Whether numbers have one unit or two at most: with more, as in 1st, 2nd, they are names."""
-    matches = [OTHER_NUMBER.fullmatch(value) for value in other.values]
+    matches = [OTHER_NUMBER.fullmatch(value) for value in values]
     return len({match["unit"] for match in matches if match and match["unit"]}) <= 2
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from nettuner.models.data.dataset import Dataset
+    from nettuner.models.data.tables import Tables
 
 Share = Annotated[Number, Field(gt=0, lt=1)]
 Count = Annotated[StrictInt, Field(ge=1)]
@@ -75,6 +76,19 @@ class Source(BaseModel):
             ValueError: The data break a rule, which the message names.
         """
         raise NotImplementedError
+
+    def tables(self) -> Tables | None:
+        """The rows as they are read, where they are a table; else None.
+
+        Raises:
+            FileNotFoundError: A file is not there.
+            ValueError: The data break a rule, which the message names.
+        """
+        return None
+
+    def recognised(self) -> dict[str, str]:
+        """What is not said here and the files tell, by the keys that would say it."""
+        return {}
 
     def target_column(self) -> str | int:
         """The column to predict, where the data are a table: its name, or else its position.
@@ -167,10 +181,6 @@ class TableSource(Source):
                 )
         return self
 
-    def recognised(self) -> dict[str, str]:
-        """What is not said here and the file tells, by the keys that would say it."""
-        return {}
-
     def read(self) -> pd.DataFrame:
         """All of the file as a table, with the names of columns as they are written.
 
@@ -187,9 +197,20 @@ class TableSource(Source):
             FileNotFoundError: There is no such file.
             ValueError: It cannot be read as a table, or has no such target.
         """
+        from nettuner.models.data.tables import table_dataset
+
+        return table_dataset(self.tables(), self, self.task)
+
+    def tables(self) -> Tables:
+        """The rows of the files, without columns that nothing needs.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            ValueError: One cannot be read as a table, or has no such target.
+        """
         from nettuner.models.data.columns import check_no_twin, chosen, without
         from nettuner.models.data.division import Division, divides
-        from nettuner.models.data.tables import find_target, table_dataset, two_columns
+        from nettuner.models.data.tables import Tables, find_target, two_columns
 
         read = self.read()
         table = chosen(read, self.unread)
@@ -201,11 +222,9 @@ class TableSource(Source):
             for key, name in (("split_by", self.split_by), ("split_by_time", self.split_by_time))
         )
         left_out = {group} | (set(table.columns) - set(inputs.columns))
-        return table_dataset(
+        return Tables(
             table,
             target,
-            self,
-            self.task,
             Division(group, time, tuple(name for name in table.columns if name in left_out)),
             *(
                 None if path is None else without(self.at(path).read(), self.unread)

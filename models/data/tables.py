@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,24 @@ from nettuner.models.data.target import FEWEST_ROWS, read_target
 from nettuner.models.did_you_mean import did_you_mean
 
 BY_CHANCE = Division()
+
+
+@dataclass(frozen=True, eq=False)
+class Tables:
+    """A table with a target, and those that are splits of their own.
+
+    Args:
+        own: Rows to be divided.
+        target: Name of the column to predict.
+        division: Columns that decide which rows go where.
+        validation, test: Rows of these splits, where they have files of their own.
+    """
+
+    own: pd.DataFrame
+    target: str
+    division: Division = BY_CHANCE
+    validation: pd.DataFrame | None = None
+    test: pd.DataFrame | None = None
 
 
 def unreadable(path: str, kind: str, error: Exception) -> ValueError:
@@ -64,31 +83,21 @@ def find_target(columns: list[str], target: str | int) -> str:
     raise ValueError(f"no column named {target!r}; {hint}the table has: {listed(columns)}")
 
 
-def table_dataset(
-    table: pd.DataFrame,
-    target: str,
-    source: Source,
-    task: TaskKind | None = None,
-    division: Division = BY_CHANCE,
-    validation: pd.DataFrame | None = None,
-    test: pd.DataFrame | None = None,
-) -> Dataset:
+def table_dataset(tables: Tables, source: Source, task: TaskKind | None = None) -> Dataset:
     """Split a table, fit the preprocessing to its training rows, and apply it to all.
 
     Args:
-        table: Rows to be divided.
-        target: Name of the column to predict.
+        tables: Rows, and how they are divided.
         source: Source: its shares and its split seed.
         task: Task; None guesses it from the target.
-        division: Columns that decide which rows go where.
-        validation, test: Rows of these splits, where they have files of their own.
 
     Raises:
         ValueError: The target is missing in all rows or does not suit the task, two columns
             share a name, texts are no categories, or a split would be empty.
     """
-    check_distinct(table.columns)
-    given = together(table, validation, test, source)
+    target, division = tables.target, tables.division
+    check_distinct(tables.own.columns)
+    given = together(tables.own, tables.validation, tables.test, source)
     present = has_value(given.table[target]).to_numpy()
     present_rows = given.at(present)
     known, places = present_rows.table, present_rows.places
@@ -97,7 +106,8 @@ def table_dataset(
             f"a target must be known in some rows, got none in {len(present)} rows of {target!r}; "
             "name another target column"
         )
-    fewest = FEWEST_ROWS if validation is None and test is None else 1
+    of_files = [part for part in (tables.own, tables.validation, tables.test) if part is not None]
+    fewest = FEWEST_ROWS if len(of_files) == 1 else 1
     goal = read_target(known[target], task, places, fewest)
     rows = divide(present_rows, goal, division, source)
     mean, std = goal.scale(rows.train)
@@ -131,7 +141,7 @@ def table_dataset(
         served.iloc[rows.train[examples(len(rows.train))]].reset_index(drop=True),
         raw.at(rows.train),
         raw.at(rows.test),
-        fingerprint.of_tables([t for t in (table, validation, test) if t is not None], target),
+        fingerprint.of_tables(of_files, target),
         len(present) - len(known),
     )
 

@@ -45,9 +45,17 @@ def logged(
     }
 
 
-def trained_on(run_id: str, name: str, digest: str) -> Event:
-    """A run has data."""
-    return {"do": DATA, "run": run_id, "name": name, "digest": digest}
+def trained_on(run_id: str, name: str, digest: str, schema: str = "", profile: str = "") -> Event:
+    """A run has data.
+
+    Args:
+        run_id: Id of the run.
+        name: Name of the data.
+        digest: Fingerprint of their content.
+        schema, profile: Columns and what was understood of them, as JSON; empty for none.
+    """
+    told = {"schema": schema, "profile": profile}
+    return {"do": DATA, "run": run_id, "name": name, "digest": digest, **told}
 
 
 def kept_text(run_id: str, name: str, text: str) -> Event:

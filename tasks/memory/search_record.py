@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nettuner.models.data.profile import Profile
 from nettuner.models.study import Goal, Proposal, Study, Trial
 from nettuner.tasks.home import home, tracking_uri
 from nettuner.tasks.memory import tags as names
@@ -79,6 +80,7 @@ class Facts:
     prefect_run: str | None
     kind: str = "search"
     tags: Mapping[str, str] = field(default_factory=dict)
+    profile: Profile | None = None
 
     @property
     def what(self) -> str:
@@ -124,7 +126,11 @@ def start_search(mlflow: MlflowClient, study: Study, goal: Goal, facts: Facts) -
         kept_text(record.run_id, names.STUDY_FILE, text),
     )
     if facts.fingerprint:
-        record.recorder.add(trained_on(record.run_id, facts.data_name, facts.fingerprint))
+        known = facts.profile
+        schema, profile = ("", "") if known is None else (known.schema(), known.facts())
+        record.recorder.add(
+            trained_on(record.run_id, facts.data_name, facts.fingerprint, schema, profile)
+        )
     return record
 
 

@@ -116,7 +116,8 @@ def write_artifacts(mlflow: MlflowClient, events: Sequence[Event]) -> None:
 def _write_data(mlflow: MlflowClient, event: Event) -> None:
     from mlflow.entities import Dataset, DatasetInput  # it is imported by now
 
-    data = Dataset(event["name"], event["digest"], "local", event["name"])
+    told = [event.get(part) or None for part in ("schema", "profile")]  # older events have none
+    data = Dataset(event["name"], event["digest"], "local", event["name"], *told)
     mlflow.log_inputs(event["run"], [DatasetInput(data)])
 
 

@@ -13,6 +13,7 @@ from nettuner.models.data.source import Source
 
 if TYPE_CHECKING:
     from nettuner.models.data.dataset import Dataset
+    from nettuner.models.data.tables import Tables
 
 DARKEST_DIGIT = 16.0
 
@@ -38,20 +39,30 @@ class Builtin(Source):
     def load(self) -> Dataset:
         """Digits as images of shape (1, 8, 8); the others as tables with their column names."""
         import numpy as np
-        import pandas as pd
 
         from nettuner.models.data.images import image_dataset
         from nettuner.models.data.tables import table_dataset
 
+        tables = self.tables()
+        if tables is not None:
+            return table_dataset(tables, self)
+        with np.load(FOLDER / "digits.npz") as digits:
+            given = digits["images"].astype(np.float32), digits["target"].astype(np.int64)
+        return image_dataset(given, self, DARKEST_DIGIT)
+
+    def tables(self) -> Tables | None:
+        """The table; None for the images."""
+        import pandas as pd
+
+        from nettuner.models.data.tables import Tables
+
         if self.name == "digits":
-            with np.load(FOLDER / "digits.npz") as digits:
-                given = digits["images"].astype(np.float32), digits["target"].astype(np.int64)
-            return image_dataset(given, self, DARKEST_DIGIT)
+            return None
         table = pd.read_csv(FOLDER / f"{self.name}.csv", dtype=str).astype(object)
         labels = [] if self.name == "diabetes" else ["target"]
         # Python reads every digit; pandas, for speed, not always the last one.
         numbers = dict.fromkeys(table.columns.difference(labels), float)
-        return table_dataset(table.astype(numbers), "target", self)
+        return Tables(table.astype(numbers), "target")
 
     def target_column(self) -> str | int:
         """The last column of all of them but the images."""

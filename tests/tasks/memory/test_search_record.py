@@ -13,7 +13,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mlflow.data.schema import TensorDatasetSchema
+from mlflow.types import Schema
 
+from nettuner.models.data.load import load
+from nettuner.models.data.profiling import profile
 from nettuner.models.study import Goal, Proposal, Study, Trial
 from nettuner.tasks.memory import recall, search_record, store
 
@@ -67,6 +71,38 @@ def read_back(mlflow, record):
 def read(mlflow, record):
     record.search.recorder.drain()
     return mlflow.get_run(record.run_id)
+
+
+def test_the_data_are_recorded_with_their_schema_and_profile_as_mlflow_reads_them(mlflow, home):
+    study = Study.model_validate(
+        {"name": "described", "learner": "mlp", "data": "iris", "space": {}, "metric": "val_loss"}
+    )
+    understood = profile(study.data, load(study.data))
+    facts = search_record.Facts(
+        "random_search", {}, "d", "0123", "iris", frozenset(), None, profile=understood
+    )
+    search = search_record.start_search(mlflow, study, GOAL, facts)
+    search.recorder.drain()
+    (given,) = mlflow.get_run(search.run_id).inputs.dataset_inputs
+    assert (given.dataset.name, given.dataset.digest) == ("iris", "0123")
+    columns = Schema.from_json(json.dumps(json.loads(given.dataset.schema)["mlflow_colspec"]))
+    assert columns.input_names() == [
+        *("sepal length (cm)", "sepal width (cm)", "petal length (cm)", "petal width (cm)"),
+        "target",
+    ]
+    found = json.loads(given.dataset.profile)
+    assert found["num_rows"] == 150
+    assert found["target"]["classes"] == {"setosa": 50, "versicolor": 50, "virginica": 50}
+    assert found["warnings"] == list(understood.warnings)
+
+
+def test_images_have_the_schema_of_a_tensor(mlflow, home):
+    study = Study.model_validate(
+        {"name": "pixels", "learner": "cnn", "data": "digits", "space": {}, "metric": "val_loss"}
+    )
+    written = json.loads(profile(study.data, load(study.data)).schema())
+    found = TensorDatasetSchema.from_dict(written)
+    assert found.features.inputs[0].shape == (-1, 1, 8, 8)
 
 
 def test_a_trial_is_recorded_while_the_store_is_locked(begin, mlflow, home):

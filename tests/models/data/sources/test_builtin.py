@@ -9,7 +9,7 @@ from sklearn import datasets
 from nettuner.models.data.images import image_dataset
 from nettuner.models.data.load import load
 from nettuner.models.data.sources.builtin import Builtin
-from nettuner.models.data.tables import table_dataset
+from nettuner.models.data.tables import Tables, table_dataset
 
 
 def test_digits_are_images_of_0_to_1():
@@ -105,7 +105,7 @@ def test_a_table_is_that_of_scikit_learn(name):
     table = bunch.frame.round(10)
     if "target_names" in bunch:
         table = table.assign(target=bunch.target_names[bunch.target].astype(object))
-    expected = table_dataset(table, "target", Builtin(name=name))
+    expected = table_dataset(Tables(table, "target"), Builtin(name=name))
     assert load(Builtin(name=name)).fingerprint == expected.fingerprint
     pd.testing.assert_frame_equal(load(Builtin(name=name)).example, expected.example)
 

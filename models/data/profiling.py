@@ -1,0 +1,178 @@
+"""Looks at data once they are loaded, and says what was understood of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nettuner.models.data import suspicious
+from nettuner.models.data.categories import Texts, texts_of
+from nettuner.models.data.dataset import Dataset, Split
+from nettuner.models.data.fit import kind_of
+from nettuner.models.data.preprocessing import (
+    Category,
+    Number,
+    Pixels,
+    Preprocessing,
+    Sentences,
+    Table,
+    days,
+    is_missing,
+    numbers,
+)
+from nettuner.models.data.profile import Column, Kind, Profile, TargetFacts
+from nettuner.models.data.source import Source
+from nettuner.models.data.tables import Tables
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SHOWN_CATEGORIES = 4
+
+
+def profile(source: Source, dataset: Dataset) -> Profile:
+    """What was understood of the data of a source.
+
+    Args:
+        source: Source; the files of tables are read once more, for what training does not need.
+        dataset: Dataset that was loaded from it.
+    """
+    tables = source.tables()
+    columns, warnings = ((), ()) if tables is None else _columns(tables, source, dataset)
+    target, doubts = _target(dataset, "the target" if tables is None else tables.target)
+    if tables is not None and dataset.task == "classification":
+        texts = texts_of(tables.own[tables.target].astype(object))
+        doubts = (*suspicious.known(suspicious.of_numbers_as_text(texts)), *doubts)
+    return Profile(
+        rows={
+            "train": len(dataset.train),
+            "validation": len(dataset.validation),
+            "test": len(dataset.test),
+        },
+        inputs=_inputs(dataset.preprocessing),
+        shape=dataset.shape,
+        target=target,
+        dropped=dataset.dropped,
+        recognised=source.recognised(),
+        columns=columns,
+        warnings=(*warnings, *doubts),
+    )
+
+
+def _inputs(preprocessing: Preprocessing) -> str:
+    inputs = preprocessing.inputs
+    if isinstance(inputs, Table):
+        return f"{inputs.shape[0]} features of {len(inputs.columns)} columns"
+    if isinstance(inputs, Pixels):
+        colours, height, width = inputs.shape
+        return f"images of {colours} x {height} x {width} (colours, height, width)"
+    return (
+        f"sentences of up to {inputs.source_length - 1} tokens, of {len(inputs.source.tokens):,} "
+        "known"
+    )
+
+
+def _target(dataset: Dataset, name: str) -> tuple[TargetFacts, tuple[str, ...]]:
+    """What is predicted, and what looks wrong with it."""
+    parts = (dataset.train, dataset.validation, dataset.test)
+    targets = np.concatenate([part.targets for part in parts if isinstance(part, Split)])
+    if dataset.task == "classification":
+        counts = np.bincount(targets, minlength=len(dataset.classes)).tolist()
+        labels = map(suspicious.as_text, dataset.classes)
+        classes = dict(zip(labels, counts, strict=True))
+        majority = max(counts) / max(sum(counts), 1)
+        return TargetFacts(name, classes), suspicious.known(
+            suspicious.of_spelling(name, [c for c in dataset.classes if isinstance(c, str)]),
+            suspicious.of_majority(name, classes),
+            suspicious.of_few_classified(len(dataset.validation), majority),
+        )
+    inputs = dataset.preprocessing.inputs
+    if isinstance(inputs, Sentences):
+        words = len(inputs.target.tokens)
+        holds = f"sentences of up to {inputs.target_length - 2} tokens, of {words:,} known"
+        return TargetFacts(name, holds=holds), ()
+    given = targets * dataset.preprocessing.target_std + dataset.preprocessing.target_mean
+    low, high, mean = given.min(), given.max(), given.mean()
+    return (
+        TargetFacts(name, holds=f"{low:.4g} to {high:.4g}, {mean:.4g} on average"),
+        suspicious.known(suspicious.of_few_measured(len(dataset.validation))),
+    )
+
+
+def _columns(
+    tables: Tables, source: Source, dataset: Dataset
+) -> tuple[tuple[Column, ...], tuple[str, ...]]:
+    """Every column of a table, and what looks wrong with them."""
+    assert isinstance(dataset.preprocessing.inputs, Table)
+    fitted = {column.name: column for column in dataset.preprocessing.inputs.columns}
+    columns: list[Column] = []
+    counting: list[str] = []
+    constant: list[str] = []
+    lines: list[str] = []
+    for name in tables.own.columns:
+        if name == tables.target:
+            continue
+        column = tables.own[name]
+        if name in tables.division.left_out:
+            divides = name in (tables.division.group, tables.division.time)
+            why = "divides the rows" if divides else "as drop says"
+            columns.append(Column(name, "left out", why, _missing(column)))
+        elif name not in fitted:
+            columns.append(Column(name, "left out", "one value alone", _missing(column)))
+            constant.append(name)
+        elif isinstance(fitted[name], Number):
+            found, counts = _number(column, fitted[name])
+            columns.append(found)
+            counting += [name] if counts else []
+        else:
+            texts = texts_of(column)
+            columns.append(_category(texts, column, fitted[name]))
+            lines += suspicious.known(
+                suspicious.of_words(texts),
+                suspicious.of_numbers_as_text(texts),
+                suspicious.of_spelling(name, texts.values),
+            )
+    dropped = [name for name in getattr(source, "drop", ()) if name not in tables.own.columns]
+    columns += [Column(name, "left out", "as drop says") for name in dropped]
+    if counting:
+        lines.insert(0, suspicious.of_indices(counting))
+    if constant:
+        lines.append(suspicious.of_constants(constant))
+    return tuple(columns), tuple(lines)
+
+
+def _number(column: pd.Series[Any], fitted: Number | Category) -> tuple[Column, bool]:
+    """A column of numbers or dates, and whether it looks like an index."""
+    dates = kind_of(column) == "date"
+    values = days(column) if dates else numbers(column)
+    known = values[~np.isnan(values)]
+    holds = ""
+    if len(known):
+        holds = " to ".join(map(_day if dates else _short, (known.min(), known.max())))
+    missing = (len(values) - len(known)) / max(len(values), 1)
+    counts = not dates and suspicious.looks_like_an_index(str(column.name), values)
+    kind: Kind = "date" if dates else "number"
+    return Column(str(column.name), kind, holds, missing, fitted.width), counts
+
+
+def _category(texts: Texts, column: pd.Series[Any], fitted: Number | Category) -> Column:
+    order = np.argsort(-texts.counts, kind="stable")[:SHOWN_CATEGORIES].tolist()
+    shown = ", ".join(f"{texts.values[place]:.20}" for place in order)
+    more = ", …" if len(texts) > SHOWN_CATEGORIES else ""
+    holds = f"{len(texts)}: {shown}{more}"
+    missing = (len(column) - texts.rows) / max(len(column), 1)
+    return Column(texts.name, "category", holds, missing, fitted.width)
+
+
+def _missing(column: pd.Series[Any]) -> float:
+    gone = column.isna() | column.map(is_missing).astype(bool)
+    return float(gone.mean()) if len(column) else 0.0
+
+
+def _day(value: float) -> str:
+    return str(np.datetime64(0, "D") + np.timedelta64(int(value), "D"))
+
+
+def _short(value: float) -> str:
+    return f"{value:.6g}"
