@@ -13,7 +13,10 @@ SPLITS = {"train": "to train", "validation": "to validate", "test": "to test"}
 def show_profile(profile: Profile) -> None:
     """The rows of each split, the inputs, the target, and the columns of a table."""
     console = plain_console()
-    rows = ", ".join(f"{profile.rows[name]:,} {what}" for name, what in SPLITS.items())
+    rows = ", ".join(
+        f"{'as loaded' if count is None else f'{count:,}'} {SPLITS[name]}"
+        for name, count in profile.rows.items()
+    )
     dropped = f"; {profile.dropped:,} left out" if profile.dropped else ""
     console.print(f"rows:     {rows}{dropped}", soft_wrap=True)
     if profile.recognised:

@@ -58,7 +58,7 @@ class Profile:
     """What was understood of a study's data.
 
     Args:
-        rows: Rows of each split, by its name.
+        rows: Rows of each split that there is, by its name; None where only a loader knows.
         inputs: What a network receives, in words.
         shape: Shape of one input.
         target: What is predicted.
@@ -68,7 +68,7 @@ class Profile:
         warnings: What looks wrong, a line each.
     """
 
-    rows: Mapping[str, int]
+    rows: Mapping[str, int | None]
     inputs: str
     shape: tuple[int, ...]
     target: TargetFacts
@@ -113,4 +113,4 @@ class Profile:
         return text
 
     def _described(self) -> dict[str, Any]:
-        return {"num_rows": sum(self.rows.values()), **asdict(self)}
+        return {"num_rows": sum(filter(None, self.rows.values())), **asdict(self)}

@@ -14,7 +14,6 @@ from nettuner.models.data.preprocessing import (
     Category,
     Number,
     Pixels,
-    Preprocessing,
     Sentences,
     Table,
     days,
@@ -23,6 +22,7 @@ from nettuner.models.data.preprocessing import (
 )
 from nettuner.models.data.profile import Column, Kind, Profile, TargetFacts
 from nettuner.models.data.source import Source
+from nettuner.models.data.streams import RowStream
 from nettuner.models.data.tables import Tables
 
 if TYPE_CHECKING:
@@ -45,12 +45,8 @@ def profile(source: Source, dataset: Dataset) -> Profile:
         texts = texts_of(tables.own[tables.target].astype(object))
         doubts = (*suspicious.known(suspicious.of_numbers_as_text(texts)), *doubts)
     return Profile(
-        rows={
-            "train": len(dataset.train),
-            "validation": len(dataset.validation),
-            "test": len(dataset.test),
-        },
-        inputs=_inputs(dataset.preprocessing),
+        rows=_rows(dataset),
+        inputs=_inputs(dataset),
         shape=dataset.shape,
         target=target,
         dropped=dataset.dropped,
@@ -60,8 +56,20 @@ def profile(source: Source, dataset: Dataset) -> Profile:
     )
 
 
-def _inputs(preprocessing: Preprocessing) -> str:
-    inputs = preprocessing.inputs
+def _rows(dataset: Dataset) -> dict[str, int | None]:
+    """Rows of each split that there is; None where only a loader knows."""
+    parts = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
+    return {
+        name: len(part) if isinstance(part, Split | RowStream) else None
+        for name, part in parts.items()
+        if part is not None
+    }
+
+
+def _inputs(dataset: Dataset) -> str:
+    if dataset.preprocessing is None:
+        return f"as they are given, shape {list(dataset.shape)}" if dataset.shape else "several"
+    inputs = dataset.preprocessing.inputs
     if isinstance(inputs, Table):
         return f"{inputs.shape[0]} features of {len(inputs.columns)} columns"
     if isinstance(inputs, Pixels):
@@ -75,8 +83,12 @@ def _inputs(preprocessing: Preprocessing) -> str:
 
 def _target(dataset: Dataset, name: str) -> tuple[TargetFacts, tuple[str, ...]]:
     """What is predicted, and what looks wrong with it."""
+    if dataset.preprocessing is None:
+        shape = f", shape {list(dataset.target_shape)}" if dataset.target_shape else ""
+        return TargetFacts(name, holds=f"for {dataset.task}{shape}, as it is given"), ()
     parts = (dataset.train, dataset.validation, dataset.test)
     targets = np.concatenate([part.targets for part in parts if isinstance(part, Split)])
+    judged = _rows(dataset)["validation"] or 0
     if dataset.task == "classification":
         counts = np.bincount(targets, minlength=len(dataset.classes)).tolist()
         labels = map(suspicious.as_text, dataset.classes)
@@ -85,7 +97,7 @@ def _target(dataset: Dataset, name: str) -> tuple[TargetFacts, tuple[str, ...]]:
         return TargetFacts(name, classes), suspicious.known(
             suspicious.of_spelling(name, [c for c in dataset.classes if isinstance(c, str)]),
             suspicious.of_majority(name, classes),
-            suspicious.of_few_classified(len(dataset.validation), majority),
+            suspicious.of_few_classified(judged, majority),
         )
     inputs = dataset.preprocessing.inputs
     if isinstance(inputs, Sentences):
@@ -96,7 +108,7 @@ def _target(dataset: Dataset, name: str) -> tuple[TargetFacts, tuple[str, ...]]:
     low, high, mean = given.min(), given.max(), given.mean()
     return (
         TargetFacts(name, holds=f"{low:.4g} to {high:.4g}, {mean:.4g} on average"),
-        suspicious.known(suspicious.of_few_measured(len(dataset.validation))),
+        suspicious.known(suspicious.of_few_measured(judged)),
     )
 
 
@@ -104,6 +116,7 @@ def _columns(
     tables: Tables, source: Source, dataset: Dataset
 ) -> tuple[tuple[Column, ...], tuple[str, ...]]:
     """Every column of a table, and what looks wrong with them."""
+    assert dataset.preprocessing is not None
     assert isinstance(dataset.preprocessing.inputs, Table)
     fitted = {column.name: column for column in dataset.preprocessing.inputs.columns}
     columns: list[Column] = []
