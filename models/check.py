@@ -9,7 +9,9 @@ from typing import Any
 import torch
 
 from nettuner.models import learners
+from nettuner.models.data.dataset import Dataset
 from nettuner.models.data.load import load
+from nettuner.models.data.profile import Profile
 from nettuner.models.data.profiling import profile
 from nettuner.models.did_you_mean import did_you_mean
 from nettuner.models.fitted import Fitted, MisfitError
@@ -17,6 +19,7 @@ from nettuner.models.learner import Hyperparameter, Learner
 from nettuner.models.space import Choice, Dimension, Fixed, Space
 from nettuner.models.study import Direction, Goal, Study
 from nettuner.models.training.loop import facts
+from nettuner.models.training.own_loop import own_loop
 from nettuner.models.training.seeding import seeded
 
 
@@ -31,6 +34,8 @@ def fit_together(study: Study) -> Fitted:
             found = learners.find(study.learner)
         except ValueError as error:
             raise MisfitError([("learner", str(error))]) from None
+        if own_loop(found) is not None:
+            return _fit_loop(study)
         return _fit_learner(study, found) if isinstance(found, type) else _fit_function(study)
 
 
@@ -46,22 +51,88 @@ def _fit_function(study: Study) -> Fitted:
     faults = []
     if study.data is not None:
         faults.append(
-            ("data", f"a function brings its own data, got {study.data.source}; drop data")
+            (
+                "data",
+                f"a function without a context brings its own data, got {study.data.source}; drop "
+                "data, or name the second argument `context`",
+            )
         )
     if study.rounds:
         given, length = ("epochs", study.epochs) if study.epochs else ("steps", study.steps)
-        faults.append((given, f"a function trains as long as it likes, got {length}; drop {given}"))
-    if study.direction is None:
         faults.append(
             (
-                "direction",
-                f"a function's metric needs one, got none for {study.metric!r}; "
-                "give minimize or maximize",
+                given,
+                f"a function without a context trains as long as it likes, got {length}; drop "
+                f"{given}, or name the second argument `context`",
             )
+        )
+    faults += [*_own_metric_faults(study), *_structural_faults(study)]
+    if faults or study.direction is None:
+        raise MisfitError(faults)
+    return Fitted(Goal(study.metric, study.direction), frozenset(), "", "", kind="function")
+
+
+def _fit_loop(study: Study) -> Fitted:
+    faults = _own_metric_faults(study)
+    if not study.rounds:
+        faults.append(("epochs", f"{study.learner} needs a length, got none; give epochs or steps"))
+    unknown = [name for name in study.structural or () if name not in study.space]
+    if unknown:
+        known = ", ".join(study.space.names())
+        faults.append(
+            ("structural", f"must be names of the space ({known}), got {unknown[0]!r}; correct it")
         )
     if faults or study.direction is None:
         raise MisfitError(faults)
-    return Fitted(Goal(study.metric, study.direction), frozenset(), "", "")
+    goal = Goal(study.metric, study.direction)
+    told = _told(study, _loaded(study)) if study.data else ("", "")
+    return Fitted(goal, _kept(study), *told, kind="loop")
+
+
+def _own_metric_faults(study: Study) -> list[tuple[str, str]]:
+    if study.direction is not None:
+        return []
+    message = (
+        f"a function's metric needs one, got none for {study.metric!r}; give minimize or maximize"
+    )
+    return [("direction", message)]
+
+
+def _structural_faults(study: Study) -> list[tuple[str, str]]:
+    if study.structural is None:
+        return []
+    message = (
+        "is for functions with a context, got it for another learner, which knows its own or is "
+        "never continued; drop it"
+    )
+    return [("structural", message)]
+
+
+def _kept(study: Study) -> frozenset[str]:
+    """The hyperparameters that stay with the weights of a function's own networks."""
+    if study.structural is not None:
+        return frozenset(study.structural)
+    return frozenset(name for name, d in study.space.items() if not _is_real(d))
+
+
+def _is_real(dimension: Dimension) -> bool:
+    fixed = isinstance(dimension, Choice | Fixed)
+    return not fixed and isinstance(dimension.from_unit(0.5), float)
+
+
+def _loaded(study: Study) -> Dataset:
+    assert study.data is not None
+    try:
+        return load(study.data)
+    except (ValueError, OSError) as error:
+        raise MisfitError([("data", str(error))]) from None
+
+
+def _told(study: Study, dataset: Dataset) -> tuple[str, str, Profile]:
+    """Fingerprint of the data, their name for people, and what was understood of them."""
+    assert study.data is not None
+    name = getattr(study.data, "name", None) or next(iter(study.data.files), study.data.source)
+    return dataset.fingerprint, name, profile(study.data, dataset)
 
 
 def _fit_learner(study: Study, found: type[Learner]) -> Fitted:
@@ -71,25 +142,20 @@ def _fit_learner(study: Study, found: type[Learner]) -> Fitted:
         raise MisfitError(
             [("epochs", f"{study.learner} needs a length, got none; give epochs or steps")]
         )
-    try:
-        dataset = load(study.data)
-    except (ValueError, OSError) as error:
-        raise MisfitError([("data", str(error))]) from None
+    dataset = _loaded(study)
     try:
         learner = found(facts(dataset))
     except Exception as error:
         message = f"{study.learner} cannot be made for these data: {_first_line(error)}"
         raise MisfitError([("learner", message)]) from error
-    faults = list(_space_faults(study, found.hyperparameters()))
+    faults = [*_structural_faults(study), *_space_faults(study, found.hyperparameters())]
     goal, wrong = _goal(study, learner)
     faults += wrong
     if not faults:
         faults += _build_faults(study.space, learner)
     if faults:
         raise MisfitError(faults)
-    name = getattr(study.data, "name", None) or next(iter(study.data.files), study.data.source)
-    understood = profile(study.data, dataset)
-    return Fitted(goal, found.structural(), dataset.fingerprint, name, understood)
+    return Fitted(goal, found.structural(), *_told(study, dataset))
 
 
 def _goal(study: Study, learner: Learner) -> tuple[Goal, list[tuple[str, str]]]:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from nettuner.models.data.profile import Profile
 from nettuner.models.study import Goal
+
+Kind = Literal["learner", "loop", "function"]
+"""What a study trains: a learner, a function with a context, whose training can be continued, or
+one without."""
 
 
 @dataclass(frozen=True)
@@ -18,6 +23,7 @@ class Fitted:
         fingerprint: Fingerprint of the data; empty where a function brings its own.
         data_name: Name of the data, as shown to people.
         profile: What was understood of the data; None where a function brings its own.
+        kind: What is trained.
     """
 
     goal: Goal
@@ -25,6 +31,7 @@ class Fitted:
     fingerprint: str
     data_name: str
     profile: Profile | None = None
+    kind: Kind = "learner"
 
 
 class MisfitError(ValueError):

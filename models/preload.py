@@ -8,6 +8,7 @@ import torch
 
 from nettuner.models import check, learners  # noqa: F401 - imported for those forked from here
 from nettuner.models.data.load import load
+from nettuner.models.learner import Learner
 from nettuner.models.stacks import trials  # noqa: F401 - likewise
 from nettuner.models.training import examine  # noqa: F401 - likewise
 
@@ -21,9 +22,9 @@ def preload(study: Study) -> None:
     Raises:
         Exception: The learner's own modules raised it, or the data could not be read.
     """
-    learners.find(study.learner)
+    found = learners.find(study.learner)
     if study.data is not None:
         load(study.data)
-    else:
+    if not (isinstance(found, type) and issubclass(found, Learner)):
         # A function's first optimiser imports modules of torch that take longer than all others.
         torch.optim.SGD([torch.zeros(1, requires_grad=True)])

@@ -95,7 +95,7 @@ class Study(BaseModel):
     learner: StrictStr = Field(
         description="What is trained: a built-in learner (mlp, cnn, gan, translator), "
         "`file.py:Class`, `package.module:Class`, or a function `file.py:f` with "
-        "f(hyperparameters, report)."
+        "f(hyperparameters, context) or f(hyperparameters, report)."
     )
     data: AnySource | None = Field(
         None, description="What it is trained on; a function brings its own."
@@ -126,6 +126,11 @@ class Study(BaseModel):
         "structure agrees (default: as many as is fast and fits in memory; 1: none).",
     )
     threads: Count = Field(1, description="Threads of torch and BLAS for each trial.")
+    structural: tuple[StrictStr, ...] | None = Field(
+        None,
+        description="For a function with a context: the hyperparameters that stay with its weights "
+        "in a population, as they fix shapes (default: all but the real-valued ones).",
+    )
     trial_seconds: Seconds | None = Field(
         None, description="A trial that takes longer is stopped and counts as failed."
     )

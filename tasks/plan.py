@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from nettuner.models.by_name import ByName
 from nettuner.models.data.profile import Profile
-from nettuner.models.fitted import Fitted, MisfitError
+from nettuner.models.fitted import Fitted, Kind, MisfitError
 from nettuner.models.study import Goal, StrategyChoice, Study
 from nettuner.models.study_faults import explain
 from nettuner.models.study_file import StudyError
@@ -59,6 +59,7 @@ class Plan:
         trials: Largest number of trials; None if only time or success ends the search.
         digest: Digest of all that decides what the trials are.
         profile: What was understood of the data; None where a function brings its own.
+        kind: What is trained: a learner, a function with a context, or one without.
     """
 
     study: Study
@@ -72,6 +73,7 @@ class Plan:
     stack: int
     trials: int | None
     digest: str
+    kind: Kind
     profile: Profile | None = None
 
 
@@ -92,10 +94,10 @@ def make_plan(study: Study, file: str = "study", fit: Fit = FIT) -> Plan:
         raise StudyError([f"{file}: strategy: {error}"]) from None
     try:
         fitted = fit(study)
-        if study.data is None and strategies.find(name).counts_members:
+        if fitted.kind == "function" and strategies.find(name).counts_members:
             raise ValueError(
-                f"{name} continues from trained weights, got a function, which has none; "
-                "choose grid, random or bayesian"
+                f"{name} continues from trained weights, got a function without a context, which "
+                "has none; name its second argument `context`, or choose grid, random or bayesian"
             )
         strategy = strategies.load(study, fitted.structural)
         size = strategy.size(study.space)
@@ -131,10 +133,11 @@ def make_plan(study: Study, file: str = "study", fit: Fit = FIT) -> Plan:
         fingerprint=fitted.fingerprint,
         data_name=fitted.data_name,
         width=width_of(study),
-        stack=_stack(study, strategy),
+        stack=_stack(study, strategy) if fitted.kind == "learner" else 1,
         trials=trials,
         digest=digest(study, fitted.fingerprint, size),
         profile=fitted.profile,
+        kind=fitted.kind,
     )
 
 
@@ -160,7 +163,7 @@ def _stack(study: Study, strategy: Strategy) -> int:
     where proposals get better by waiting for results. Where results may end the search, stacks
     stay small, for all that is in flight is trained to its end.
     """
-    if study.data is None or study.trial_seconds is not None:
+    if study.trial_seconds is not None:
         return 1
     if study.stack is not None:
         return study.stack
@@ -180,6 +183,8 @@ def digest(study: Study, fingerprint: str, size: int | None) -> str:
         size: Size of its grid or population, which may follow from `stop.trials`.
     """
     described = study.model_dump(mode="json", exclude=CHANGEABLE)
+    if described["structural"] is None:
+        del described["structural"]
     for option, unused in UNUSED.items():
         if described["data"] and described["data"].get(option, ...) in unused:
             del described["data"][option]

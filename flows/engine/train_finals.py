@@ -57,7 +57,7 @@ def train_finals(
         folder_of(record, resumable=False) as folder,
         open_pool(plan.width, study.threads, study) as pool,
     ):
-        engine = Engine(TrialContext(study, plan.goal, pool, record, folder), plan, [])
+        engine = Engine(TrialContext(study, plan.goal, pool, record, folder, plan.kind), plan, [])
         engine.train()
         found = engine.conclude(strategy.winner(engine.history))
     challenger = Challenger(

@@ -14,14 +14,18 @@ if TYPE_CHECKING:
     from nettuner.flows.commands.search import search
     from nettuner.models.learner import Supervised
     from nettuner.models.study import Study
+    from nettuner.models.training.context import Context
+    from nettuner.models.training.state import load_state
 
     __version__: str
 
-__all__ = ["Study", "Supervised", "__version__", "search"]
+__all__ = ["Context", "Study", "Supervised", "__version__", "load_state", "search"]
 
 _MODULES = {
+    "Context": "nettuner.models.training.context",
     "Study": "nettuner.models.study",
     "Supervised": "nettuner.models.learner",
+    "load_state": "nettuner.models.training.state",
     "search": "nettuner.flows.commands.search",
 }
 

@@ -20,9 +20,11 @@ from nettuner.models.study import Length
 from nettuner.models.training.batches import batches_of, total_steps
 from nettuner.models.training.failure import Failure, failure
 from nettuner.models.training.job import Job, Outcome, StackOutcome, trial_seed
+from nettuner.models.training.lines import Lines
 from nettuner.models.training.loop import DivergedError, prepared
+from nettuner.models.training.pictures import is_shown
 from nettuner.models.training.process_state import process_state
-from nettuner.models.training.trial import Lines, is_shown, run, show, take
+from nettuner.models.training.trial import run, show, take
 
 FASTER_ALONE = "one by one is faster, as was measured"
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from nettuner.models.data.dataset import Dataset, Split
 from nettuner.models.data.preprocessing import Sentences
 from nettuner.models.learner import DataFacts, Learner, Networks
-from nettuner.models.study import Length
+from nettuner.models.study import Goal, Length
 from nettuner.models.training import checkpoint, optimiser
 from nettuner.models.training.batches import (
     Batch,
@@ -36,6 +36,17 @@ Watch = Callable[[int, Networks], None]
 
 class DivergedError(FloatingPointError):
     """A loss or the metric is not finite."""
+
+
+def finite(goal: Goal, metrics: Mapping[str, float], when: str) -> None:
+    """Refuse a metric that is not finite.
+
+    Raises:
+        DivergedError: It is not.
+    """
+    value = metrics[goal.metric]
+    if not math.isfinite(value):
+        raise DivergedError(f"{goal.metric} is {value} {when}")
 
 
 @functools.lru_cache(maxsize=4)

@@ -30,6 +30,14 @@ def seeded(*key: int) -> Iterator[None]:
         torch.set_rng_state(before)
 
 
+def seed_generators(*key: int) -> None:
+    """Seed the global generators of Python, numpy and torch, from which users' code draws."""
+    seed = derived_seed(*key)
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002 - what users' code draws from
+    torch.manual_seed(seed)
+
+
 class Generators:
     """Generators of torch, numpy and Python of their own, which code that draws from the global
     ones uses inside of a block.

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import copy
-import json
-import math
-import numbers
-import random
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import torch
 
 from nettuner.models import learners
 from nettuner.models.data.load import load
 from nettuner.models.learner import Learner, Networks
 from nettuner.models.space import Space
-from nettuner.models.study import Goal
+from nettuner.models.training.context import Context
 from nettuner.models.training.job import Job, Outcome, trial_seed
-from nettuner.models.training.loop import DivergedError, Measured, fit, prepared
-from nettuner.models.training.seeding import derived_seed
+from nettuner.models.training.lines import Lines, numbers
+from nettuner.models.training.loop import DivergedError, Measured, finite, fit, prepared
+from nettuner.models.training.own_loop import Loop, own_loop
+from nettuner.models.training.pictures import draw, is_shown
+from nettuner.models.training.seeding import seed_generators
 
 
 def run(job: Job) -> Outcome:
@@ -34,6 +31,9 @@ def run(job: Job) -> Outcome:
     found = learners.find(job.study.learner)
     with learners.beside(job.study.learner), job.log.open("w", encoding="utf-8") as log:
         lines = Lines(log.write, log.flush)
+        loop = own_loop(found)
+        if loop is not None:
+            return _run_loop(job, loop, lines)
         if isinstance(found, type):
             return _run_learner(job, found, lines)
         return _run_function(job, found, lines)
@@ -48,18 +48,11 @@ def take(job: Job, round_: int, found: Measured | DivergedError, lines: Lines) -
     if isinstance(found, DivergedError):
         raise found
     lines.add(job.study.step_after(round_), found)
-    _finite(job.goal, found, f"after round {round_}")
+    finite(job.goal, found, f"after round {round_}")
 
 
 # Steps are stored in 64 bits.
 LARGEST_STEP = 2**63 - 1
-# How often pictures are drawn in a whole training.
-SHOWN = 5
-
-
-def is_shown(round_: int, rounds: int) -> bool:
-    """Whether pictures are drawn after a round: a few times in a training, and at its end."""
-    return round_ == rounds or round_ % math.ceil(rounds / SHOWN) == 0
 
 
 def show(job: Job, learner: Learner, networks: Networks, round_: int) -> None:
@@ -67,44 +60,7 @@ def show(job: Job, learner: Learner, networks: Networks, round_: int) -> None:
     with torch.no_grad():
         pictures = learner.pictures(networks)
     for name, picture in pictures.items():
-        path = job.picture(name, job.study.step_after(round_))
-        partial = path.with_suffix(".partial")
-        with partial.open("wb") as file:
-            np.save(file, picture)
-        partial.replace(path)
-
-
-class Lines:
-    """Writes each round's metrics as one JSON line."""
-
-    def __init__(self, write: Callable[[str], Any], flush: Callable[[], Any]) -> None:
-        self._write = write
-        self._flush = flush
-        self.latest: dict[str, float] = {}
-        self.count = 0
-        self.step = 0
-        self._at = 0.0
-
-    def add(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Append the metrics of a round, which ended at `step`, with a timestamp."""
-        self.count += 1
-        self.step = step
-        self._append(step, metrics, is_round=True)
-
-    def conclude(self, metrics: Mapping[str, float]) -> None:
-        """Append metrics of the whole trial: at its last step, or as its only round."""
-        if self.count:
-            self._append(self.step, metrics, is_round=False)
-        else:
-            self.add(1, metrics)
-
-    def _append(self, step: int, metrics: Mapping[str, float], *, is_round: bool) -> None:
-        self.latest |= metrics
-        # Later by what MLflow tells apart, or of one step the larger value counts as the latest.
-        self._at = max(time.time(), self._at + (0 if is_round else 0.002))
-        row = {"step": step, "time": self._at, "metrics": dict(metrics), "round": is_round}
-        self._write(json.dumps(row) + "\n")
-        self._flush()
+        draw(job, name, round_, picture)
 
 
 def _run_learner(job: Job, found: type[Learner], lines: Lines) -> Outcome:
@@ -135,30 +91,39 @@ def _run_learner(job: Job, found: type[Learner], lines: Lines) -> Outcome:
 
 def _run_function(job: Job, function: learners.Function, lines: Lines) -> Outcome:
     """Call the user's f(hyperparameters, report) with the usual global generators seeded."""
-    seed = derived_seed(*trial_seed(job.study, job.proposal))
-    random.seed(seed)
-    np.random.seed(seed % 2**32)  # noqa: NPY002 - what users' code draws from
-    torch.manual_seed(seed)
+    seed_generators(*trial_seed(job.study, job.proposal))
 
     def report(step: int, metrics: Mapping[str, float] | None = None, /, **more: float) -> None:
         """Record metrics at a step: report(1, {"loss": 0.5}) or report(1, loss=0.5)."""
-        lines.add(_step(step), _numbers({**(metrics or {}), **more}))
+        lines.add(_step(step), numbers({**(metrics or {}), **more}))
 
     answer = function(Hyperparameters(job.proposal.params, job.study.space), report)
     if answer is None:
         answer = {}
     elif not isinstance(answer, Mapping):
         answer = {job.goal.metric: answer}
-    returned = _numbers(answer)
+    returned = numbers(answer)
     metrics = lines.latest | returned
     if job.goal.metric not in metrics:
         raise ValueError(
             f"the function must report or return {job.goal.metric!r}, got "
             f"{', '.join(metrics) or 'nothing'}; return it or change the study's metric"
         )
-    _finite(job.goal, metrics, "at the end")
+    finite(job.goal, metrics, "at the end")
     if metrics != lines.latest:
         lines.conclude(returned)
+    return Outcome(job.goal.score(lines.latest), lines.latest, lines.count)
+
+
+def _run_loop(job: Job, loop: Loop, lines: Lines) -> Outcome:
+    """Call the user's f(hyperparameters, context)."""
+    seed_generators(*trial_seed(job.study, job.proposal))
+    context = Context(job, lines)
+    try:
+        answer = loop(Hyperparameters(job.proposal.params, job.study.space), context)
+        context.conclude(answer)
+    finally:
+        context.close()
     return Outcome(job.goal.score(lines.latest), lines.latest, lines.count)
 
 
@@ -194,24 +159,3 @@ def _step(step: Any) -> int:
     if abs(found) > LARGEST_STEP:
         raise ValueError(f"a step must be at most 2**63 - 1, got {found}; report a smaller one")
     return found
-
-
-def _numbers(metrics: Mapping[Any, Any]) -> dict[str, float]:
-    """The metrics as floats; arrays and tensors of one number are converted."""
-    return {str(name): _number(str(name), value) for name, value in metrics.items()}
-
-
-def _number(name: str, value: Any) -> float:
-    try:
-        number = value.item() if hasattr(value, "item") else value
-    except (ValueError, RuntimeError):  # more than one
-        number = value
-    if isinstance(number, numbers.Real):
-        return float(number)
-    raise TypeError(f"{name} must be a number, got {type(value).__name__}; report it as a float")
-
-
-def _finite(goal: Goal, metrics: Mapping[str, float], when: str) -> None:
-    value = metrics[goal.metric]
-    if not math.isfinite(value):
-        raise DivergedError(f"{goal.metric} is {value} {when}")

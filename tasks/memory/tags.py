@@ -87,6 +87,8 @@ RETUNED = "nettuner.retuned"
 
 # Artifact of a search: its study.
 STUDY_FILE = "study.json"
+# Artifact of a search: the state of its best trial, where a user's own loop was trained.
+WINNER_STATE = "state.safetensors"
 
 
 def check_version(tags: Mapping[str, str], name: str) -> None:

@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from nettuner.models.fitted import Kind
 from nettuner.models.study import Goal, Proposal, Study, Trial
 from nettuner.models.training.failure import Failure
 from nettuner.models.training.job import Job, Outcome
@@ -24,6 +25,7 @@ class TrialContext:
         pool: Pool of worker processes.
         record: Run of the search in MLflow.
         folder: Folder of checkpoints and logs.
+        kind: What is trained.
         spent: Wall time of the search before it was resumed [s].
     """
 
@@ -34,6 +36,7 @@ class TrialContext:
         pool: Pool,
         record: SearchRecord,
         folder: Path,
+        kind: Kind,
         spent: float = 0.0,
     ) -> None:
         self.study = study
@@ -41,7 +44,7 @@ class TrialContext:
         self.pool = pool
         self.record = record
         self.folder = folder
-        self.trains_networks = study.data is not None
+        self.kind = kind
         # A resumed search continues the count.
         self._began = time.monotonic() - spent
 
@@ -67,7 +70,7 @@ class TrialContext:
             proposal,
             log,
             Path(parent.checkpoint) if parent and parent.checkpoint else None,
-            self.checkpoint(proposal.number) if self.trains_networks else None,
+            None if self.kind == "function" else self.checkpoint(proposal.number),
             (parent.proposal.until or 0) if parent else 0,
         )
         for left in (job.log, job.output):  # by a search that was killed

@@ -15,19 +15,27 @@ if TYPE_CHECKING:
     from nettuner.tasks.training.context import TrialContext
 
 EXAMINE = ByName("nettuner.tasks.memory.log_model", "examine_and_log")
+LOG_STATE = ByName("nettuner.tasks.memory.log_state", "log_state")
 
 
 @task(name="examine", task_run_name="examine-trial-{winner.number}", cache_policy=NO_CACHE)
 def examine_winner(context: TrialContext, winner: Trial) -> dict[str, float]:
     """Evaluate the winner on the test rows, which were not used before, and log its model.
 
+    Of a user's own loop its state is logged instead; test metrics are those that it has reported.
+
     Returns:
         Test metrics, named test_*.
     """
+    record = context.record
+    if winner.checkpoint is not None:
+        record.recorder.drain()  # another process writes to its run now
+    if context.kind != "learner":
+        if winner.checkpoint is not None:
+            context.pool.run(LOG_STATE, Path(winner.checkpoint), record.run_id)
+        return {name: v for name, v in winner.metrics.items() if name.startswith("test_")}
     if winner.checkpoint is None:
         return {}
-    record = context.record
-    record.recorder.drain()  # another process writes to its run now
     metrics, why_not = context.pool.run(
         EXAMINE,
         context.study,

@@ -63,7 +63,7 @@ def train(context: TrialContext, proposal: Proposal, parent: Trial | None, name:
             glance=functools.partial(look, record, reader),
             begin=clock.begin,
             output=job.output,
-            own_process=not context.trains_networks,
+            own_process=context.kind != "learner",
         )
     except TrialFailedError as error:
         outcome = Failure(str(error), error.details)

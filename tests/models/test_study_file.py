@@ -24,7 +24,7 @@ LINES = {
 }
 STUDY_KEYS = (
     "name, learner, data, space, metric, direction, epochs, steps, evaluate_every, seed, strategy, "
-    "width, stack, threads, trial_seconds, stop"
+    "width, stack, threads, structural, trial_seconds, stop"
 )
 DISTRIBUTIONS = (
     "uniform, log-uniform, normal, log-normal, truncated-normal, scipy, integer, choice, fixed"

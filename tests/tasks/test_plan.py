@@ -370,9 +370,21 @@ def test_a_study_whose_parts_do_not_fit_is_told_why_in_one_line(plan, tmp_path, 
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
-        ({"data": "iris"}, "data: a function brings its own data, got builtin; drop data"),
-        ({"epochs": 3}, "epochs: a function trains as long as it likes, got 3; drop epochs"),
-        ({"steps": 100}, "steps: a function trains as long as it likes, got 100; drop steps"),
+        (
+            {"data": "iris"},
+            "data: a function without a context brings its own data, got builtin; drop data, or "
+            "name the second argument `context`",
+        ),
+        (
+            {"epochs": 3},
+            "epochs: a function without a context trains as long as it likes, got 3; drop epochs, "
+            "or name the second argument `context`",
+        ),
+        (
+            {"steps": 100},
+            "steps: a function without a context trains as long as it likes, got 100; drop steps, "
+            "or name the second argument `context`",
+        ),
         (
             {"direction": None},
             "direction: a function's metric needs one, got none for 'cost'; "
@@ -380,8 +392,9 @@ def test_a_study_whose_parts_do_not_fit_is_told_why_in_one_line(plan, tmp_path, 
         ),
         (
             {"strategy": "population"},
-            "strategy: population continues from trained weights, got a function, which has none; "
-            "choose grid, random or bayesian",
+            "strategy: population continues from trained weights, got a function without a "
+            "context, which has none; name its second argument `context`, or choose grid, random "
+            "or bayesian",
         ),
         ({"learner": "OWN:scroe"}, None),
     ],

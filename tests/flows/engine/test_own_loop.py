@@ -1,0 +1,132 @@
+"""Own loops in whole searches: a population that is killed and resumed, and what is kept of it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from textwrap import dedent
+
+import pytest
+
+from nettuner import load_state
+from nettuner.models.study_file import load
+
+pytestmark = pytest.mark.slow
+
+LOOP = dedent(
+    """
+    import os, time
+    import torch
+    from torch import nn
+
+
+    def train(h, context):
+        net = nn.Linear(2, 1)
+        optimiser = torch.optim.SGD(net.parameters(), h["lr"], momentum=h["momentum"])
+        context.keep(net=net, optimiser=optimiser)
+        for epoch in context.rounds():
+            time.sleep(float(os.environ.get("PATIENCE", 0)))
+            x = torch.randn(32, 2)
+            loss = (net(x)[:, 0] - x[:, 0]).square().mean()
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            if h["lr"] > 1 and epoch == 2:
+                raise ArithmeticError("too fast")
+            context.report(cost=loss, rate=optimiser.param_groups[0]["lr"], epoch=epoch,
+                           test_cost=2 * loss)
+    """
+)
+STUDY = """
+name: {name}
+learner: own_loop.py:train
+metric: cost
+direction: minimize
+epochs: 3
+seed: 4
+width: 2
+space:
+  lr: {{distribution: log-uniform, low: 0.01, high: 2}}
+  momentum: {{distribution: uniform, low: 0, high: 0.9}}
+strategy: {{name: population, size: 4}}
+"""
+
+
+@pytest.fixture(scope="module")
+def study(lab):
+    (lab.home / "own_loop.py").write_text(LOOP)
+
+    def study(name):
+        path = lab.home / f"{name}.yaml"
+        path.write_text(STUDY.format(name=name))
+        return path
+
+    return study
+
+
+@pytest.fixture(scope="module")
+def killed(lab, study):
+    """A population of an own loop that is killed in its second generation, and goes on."""
+    path = study("own-killed")
+    first = lab.command("search", path, env={**os.environ, "PATIENCE": "2"})
+    deadline = time.monotonic() + 90
+    while first.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.4)
+        try:
+            if len(lab.past("own-killed")[-1].trials) >= 5:
+                break
+        except (ValueError, IndexError):  # it has not begun
+            continue
+    assert first.poll() is None, first.stderr.read()
+    first.send_signal(signal.SIGKILL)
+    first.communicate(timeout=60)
+    before = lab.past("own-killed")[-1]
+    second = lab.command("search", path, "--resume")
+    _, said = second.communicate(timeout=120)
+    assert second.returncode == 0, said
+    return before, lab.past("own-killed")[-1]
+
+
+@pytest.fixture(scope="module")
+def whole(lab, study):
+    """The same, never interrupted."""
+    return lab.search(load(study("own-whole")))
+
+
+def outcomes(trials):
+    return {t.number: (t.proposal, t.score, t.reason, t.rounds) for t in trials}
+
+
+def test_a_population_of_an_own_loop_goes_on_from_its_parents(whole):
+    trials = {trial.number: trial for trial in whole.trials}
+    assert len(trials) == 4 * 3
+    copies = [t for t in trials.values() if t.proposal.parent not in (None, t.number - 4)]
+    changed = [t for t in copies if trials[t.proposal.parent].proposal.params != t.proposal.params]
+    assert changed
+    for trial in trials.values():
+        if trial.succeeded:
+            assert trial.metrics["epoch"] == trial.proposal.until
+            assert trial.metrics["rate"] == trial.proposal.params["lr"]
+
+
+def test_a_member_that_fails_goes_on_from_a_better_one(whole):
+    failed = [trial for trial in whole.trials if not trial.succeeded]
+    assert {trial.reason for trial in failed} <= {"ArithmeticError: too fast"}
+    assert whole.best.proposal.until == 3
+
+
+def test_a_killed_population_of_an_own_loop_ends_as_if_never_interrupted(killed, whole):
+    before, after = killed
+    assert 5 <= len(before.trials) < 12
+    assert after.status == "FINISHED"
+    assert outcomes(after.trials) == outcomes(whole.trials)
+
+
+def test_the_winners_state_is_kept_and_its_test_metrics_are_those_it_reported(lab, whole):
+    path = lab.mlflow.download_artifacts(whole.run_id, "state.safetensors", str(lab.home))
+    found = load_state(path)
+    assert list(found) == ["net", "optimiser"]
+    assert found["net"]["weight"].shape == (1, 2)
+    assert found["optimiser"]["param_groups"][0]["lr"] == whole.best.proposal.params["lr"]
+    assert whole.test == {"test_cost": 2 * whole.best.score}
