@@ -67,8 +67,9 @@ class Context:
         self._built: dict[str, Any] = {}
         self._done = self._saved.rounds if self._saved else 0
         self._until = job.proposal.until or job.study.rounds
-        self._rounds: Iterator[int] | None = None
+        self._begun = False
         self._reported = False
+        self._left = False
         self._finished = False
         self.round = self._done
         """Round that is trained now, counted from 1; before the first one the rounds trained."""
@@ -137,7 +138,7 @@ class Context:
             TypeError: Something is none of these.
             ValueError: It was called too late, or what was saved does not fit.
         """
-        if self._rounds is not None:
+        if self._begun:
             raise ValueError(
                 f"keep must be called before rounds(), got it in round {self.round}; move it up"
             )
@@ -180,25 +181,34 @@ class Context:
             ValueError: It was called before, something must be kept first, or a round had no
                 report.
         """
-        if self._rounds is not None:
+        if self._begun:
             raise ValueError("rounds() must be called once, got a second call; use one loop")
         self._check_kept()
-        self._rounds = self._each_round()
-        return self._rounds
+        self._begun = True
+        return self._each_round()
 
     def _each_round(self) -> Iterator[int]:
-        for round_ in range(self._done + 1, self._until + 1):
-            self.round = round_
-            self._reported = False
-            seed_generators(*trial_seed(self._job.study, self._job.proposal), round_)
-            yield round_
-            if not self._reported:
-                raise ValueError(
-                    f"every round must be reported, got none of round {round_}; call "
-                    f"context.report({self._job.goal.metric}=...) at its end"
-                )
-        self._save()
-        self._finished = True
+        try:
+            for round_ in range(self._done + 1, self._until + 1):
+                self._begin(round_)
+                yield round_
+                self._check_reported()
+            self._save()
+            self._finished = True
+        finally:
+            self._left = True
+
+    def _begin(self, round_: int) -> None:
+        self.round = round_
+        self._reported = False
+        seed_generators(*trial_seed(self._job.study, self._job.proposal), round_)
+
+    def _check_reported(self) -> None:
+        if not self._reported:
+            raise ValueError(
+                f"every round must be reported, got none of round {self.round}; call "
+                f"context.report({self._job.goal.metric}=...) at its end"
+            )
 
     def _check_kept(self) -> None:
         asked = "call context.keep(net=net, optimiser=optimiser) before rounds()"
@@ -230,11 +240,11 @@ class Context:
             DivergedError: The study's metric is not finite.
         """
         found = numbers({**(metrics or {}), **more})
-        if self._finished:
+        if self._left and self._lines.count:
             self._lines.conclude(found)
             return
         goal = self._job.goal
-        if self._rounds is None:
+        if not self._begun:
             raise ValueError(
                 "metrics must be those of a round, got a report before the first one; report in "
                 "`for epoch in context.rounds()`"
@@ -283,7 +293,7 @@ class Context:
         Raises:
             ValueError: It never asked for its rounds, or left them too early.
         """
-        if self._rounds is None:
+        if not self._begun:
             raise ValueError(
                 "a function with a context must train in its rounds, got one that never asked for "
                 "them; write `for epoch in context.rounds():`"

@@ -201,11 +201,12 @@ def test_without_keep_there_is_no_state_and_no_need_of_one(call):
     assert not call.file.exists()
 
 
+@pytest.mark.parametrize(("loop", "rounds"), [(ROUNDS, 4), (LEFT, 2)])
 @pytest.mark.parametrize("last", ["context.report(cost=0.5, test_cost=3)", "return {'cost': .5}"])
-def test_what_comes_after_the_loop_is_of_the_whole_training(call, last):
-    found = call(f"{ROUNDS}\n{last}")
-    assert (found.score, found.rounds) == (0.5, 4)
-    assert [row["round"] for row in rows(call, "a")] == [True] * 4 + [False]
+def test_what_comes_after_the_loop_is_of_the_whole_training(call, loop, rounds, last):
+    found = call(f"{loop}\n{last}")
+    assert (found.score, found.rounds) == (0.5, rounds)
+    assert [row["round"] for row in rows(call, "a")] == [True] * rounds + [False]
 
 
 @pytest.mark.parametrize("value", ["nan", "inf"])
