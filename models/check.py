@@ -84,9 +84,10 @@ def _fit_loop(study: Study) -> Fitted:
         )
     if faults or study.direction is None:
         raise MisfitError(faults)
-    goal = Goal(study.metric, study.direction)
-    told = _told(study, _loaded(study)) if study.data else ("", "")
-    return Fitted(goal, _kept(study), *told, kind="loop")
+    fitted = Goal(study.metric, study.direction), _kept(study)
+    if study.data is None:
+        return Fitted(*fitted, "", "", kind="loop")
+    return Fitted(*fitted, *_told(study, _loaded(study)), kind="loop")
 
 
 def _own_metric_faults(study: Study) -> list[tuple[str, str]]:
