@@ -66,14 +66,14 @@ def _fit_function(study: Study) -> Fitted:
                 f"{given}, or name the second argument `context`",
             )
         )
-    faults += [*_own_metric_faults(study), *_structural_faults(study)]
+    faults += [*_own_metric_faults(study), *_structural_faults(study), *_course_faults(study)]
     if faults or study.direction is None:
         raise MisfitError(faults)
     return Fitted(Goal(study.metric, study.direction), frozenset(), "", "", kind="function")
 
 
 def _fit_loop(study: Study) -> Fitted:
-    faults = _own_metric_faults(study)
+    faults = [*_own_metric_faults(study), *_course_faults(study)]
     if not study.rounds:
         faults.append(("epochs", f"{study.learner} needs a length, got none; give epochs or steps"))
     unknown = [name for name in study.structural or () if name not in study.space]
@@ -97,6 +97,23 @@ def _own_metric_faults(study: Study) -> list[tuple[str, str]]:
         f"a function's metric needs one, got none for {study.metric!r}; give minimize or maximize"
     )
     return [("direction", message)]
+
+
+def _course_faults(study: Study) -> list[tuple[str, str]]:
+    """What a learner's training is told, and a function does by itself."""
+    faults = []
+    if study.score != "last":
+        faults.append(
+            (
+                "score",
+                f"what a function reports last counts, got {study.score}; report the best last",
+            )
+        )
+    if study.patience_rounds is not None:
+        faults.append(
+            ("patience_rounds", f"a function ends by itself, got {study.patience_rounds}; drop it")
+        )
+    return faults
 
 
 def _structural_faults(study: Study) -> list[tuple[str, str]]:

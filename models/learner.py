@@ -30,6 +30,7 @@ from torch.nn import functional
 from nettuner.models.data.preprocessing import Sentences
 from nettuner.models.data.source import TaskKind
 from nettuner.models.inputs import Inputs, called, each, parts, portions, taken
+from nettuner.models.schedules import SCHEDULES
 from nettuner.models.study import Direction
 
 Networks = Mapping[str, nn.Module]
@@ -72,6 +73,12 @@ OPTIMISER: Mapping[str, Hyperparameter] = {
     "beta2": Hyperparameter(float, 0.999, low=0, high=0.9999999),
     "weight_decay": Hyperparameter(float, 0.0, low=0),
     "warmup_steps": Hyperparameter(int, 0, low=0),  # of linear warm-up of the learning rate
+    "schedule": Hyperparameter(str, "constant", choices=SCHEDULES, structural=True),
+    "peak_at": Hyperparameter(float, 0.3, low=0, high=1),  # of one-cycle: share of the training
+    "step_every": Hyperparameter(float, 0.3, low=0.001, high=1),  # of step: share of the training
+    "step_factor": Hyperparameter(float, 0.1, low=0, high=1),  # of step
+    "clip_norm": Hyperparameter(float, 0.0, low=0),  # largest norm of a gradient; 0: no limit
+    "ema": Hyperparameter(float, 0.0, low=0, high=0.999999),  # decay of averaged weights; 0: none
 }
 DATA_FOR: Mapping[TaskKind, str] = {
     "classification": "data for classification",

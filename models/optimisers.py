@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -32,6 +32,7 @@ class Settings:
         weight_decay: Weight decay.
         momentum: Momentum of SGD and RMSprop.
         beta1, beta2: Decay rates of Adam's and AdamW's moments.
+        clip_norm: Largest norm of all gradients of the network together; 0 for no limit.
     """
 
     learning_rate: float
@@ -39,6 +40,17 @@ class Settings:
     momentum: float = 0.0
     beta1: float = 0.9
     beta2: float = 0.999
+    clip_norm: float = 0.0
+
+
+def clip(grads: Sequence[Tensor], largest: float) -> None:
+    """Scale gradients down, in place, to a common norm of at most `largest`.
+
+    Source: Pascanu et al. (2013), arXiv:1211.5063, algorithm 1.
+    """
+    norm = math.hypot(*(each.item() for each in torch._foreach_norm(grads)))
+    if norm > largest:
+        torch._foreach_mul_(grads, largest / norm)
 
 
 class Optimiser(ABC):
@@ -70,6 +82,8 @@ class Optimiser(ABC):
     @torch.no_grad()
     def step(self, settings: Settings) -> None:
         """Move every parameter that has a gradient."""
+        if settings.clip_norm:
+            clip([p.grad for p in self.parameters if p.grad is not None], settings.clip_norm)
         kinds: dict[tuple[torch.device, torch.dtype], list[int]] = {}
         for index, parameter in enumerate(self.parameters):
             if parameter.grad is not None:

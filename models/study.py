@@ -131,6 +131,16 @@ class Study(BaseModel):
         description="For a function with a context: the hyperparameters that stay with its weights "
         "in a population, as they fix shapes (default: all but the real-valued ones).",
     )
+    score: Literal["last", "best"] = Field(
+        "last",
+        description="The round whose metric and weights count: the last one, or the best one. "
+        "Members of a population go on from their last round.",
+    )
+    patience_rounds: Count | None = Field(
+        None,
+        description="A trial ends after this many rounds (epochs, or validations of a study that "
+        "counts steps) in a row without a better metric; not with populations.",
+    )
     trial_seconds: Seconds | None = Field(
         None, description="A trial that takes longer is stopped and counts as failed."
     )

@@ -37,6 +37,8 @@ UNUSED: Mapping[str, Sequence[object]] = {
 }
 # Defaults of before, where none is given now and the data are looked at.
 BEFORE: Mapping[str, object] = {"header": True, "separator": ","}
+# Likewise, keys of the study.
+UNUSED_KEYS: Mapping[str, object] = {"score": "last", "patience_rounds": None}
 Fit = Callable[[Study], Fitted]
 FIT: Fit = ByName("nettuner.models.check", "fit_together")
 LARGE_STACK = 64
@@ -99,6 +101,8 @@ def make_plan(study: Study, file: str = "study", fit: Fit = FIT) -> Plan:
                 f"{name} continues from trained weights, got a function without a context, which "
                 "has none; name its second argument `context`, or choose grid, random or bayesian"
             )
+        if strategies.find(name).counts_members:
+            _check_last_counts(study, name)
         strategy = strategies.load(study, fitted.structural)
         size = strategy.size(study.space)
     except MisfitError as error:
@@ -139,6 +143,27 @@ def make_plan(study: Study, file: str = "study", fit: Fit = FIT) -> Plan:
         profile=fitted.profile,
         kind=fitted.kind,
     )
+
+
+def _check_last_counts(study: Study, strategy: str) -> None:
+    """Refuse what fits no members that go on from where they stopped.
+
+    Raises:
+        MisfitError: It is asked for.
+    """
+    why = f"{strategy} goes on from the last round of each segment"
+    faults = []
+    if study.score != "last":
+        faults.append(("score", f"{why}, so score must be last, got {study.score}; drop it"))
+    if study.patience_rounds is not None:
+        faults.append(
+            (
+                "patience_rounds",
+                f"{why}, so it ends none early, got {study.patience_rounds}; drop it",
+            )
+        )
+    if faults:
+        raise MisfitError(faults)
 
 
 def width_of(study: Study) -> int:
@@ -191,6 +216,9 @@ def digest(study: Study, fingerprint: str, size: int | None) -> str:
     for option, default in BEFORE.items():
         if described["data"] and described["data"].get(option, default) is None:
             described["data"][option] = default
+    for key, unused in UNUSED_KEYS.items():
+        if described[key] == unused:
+            del described[key]
     text = json.dumps([described, study.space.names(), fingerprint, size], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -27,7 +27,7 @@ RANKS: dict[str, list[set[str]]] = {
             "reference",
             "torch_private",
         },
-        {"space", "optimisers"},
+        {"space", "optimisers", "schedules"},
         {"data"},
         {"study"},
         {"study_faults", "learner", "networks", "production", "fitted", "structure"},

@@ -126,7 +126,7 @@ def choose(
     with generators_kept():
         speeds = speeds_of(learner, params[0])
         if math.isinf(speeds.alone):
-            speeds.alone = _alone(learner, dataset, params[0], seeds[0])
+            speeds.alone = _alone(learner, dataset, params[0], seeds[0], steps)
         _measure(speeds, learner, dataset, params, seeds, steps)
     return speeds.best(len(params))
 
@@ -207,13 +207,13 @@ def _seconds(step: Callable[[int], object]) -> float:
     return min(seconds(functools.partial(step, at)) for at in range(1, STEPS))
 
 
-def _alone(learner: Learner, dataset: Dataset, params: Now, seed: Seed) -> float:
+def _alone(learner: Learner, dataset: Dataset, params: Now, seed: Seed, steps: int) -> float:
     """Seconds per step of one member in the ordinary loop."""
     learner = copy.copy(learner)
     now = learner.now(params)
     batches = batches_of(dataset.train, now["batch_size"], seed)
     networks = learner.networks(params)
-    training = TrainingStep(learner, networks, now)
+    training = TrainingStep(learner, networks, now, max(steps, STEPS))
     keys = [torch.zeros((), dtype=torch.int32) for _ in networks]
 
     def step(at: int) -> None:
@@ -244,6 +244,6 @@ def _stacked(
 
     def step(at: int) -> None:
         with torch.no_grad():
-            stack.train(inputs, targets, np.array([at]))
+            stack.train(inputs, targets, np.array([at]), STEPS)
 
     return _seconds(step) / choice.size

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from nettuner.models.optimisers import EPSILON, MEAN_SQUARE_DECAY
+from nettuner.models.optimisers import EPSILON, MEAN_SQUARE_DECAY, clip
 from nettuner.models.torch_private import fused_adam, fused_adamw, fused_sgd
 from nettuner.models.training import optimiser
 
@@ -42,17 +42,29 @@ class StackedOptimiser(ABC):
         """The learning rate passed to the kernel at each member's latest step."""
         self._views: dict[Any, list[Tensor]] = {}
 
-    def step(self, grads: Tensor, network: str, nows: Sequence[Mapping[str, Any]], at: int) -> None:
+    def step(
+        self,
+        grads: Tensor,
+        network: str,
+        nows: Sequence[Mapping[str, Any]],
+        at: int,
+        steps: int,
+    ) -> None:
         """Update every member's weights.
 
         Args:
-            grads: Gradients, shape [members, parameters].
+            grads: Gradients, shape [members, parameters]; those of a member that are too long are
+                scaled in place.
             network: Name of the network that has these weights.
             nows: Current hyperparameters of each member.
             at: Optimiser step, counted from 0.
+            steps: Optimiser steps of the whole training.
         """
         for member, now in enumerate(nows):
-            rate = optimiser.learning_rate(network, now, at)
+            largest = optimiser.own(network, "clip_norm", now)
+            if largest:
+                clip(self.of(grads, member), largest)
+            rate = optimiser.learning_rate(network, now, at, steps)
             self.rates[member] = self.move(member, grads, network, now, rate)
 
     def of(self, rows: Tensor, member: int) -> list[Tensor]:

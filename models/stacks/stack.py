@@ -22,7 +22,7 @@ from nettuner.models.learner import Learner, Now
 from nettuner.models.stacks.optimiser import KINDS, StackedOptimiser
 from nettuner.models.stacks.program import Gradients, Tensors, Together, gradients
 from nettuner.models.stacks.structure import check_alike, divided
-from nettuner.models.training import checkpoint, optimiser
+from nettuner.models.training import averages, checkpoint, optimiser
 from nettuner.models.training.batches import shuffled, steps_per_epoch
 from nettuner.models.training.loop import draw_seed
 from nettuner.models.training.randomness import step_keys
@@ -108,6 +108,8 @@ class Stack:
         states = [_weights(member) for member in members]
         self.rows: dict[str, Tensor] = {}
         self.weights: dict[str, Tensors] = {}
+        self.averages: dict[str, Tensor] = {}
+        """Averaged weights, as rows, of the networks that any member averages."""
         self.optimisers: dict[str, StackedOptimiser] = {}
         for network in self.networks:
             prefix = self.together.prefix(network)
@@ -117,18 +119,23 @@ class Stack:
             self.weights[network] = _views(rows, {n: learned[n].shape for n in own})
             kind = optimiser.own(network, "optimizer", self.nows[0])
             self.optimisers[network] = KINDS[kind](rows)
+            if any(optimiser.own(network, "ema", now) for now in self.nows):
+                self.averages[network] = rows.clone()
         self._grads = {network: torch.empty_like(rows) for network, rows in self.rows.items()}
         self._used: dict[str, frozenset[str]] = {}
         self._order: tuple[int, Tensor] | None = None
         rest = [name for name in states[0] if name not in learned]
         self.buffers = {name: torch.stack([state[name] for state in states]) for name in rest}
 
-    def train(self, inputs: Inputs, targets: Any, steps: NDArray[np.int64]) -> Tensor:
+    def train(
+        self, inputs: Inputs, targets: Any, steps: NDArray[np.int64], steps_in_all: int
+    ) -> Tensor:
         """Train every member for these steps, each on its own mini-batches.
 
         Args:
             inputs, targets: Inputs and targets of all training rows.
             steps: Optimiser steps, counted from 0 over the whole training.
+            steps_in_all: Optimiser steps of the whole training.
 
         Returns:
             Losses, shape [steps, networks, members].
@@ -136,12 +143,14 @@ class Stack:
         self.together.train()
         keys = [step_keys(self._draws, steps, index) for index in range(len(self.networks))]
         losses = [
-            self._step(inputs, targets, at, [of[place] for of in keys])
+            self._step(inputs, targets, at, steps_in_all, [of[place] for of in keys])
             for place, at in enumerate(steps.tolist())
         ]
         return torch.stack(losses)
 
-    def _step(self, inputs: Inputs, targets: Any, at: int, keys: Sequence[Tensor]) -> Tensor:
+    def _step(
+        self, inputs: Inputs, targets: Any, at: int, steps: int, keys: Sequence[Tensor]
+    ) -> Tensor:
         """One step of every member; returns the losses, shape [networks, members]."""
         rows = self._batches(len(parts(targets)[0]), at)
         given, wanted = taken(inputs, rows), taken(targets, rows)
@@ -155,9 +164,19 @@ class Stack:
             torch.cat(
                 [grads[name].reshape(len(own), -1) for name in self.weights[network]], 1, out=own
             )
-            self.optimisers[network].step(own, network, self.nows, at)
+            self.optimisers[network].step(own, network, self.nows, at, steps)
+            self._average(network, at)
             losses.append(loss)
         return torch.stack(losses)
+
+    def _average(self, network: str, at: int) -> None:
+        """Take in the weights after a step; those of a member without averages are its weights."""
+        rows = self.averages.get(network)
+        if rows is None:
+            return
+        decays = [optimiser.own(network, "ema", now) for now in self.nows]
+        shares = torch.tensor([[averages.share(decay, at)] for decay in decays])
+        rows.lerp_(self.rows[network], shares)
 
     def _batches(self, count: int, at: int) -> Tensor:
         """Row numbers of every member's mini-batch at a step, shape [members, batch]."""
@@ -200,17 +219,32 @@ class Stack:
         assert isinstance(program, Gradients)
         return program
 
-    def everything(self) -> Tensors:
-        """Weights and buffers of all members by name; members are the first axis."""
+    def everything(self, *, averaged: bool = True) -> Tensors:
+        """Weights and buffers of all members by name; members are the first axis.
+
+        Args:
+            averaged: True for averages instead of the weights of networks that have them.
+        """
         found = dict(self.buffers)
-        for weights in self.weights.values():
+        for network, weights in self.weights.items():
             found |= weights
+            if averaged and network in self.averages:
+                found |= self._named(network, self.averages[network])
         return found
 
-    def member(self, index: int) -> dict[str, nn.Module]:
-        """The networks of one member in eval mode, as views of its memory until the next call."""
+    def _named(self, network: str, rows: Tensor) -> Tensors:
+        """Rows of a network as tensors by the name of the parameter, with the names' prefix."""
+        return _views(rows, {n: w.shape[1:] for n, w in self.weights[network].items()})
+
+    def member(self, index: int, *, averaged: bool = True) -> dict[str, nn.Module]:
+        """The networks of one member in eval mode, as views of its memory until the next call.
+
+        Args:
+            index: Place of the member.
+            averaged: True for averages instead of the weights of networks that have them.
+        """
         self.together.eval()
-        everything = self.everything()
+        everything = self.everything(averaged=averaged)
         for name, tensor in (
             *self.together.named_parameters(),
             *self.together.named_buffers(),
@@ -226,7 +260,7 @@ class Stack:
             places = {name: p for name, p in self._places(network).items() if name in used}
             found[network] = {place: {} for place in places.values()}
             for moment, rows in of_network.state.items():
-                views = _views(rows, {n: w.shape[1:] for n, w in self.weights[network].items()})
+                views = self._named(network, rows)
                 for name, place in places.items():
                     found[network][place][moment] = views[name][index]
                     if of_network.counts:
@@ -244,16 +278,32 @@ class Stack:
 
     def save(self, index: int, path: Path, rounds: int) -> None:
         """Write a member's checkpoint, the same as when trained alone."""
-        checkpoint.write(path, self.member(index), self.moments(index), rounds)
+        networks = self.member(index, averaged=False)
+        checkpoint.write(path, networks, self.moments(index), rounds, self._averages(index))
+
+    def _averages(self, index: int) -> dict[str, Tensors]:
+        """A member's averaged weights by network and parameter; of networks that average any."""
+        return {
+            network: {
+                name.removeprefix(self.together.prefix(network)): tensor[index]
+                for name, tensor in self._named(network, rows).items()
+            }
+            for network, rows in self.averages.items()
+            if optimiser.own(network, "ema", self.nows[index])
+        }
 
     def load(self, index: int, path: Path) -> int:
         """Load a checkpoint into a member; returns the rounds it was trained."""
         networks = self._fresh(self.params[index], self.seeds[index])
-        rounds, saved = checkpoint.read(path, networks)
+        rounds, saved, averaged = checkpoint.read(path, networks)
         state = _weights(Together(networks))
         for weights in (*self.weights.values(), self.buffers):
             for name, rows in weights.items():
                 rows[index] = state[name]
+        for network, rows in self.averages.items():
+            rows[index] = self.rows[network][index]
+            for name, tensor in self._averages(index).get(network, {}).items():
+                tensor.copy_(averaged[network].get(name, tensor))
         for network, places in self.moments(index).items():
             for place, moments in places.items():
                 kept = saved[network].get(place, {})

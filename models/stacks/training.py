@@ -11,7 +11,13 @@ from nettuner.models.data.dataset import Dataset
 from nettuner.models.stacks.evaluation import measure_stack
 from nettuner.models.stacks.stack import Stack
 from nettuner.models.study import Length
-from nettuner.models.training.batches import held, steps_of, steps_per_epoch, tensors
+from nettuner.models.training.batches import (
+    held,
+    steps_of,
+    steps_per_epoch,
+    tensors,
+    total_steps,
+)
 from nettuner.models.training.loop import DivergedError, Measured, summary
 
 Found = Measured | DivergedError
@@ -36,11 +42,12 @@ def fit_stack(
     inputs, targets = tensors(train)
     held_out = tensors(held(dataset.validation))
     per_epoch = steps_per_epoch(len(train), stack.nows[0]["batch_size"])
+    steps_in_all = total_steps(length, per_epoch)
     lost: dict[int, DivergedError] = {}
     for round_ in range(done + 1, (until or length.rounds) + 1):
         steps = steps_of(round_, length, per_epoch)
         with torch.no_grad():
-            losses = stack.train(inputs, targets, steps)
+            losses = stack.train(inputs, targets, steps, steps_in_all)
             for member in set(range(len(stack))) - set(lost):
                 diverged = _divergence(losses[:, :, member], stack, int(steps[0]), round_)
                 if diverged:
@@ -54,7 +61,8 @@ def fit_stack(
                 continue
             values = dict(zip(stack.networks, losses[:, :, member].T.tolist(), strict=True))
             rates = {name: o.rates[member] for name, o in stack.optimisers.items()}
-            trained = summary(values, rates, stack.nows[member], int(steps[-1]))
+            last = int(steps[-1])
+            trained = summary(values, rates, stack.nows[member], last, steps_in_all)
             found.append(trained | metrics[member])
         yield round_, found
         if len(lost) == len(stack):

@@ -18,13 +18,14 @@ from nettuner.models.stacks.stack import Stack
 from nettuner.models.stacks.training import fit_stack
 from nettuner.models.study import Length
 from nettuner.models.training.batches import batches_of, total_steps
+from nettuner.models.training.course import Course
 from nettuner.models.training.failure import Failure, failure
 from nettuner.models.training.job import Job, Outcome, StackOutcome, trial_seed
 from nettuner.models.training.lines import Lines
 from nettuner.models.training.loop import DivergedError, prepared
 from nettuner.models.training.pictures import is_shown
 from nettuner.models.training.process_state import process_state
-from nettuner.models.training.trial import run, show, take
+from nettuner.models.training.trial import concluded, run, show, take
 
 FASTER_ALONE = "one by one is faster, as was measured"
 
@@ -134,31 +135,36 @@ def _run_stacked(
     with ExitStack() as files:
         logs = [files.enter_context(job.log.open("w", encoding="utf-8")) for job in jobs]
         lines = [Lines(log.write, log.flush) for log in logs]
+        courses = [Course(job.goal, job.study) for job in jobs]
         failed: dict[int, Failure] = {}
+        over: set[int] = set()
         for member, job in enumerate(jobs):
             if job.start is not None:
                 stack.load(member, job.start)
         until = jobs[0].proposal.until or length.rounds
         for round_, found in fit_stack(stack, dataset, length, done=jobs[0].done, until=until):
-            for member in set(range(len(jobs))) - set(failed):
+            for member in set(range(len(jobs))) - set(failed) - over:
+                job, course, metrics = jobs[member], courses[member], found[member]
                 try:
-                    take(jobs[member], round_, found[member], lines[member])
+                    take(job, round_, metrics, lines[member])
                 except DivergedError as error:
                     failed[member] = failure(error)
                     continue
+                assert isinstance(metrics, dict)
+                course.add(round_, metrics)
                 if is_shown(round_, length.rounds):
-                    show(jobs[member], stack.learner, stack.member(member), round_)
-            if len(failed) == len(jobs):
+                    show(job, stack.learner, stack.member(member), round_)
+                ends = course.is_over or round_ == until
+                if job.end is not None and (course.is_best if course.best_counts else ends):
+                    stack.save(member, job.end, round_)
+                if course.is_over:  # its row is trained on, but its results stay as they are
+                    over.add(member)
+            if len(failed) + len(over) == len(jobs):
                 break
-        outcomes: list[Outcome | Failure] = []
-        for member, (job, line) in enumerate(zip(jobs, lines, strict=True)):
-            if member in failed:
-                outcomes.append(failed[member])
-                continue
-            if job.end is not None:
-                stack.save(member, job.end, until)
-            outcomes.append(Outcome(job.goal.score(line.latest), line.latest, line.count))
-        return outcomes
+        return [
+            failed.get(member) or concluded(job, course, line)
+            for member, (job, course, line) in enumerate(zip(jobs, courses, lines, strict=True))
+        ]
 
 
 def _keep_best(jobs: Sequence[Job], outcomes: Sequence[Outcome | Failure]) -> None:

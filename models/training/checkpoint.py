@@ -13,27 +13,42 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from nettuner.models.optimisers import Optimiser
+from nettuner.models.training.averages import Averages
 
 Moments = Mapping[str, Mapping[int, Mapping[str, Any]]]
+Averaged = Mapping[str, Mapping[str, Tensor]]
 
 
 def save(
-    path: Path, networks: Mapping[str, nn.Module], optimisers: Mapping[str, Optimiser], rounds: int
+    path: Path,
+    networks: Mapping[str, nn.Module],
+    optimisers: Mapping[str, Optimiser],
+    rounds: int,
+    averages: Averages | None = None,
 ) -> None:
-    """Write weights, buffers and optimiser state after `rounds` rounds of training.
+    """Write weights, their averages, buffers and optimiser state after `rounds` rounds of training.
 
     Hyperparameters are left out: they are an argument of every step, not part of the state.
     """
     moments = {name: optimiser.state for name, optimiser in optimisers.items()}
-    write(path, networks, moments, rounds)
+    write(path, networks, moments, rounds, averages.of if averages else {})
 
 
-def write(path: Path, networks: Mapping[str, nn.Module], moments: Moments, rounds: int) -> None:
+def write(
+    path: Path,
+    networks: Mapping[str, nn.Module],
+    moments: Moments,
+    rounds: int,
+    averages: Averaged,
+) -> None:
     """Like `save`, with the optimiser state by network and parameter index, as in torch."""
     tensors: dict[str, Tensor] = {}
     for name, network in networks.items():
         for key, tensor in network.state_dict().items():
             tensors[f"network/{name}/{key}"] = tensor
+    for name, averaged in averages.items():
+        for key, tensor in averaged.items():
+            tensors[f"average/{name}/{key}"] = tensor
     for name, of_network in moments.items():
         for index, found in of_network.items():
             for key, moment in found.items():
@@ -50,8 +65,13 @@ def write(path: Path, networks: Mapping[str, nn.Module], moments: Moments, round
         partial.unlink(missing_ok=True)
 
 
-def load(path: Path, networks: Mapping[str, nn.Module], optimisers: Mapping[str, Optimiser]) -> int:
-    """Load a checkpoint into networks and optimisers of the same structure.
+def load(
+    path: Path,
+    networks: Mapping[str, nn.Module],
+    optimisers: Mapping[str, Optimiser],
+    averages: Averages | None = None,
+) -> int:
+    """Load a checkpoint into networks, optimisers and averages of the same structure.
 
     Returns:
         Rounds trained when it was saved.
@@ -60,17 +80,32 @@ def load(path: Path, networks: Mapping[str, nn.Module], optimisers: Mapping[str,
         FileNotFoundError: There is no such file.
         ValueError: The file is damaged, or belongs to networks of another structure.
     """
-    rounds, moments = read(path, networks)
+    rounds, moments, averaged = read(path, networks)
     for name, optimiser in optimisers.items():
         optimiser.load(moments.get(name, {}))
+    if averages:
+        averages.load(averaged)
     return rounds
 
 
-def read(path: Path, networks: Mapping[str, nn.Module]) -> tuple[int, Moments]:
+def load_to_answer(path: Path, networks: Mapping[str, nn.Module]) -> None:
+    """Load what answers into networks: averaged weights where there are, else the weights.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file is damaged, or belongs to networks of another structure.
+    """
+    _, _, averages = read(path, networks)
+    for name, averaged in averages.items():
+        networks[name].load_state_dict(averaged, strict=False)  # buffers are not averaged
+
+
+def read(path: Path, networks: Mapping[str, nn.Module]) -> tuple[int, Moments, Averaged]:
     """Load the weights of a checkpoint into networks.
 
     Returns:
-        Rounds trained, and the optimiser state by network and parameter index.
+        Rounds trained, the optimiser state by network and parameter index, and the averages of
+        weights by network and name.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -94,7 +129,8 @@ def read(path: Path, networks: Mapping[str, nn.Module]) -> tuple[int, Moments]:
         for key, tensor in _below(tensors, f"optimiser/{name}/").items():
             index, _, moment = key.partition("/")
             of_network.setdefault(int(index), {})[moment] = tensor
-    return rounds, moments
+    averages = {name: _below(tensors, f"average/{name}/") for name in networks}
+    return rounds, moments, averages
 
 
 def _below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

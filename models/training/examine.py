@@ -37,7 +37,7 @@ def _examined(study: Study, params: Mapping[str, Any], state: Path, folder: Path
     assert issubclass(found, Learner)
     learner = prepared(found, dataset)
     networks = learner.networks(params)
-    checkpoint.load(state, networks, {})
+    checkpoint.load_to_answer(state, networks)
     metrics: Mapping[str, float] = {}
     if dataset.test is not None:
         metrics = measure(learner, networks, readable(dataset.test), "test")

@@ -17,6 +17,7 @@ from nettuner.models.data.preprocessing import Sentences
 from nettuner.models.learner import DataFacts, Learner, Networks
 from nettuner.models.study import Goal, Length
 from nettuner.models.training import checkpoint, optimiser
+from nettuner.models.training.averages import Averages
 from nettuner.models.training.batches import (
     Batch,
     Readable,
@@ -26,7 +27,9 @@ from nettuner.models.training.batches import (
     readable,
     steps_of,
     tensors,
+    total_steps,
 )
+from nettuner.models.training.course import Course
 from nettuner.models.training.randomness import Randomness, step_keys
 from nettuner.models.training.seeding import derived_seed, seeded
 
@@ -100,17 +103,22 @@ class TrainingStep:
         learner: Learner to train.
         networks: Networks of the learner, by name.
         now: Current hyperparameters.
+        steps: Optimiser steps of the whole training.
     """
 
-    def __init__(self, learner: Learner, networks: Networks, now: Mapping[str, Any]) -> None:
+    def __init__(
+        self, learner: Learner, networks: Networks, now: Mapping[str, Any], steps: int
+    ) -> None:
         self._learner = learner
         self._networks = networks
         self._now = now
+        self._steps = steps
         self._randomness = Randomness()
         self.optimisers = {
             name: optimiser.build(network, optimiser.own(name, "optimizer", now))
             for name, network in networks.items()
         }
+        self.averages = Averages(networks, now)
 
     def step(self, batch: Batch, at: int, keys: Sequence[Tensor]) -> Iterator[tuple[str, float]]:
         """Update the networks in turn, each by one optimiser step; yields its name and loss first.
@@ -130,7 +138,8 @@ class TrainingStep:
             own = self.optimisers[name]
             own.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
-            own.step(optimiser.settings(name, self._now, at))
+            own.step(optimiser.settings(name, self._now, at, self._steps))
+            self.averages.update(name, at)
 
 
 def fit(
@@ -144,6 +153,7 @@ def fit(
     start: Path | None = None,
     end: Path | None = None,
     watch: Watch | None = None,
+    course: Course | None = None,
 ) -> Iterator[tuple[int, Measured]]:
     """Train, and yield (round, metrics) after each round, counted from 1.
 
@@ -159,8 +169,10 @@ def fit(
         seed: Seed of initial weights, batch order and dropout.
         until: Last round to train, of `length.rounds`; None for all of them.
         start: Path of the checkpoint to continue from; None starts anew.
-        end: Path for a checkpoint after the last round; None writes none.
+        end: Path for a checkpoint after the round that counts; None writes none.
         watch: Callback after each round, given its number and the networks in eval mode.
+        course: Course of the metric, which says what counts and may end the training; without it
+            the last round counts.
 
     Raises:
         DivergedError: A loss is not finite.
@@ -170,8 +182,11 @@ def fit(
     held_out = readable(dataset.validation)
     with seeded(*seed):
         networks = learner.networks(params)
-    training = TrainingStep(learner, networks, now)
-    done = checkpoint.load(start, networks, training.optimisers) if start else 0
+    steps_in_all = total_steps(length, batches.per_epoch)
+    training = TrainingStep(learner, networks, now, steps_in_all)
+    done = 0
+    if start:
+        done = checkpoint.load(start, networks, training.optimisers, training.averages)
     draws = np.array([draw_seed(seed)])
     for round_ in range(done + 1, (until or length.rounds) + 1):
         steps = steps_of(round_, length, batches.per_epoch)
@@ -188,13 +203,21 @@ def fit(
                         )
                     losses[name].append(value)
         rates = {name: of.learning_rate for name, of in training.optimisers.items()}
-        metrics = summary(losses, rates, now, int(steps[-1]))
-        metrics |= measure(learner, networks, held_out, "val", (*seed, round_))
-        if watch:
-            watch(round_, networks)
+        metrics = summary(losses, rates, now, int(steps[-1]), steps_in_all)
+        with training.averages.in_force():
+            metrics |= measure(learner, networks, held_out, "val", (*seed, round_))
+            if watch:
+                watch(round_, networks)
+        if course:
+            course.add(round_, metrics)
+            if end and course.best_counts and course.is_best:
+                checkpoint.save(end, networks, training.optimisers, round_, training.averages)
         yield round_, metrics
-    if end:
-        checkpoint.save(end, networks, training.optimisers, until or length.rounds)
+        done = round_
+        if course and course.is_over:
+            break
+    if end and not (course and course.best_counts):
+        checkpoint.save(end, networks, training.optimisers, done, training.averages)
 
 
 def summary(
@@ -202,6 +225,7 @@ def summary(
     rates: Mapping[str, float],
     now: Mapping[str, Any],
     last: int,
+    steps: int,
 ) -> Measured:
     """Training metrics of a round: mean losses, and the learning rates at its last step.
 
@@ -210,6 +234,7 @@ def summary(
         rates: Learning rates read back from the optimisers, by network.
         now: Current hyperparameters.
         last: Last optimiser step of the round, counted from 0.
+        steps: Optimiser steps of the whole training.
 
     Returns:
         `train_loss` where there is one network, else `train_<network>_loss`; rates likewise.
@@ -219,7 +244,7 @@ def summary(
     """
     found = {}
     for name, values in losses.items():
-        asked = optimiser.learning_rate(name, now, last)
+        asked = optimiser.learning_rate(name, now, last, steps)
         if rates[name] != asked:
             raise RuntimeError(
                 f"the learning rate in force must be the one given, got {rates[name]} instead of "

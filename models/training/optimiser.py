@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import nn
 
+from nettuner.models import schedules
 from nettuner.models.optimisers import KINDS, Optimiser, Settings
 
 
@@ -22,22 +23,45 @@ def own(network: str, name: str, now: Mapping[str, Any]) -> Any:
     return now.get(f"{network}_{name}", now[name])
 
 
-def learning_rate(network: str, now: Mapping[str, Any], step: int) -> float:
-    """The learning rate at a step, counted from 0, with linear warm-up.
+def learning_rate(network: str, now: Mapping[str, Any], step: int, steps: int) -> float:
+    """The learning rate at a step: warm-up first, then the schedule over the remaining steps.
 
-    Source: Goyal et al. (2017), arXiv:1706.02677, section 2.2.
+    One cycle warms up by itself, over its own share of the training.
+
+    Source: Goyal et al. (2017), arXiv:1706.02677, section 2.2, for the linear warm-up.
+
+    Args:
+        network: Name of the network.
+        now: Current hyperparameters; their learning rate is the highest of the schedule.
+        step: Optimiser step, counted from 0 over the whole training.
+        steps: Optimiser steps of the whole training.
     """
     rate: float = own(network, "learning_rate", now)
     warmup: int = own(network, "warmup_steps", now)
-    return rate * min(1.0, (step + 1) / warmup) if warmup else rate
+    schedule = own(network, "schedule", now)
+    if schedule == "one-cycle":
+        return rate * schedules.one_cycle(step, steps, own(network, "peak_at", now))
+    if step < warmup:
+        return rate * ((step + 1) / warmup)
+    step, steps = step - warmup, steps - warmup
+    match schedule:
+        case "linear":
+            return rate * schedules.linear(step, steps)
+        case "cosine":
+            return rate * schedules.cosine(step, steps)
+        case "step":
+            every, factor = own(network, "step_every", now), own(network, "step_factor", now)
+            return rate * schedules.staircase(step, steps, every, factor)
+    return rate
 
 
-def settings(network: str, now: Mapping[str, Any], step: int) -> Settings:
-    """The current hyperparameters of a network's optimiser at a step, counted from 0."""
+def settings(network: str, now: Mapping[str, Any], step: int, steps: int) -> Settings:
+    """The hyperparameters of a network's optimiser at a step; arguments as of `learning_rate`."""
     return Settings(
-        learning_rate(network, now, step),
+        learning_rate(network, now, step, steps),
         weight_decay=own(network, "weight_decay", now),
         momentum=own(network, "momentum", now),
         beta1=own(network, "beta1", now),
         beta2=own(network, "beta2", now),
+        clip_norm=own(network, "clip_norm", now),
     )

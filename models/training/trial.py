@@ -13,6 +13,7 @@ from nettuner.models.data.load import load
 from nettuner.models.learner import Learner, Networks
 from nettuner.models.space import Space
 from nettuner.models.training.context import Context
+from nettuner.models.training.course import Course
 from nettuner.models.training.job import Job, Outcome, trial_seed
 from nettuner.models.training.lines import Lines, numbers
 from nettuner.models.training.loop import DivergedError, Measured, finite, fit, prepared
@@ -68,6 +69,7 @@ def _run_learner(job: Job, found: type[Learner], lines: Lines) -> Outcome:
     dataset = load(job.study.data)
     learner = copy.copy(prepared(found, dataset))  # so that attributes it sets end with the trial
     length = job.study.length
+    course = Course(job.goal, job.study)
 
     def watch(round_: int, networks: Networks) -> None:
         if is_shown(round_, length.rounds):
@@ -83,9 +85,18 @@ def _run_learner(job: Job, found: type[Learner], lines: Lines) -> Outcome:
         start=job.start,
         end=job.end,
         watch=watch,
+        course=course,
     )
     for round_, metrics in rounds:
         take(job, round_, metrics, lines)
+    return concluded(job, course, lines)
+
+
+def concluded(job: Job, course: Course, lines: Lines) -> Outcome:
+    """The outcome of a training; where the best round counts, its metrics are the trial's."""
+    if course.best_counts:
+        best = {name: value for name, value in course.best.items() if name.startswith("val_")}
+        lines.conclude({**best, "best_round": float(course.best_round)})
     return Outcome(job.goal.score(lines.latest), lines.latest, lines.count)
 
 

@@ -76,8 +76,9 @@ FUNCTION = {
     "stop": {"trials": 4},
 }
 SETTINGS = (
-    "batch_size, beta1, beta2, depth, dropout, hidden, label_smoothing, learning_rate, momentum, "
-    "optimizer, warmup_steps, weight_decay"
+    "batch_size, beta1, beta2, clip_norm, depth, dropout, ema, hidden, label_smoothing, "
+    "learning_rate, momentum, optimizer, peak_at, schedule, step_every, step_factor, warmup_steps, "
+    "weight_decay"
 )
 
 
@@ -122,6 +123,19 @@ def lines(plan, tmp_path, base, changes):
             f"it takes: activation, {SETTINGS}",
         ),
         ({"space": {"xyz": 1}}, f"space.xyz: mlp takes no 'xyz'; it takes: activation, {SETTINGS}"),
+        (
+            {"space": {"schedule": ["cosine", "triangle"]}},
+            "space.schedule: must be one of constant, linear, cosine, one-cycle, step, got "
+            "'triangle'; drop it",
+        ),
+        (
+            {"space": {"ema": 1}},
+            "space.ema: must be between 0 and 0.999999, got 1; correct it",
+        ),
+        (
+            {"space": {"clip_norm": -1}},
+            "space.clip_norm: must be at least 0, got -1; correct it",
+        ),
         (
             {"space": {"dropout": uniform(0, 1.5)}},
             "space.dropout: must be between 0 and 0.99, got values up to 1.5; narrow the range",
@@ -347,6 +361,16 @@ def lines(plan, tmp_path, base, changes):
             "got 5; drop some or raise size",
         ),
         (
+            {"strategy": "population", "score": "best"},
+            "score: population_training goes on from the last round of each segment, so score must "
+            "be last, got best; drop it",
+        ),
+        (
+            {"strategy": "population", "patience_rounds": 2},
+            "patience_rounds: population_training goes on from the last round of each segment, so "
+            "it ends none early, got 2; drop it",
+        ),
+        (
             {"strategy": {"name": "population", "interval": 0}},
             "strategy.interval: must be a whole number of at least 1, got 0; give one such as 10",
         ),
@@ -482,6 +506,7 @@ SAME = [
     {"threads": 2},
     {"trial_seconds": 60},
     {"strategy": {"name": "random"}},
+    {"score": "last", "patience_rounds": None},
 ]
 OTHER = [
     {"space": {"hidden": [4, 16]}},
@@ -494,6 +519,8 @@ OTHER = [
     {"data": {"source": "builtin", "name": "iris", "split_seed": 1}},
     {"strategy": "grid"},
     {"learner": "OWN:Needs", "space": {"width": [4, 8]}},
+    {"score": "best"},
+    {"patience_rounds": 2},
 ]
 
 

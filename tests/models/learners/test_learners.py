@@ -165,7 +165,9 @@ def test_every_default_is_a_value_that_may_be_given(name):
 def test_structural_hyperparameters_change_shapes_or_code(name, data):
     learner, networks, batch = made(name, data)
     known = learner.hyperparameters()
-    common = {"batch_size", "optimizer", *(f"{name}_optimizer" for name in networks)}
+    common = {"batch_size"}  # and what belongs to the optimisers
+    for key in ("optimizer", "schedule"):
+        common |= {key, *(f"{name}_{key}" for name in networks)}
     for key in learner.structural() - common:
         h = known[key]
         other = next(c for c in h.choices if c != h.default) if h.choices else h.default + 1
@@ -189,6 +191,8 @@ def test_live_hyperparameters_change_what_is_learned(name, data, trained):
         (sgd, {"learning_rate": 0.01}),
         (sgd, {"momentum": 0.5}),
         (sgd, {"weight_decay": 0.1}),
+        (sgd, {"schedule": "linear"}),
+        (sgd, {"clip_norm": 1e-3}),
         (adam, {"beta1": 0.3}),
         (adam, {"beta2": 0.5}),
     ]

@@ -24,6 +24,7 @@ from nettuner.models.data.preprocessing import Preprocessing, Table
 from nettuner.models.data.sources.builtin import Builtin
 from nettuner.models.data.sources.numbers import Numbers
 from nettuner.models.learner import Hyperparameter, Learner, Supervised
+from nettuner.models.schedules import SCHEDULES
 from nettuner.models.stacks import program
 from nettuner.models.stacks.program import UnstackableError
 from nettuner.models.stacks.stack import Stack
@@ -372,6 +373,7 @@ def test_attention_without_dropout_keeps_later_draws_in_step(tmp_path):
 )
 @given(
     optimizer=st.sampled_from(OPTIMIZERS),
+    schedule=st.sampled_from(SCHEDULES),
     batch_size=st.integers(2, 30),
     length=st.sampled_from([Length(2), Length(2, 3, 5)]),
     members=st.lists(
@@ -385,6 +387,10 @@ def test_attention_without_dropout_keeps_later_draws_in_step(tmp_path):
                 "dropout": st.sampled_from([0, 0.0, 0.3]),
                 "label_smoothing": st.sampled_from([0.0, 0.2, 1.0]),
                 "warmup_steps": st.integers(0, 6),
+                "peak_at": st.sampled_from([0.2, 0.5]),
+                "step_every": st.sampled_from([0.2, 0.5]),
+                "clip_norm": st.sampled_from([0, 0.1, 1.0]),
+                "ema": st.sampled_from([0.0, 0.5, 0.95]),
             }
         ),
         min_size=2,
@@ -392,11 +398,28 @@ def test_attention_without_dropout_keeps_later_draws_in_step(tmp_path):
     ),
 )
 def test_every_member_has_hyperparameters_of_its_own(
-    tmp_path, optimizer, batch_size, length, members
+    tmp_path, optimizer, schedule, batch_size, length, members
 ):
     shared = {"optimizer": optimizer, "batch_size": batch_size, "hidden": 5, "activation": "tanh"}
+    shared["schedule"] = schedule
     params = [member | shared for member in members]
     assert_as_alone(learners.find("mlp"), params, tmp_path, small("iris"), length)
+
+
+TODAY = {"schedule": "cosine", "warmup_steps": 2, "clip_norm": 0.2, "ema": 0.7}
+
+
+@pytest.mark.parametrize(
+    ("make", "data"), [(Normed, "iris"), (WithSpare, "iris"), (Frozen, "iris"), (Rivals, "iris")]
+)
+def test_a_stack_of_one_with_todays_hyperparameters_is_training_alone(make, data, tmp_path):
+    assert_as_alone(make, [{"batch_size": 9, **TODAY}], tmp_path, small(data))
+
+
+def test_networks_have_schedules_limits_and_averages_of_their_own(tmp_path):
+    shared = {"optimizer": "sgd", "judge_schedule": "linear", "maker_schedule": "one-cycle"}
+    params = [{**shared, "judge_ema": 0.9, "maker_clip_norm": 0.01}, {**shared, "maker_ema": 0.5}]
+    assert_as_alone(Rivals, params, tmp_path, small("iris"))
 
 
 def test_networks_have_learning_rates_of_their_own(tmp_path):
@@ -444,7 +467,8 @@ def test_what_no_loss_depends_on_stays_as_it_is_whatever_the_weight_decay(optimi
 def test_a_checkpoint_goes_from_a_stack_to_a_training_alone_and_back(make, optimizer, tmp_path):
     data, length = small("iris"), Length(3)
     learner = make(facts(data))
-    params = [{**rates, "batch_size": 9, "optimizer": optimizer} for rates in RATES]
+    params = [{**rates, "batch_size": 9, "optimizer": optimizer, **TODAY} for rates in RATES]
+    params[1]["ema"] = 0.0
     for name in ("first", "last"):
         (tmp_path / name).mkdir()
     told, _ = stacked(learner, params, tmp_path / "first", data, length, until=1)

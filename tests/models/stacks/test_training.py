@@ -221,6 +221,29 @@ def test_a_trial_that_diverges_fails_alone_as_it_would_have_by_itself(tmp_path, 
     assert stacks == [3, 3, 3]
 
 
+# With a rate of 0.3 the loss of SGD rises and falls; with 1e-4 it falls all the time.
+RESTLESS = {"optimizer": "sgd", "momentum": 0.9, "hidden": 5, "batch_size": 16}
+
+
+@pytest.mark.parametrize(
+    "changes", [{"score": "best"}, {"patience_rounds": 2}, {"score": "best", "patience_rounds": 2}]
+)
+def test_members_are_kept_and_end_as_they_would_one_by_one(tmp_path, stacks, changes):
+    given = study(epochs=7, **changes)
+    found = assert_as_one_by_one(tmp_path, [0.3, 1e-4, 1.0, 1e30], given, **RESTLESS)
+    assert [type(outcome) for outcome in found] == [Outcome] * 3 + [Failure]
+    assert found[1].rounds == 7
+    if "patience_rounds" in changes:
+        assert found[2].rounds < 7
+
+
+def test_where_all_have_ended_training_ends(tmp_path, stacks):
+    given = study(epochs=9, patience_rounds=1)
+    found = assert_as_one_by_one(tmp_path, [0.0, 0.0], given, **RESTLESS)
+    assert [outcome.rounds for outcome in found] == [2, 2]
+    assert len(stacks) == 2
+
+
 def test_where_all_diverge_training_ends(tmp_path, stacks):
     assert_as_one_by_one(tmp_path, [1e30, 1e31], study(epochs=9), optimizer="sgd")
     assert len(stacks) == 1
@@ -303,17 +326,17 @@ def test_pictures_of_every_trial_are_left(tmp_path, stacks, own):
 # The learning rate in force
 
 
-NOW = {"learning_rate": 0.1, "warmup_steps": 4}
+NOW = {"learning_rate": 0.1, "warmup_steps": 4, "schedule": "constant"}
 
 
 def test_a_summary_says_the_learning_rate_of_the_last_step():
-    found = summary({"network": [1.0, 2.0]}, {"network": 0.05}, NOW, 1)
+    found = summary({"network": [1.0, 2.0]}, {"network": 0.05}, NOW, 1, 9)
     assert found == {"train_loss": 1.5, "train_learning_rate": 0.05}
 
 
 def test_a_learning_rate_that_is_not_the_one_given_is_an_error():
     with pytest.raises(RuntimeError) as caught:
-        summary({"network": [1.0]}, {"network": 0.1}, NOW, 1)
+        summary({"network": [1.0]}, {"network": 0.1}, NOW, 1, 9)
     assert str(caught.value) == (
         "the learning rate in force must be the one given, got 0.1 instead of 0.05 for network at "
         "step 2; report this as a fault of nettuner"

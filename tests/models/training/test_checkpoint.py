@@ -43,7 +43,7 @@ def step(networks, optimisers, rows):
     for name, network in networks.items():
         optimisers[name].zero_grad()
         network(rows).square().mean().backward()
-        optimisers[name].step(optimiser.settings(name, NOW, 0))
+        optimisers[name].step(optimiser.settings(name, NOW, 0, 1))
 
 
 def states(networks):

@@ -23,8 +23,11 @@ from nettuner.models.data.load import load
 from nettuner.models.data.preprocessing import Preprocessing, Table
 from nettuner.models.data.sources.builtin import Builtin
 from nettuner.models.learner import Hyperparameter, Learner, Supervised
-from nettuner.models.study import Length
+from nettuner.models.schedules import SCHEDULES
+from nettuner.models.study import Goal, Length, Study
+from nettuner.models.training import checkpoint
 from nettuner.models.training.batches import batch, steps_per_epoch
+from nettuner.models.training.course import Course
 from nettuner.models.training.loop import DivergedError, facts, fit
 from nettuner.models.training.seeding import derived_seed, seeded
 
@@ -155,19 +158,39 @@ def assert_continues(make, data, params, length, cuts, folder):
     momentum=st.sampled_from([0.0, 0.9]),
     dropout=st.sampled_from([0.0, 0.4]),
     decay=st.sampled_from([0.0, 0.1]),
+    schedule=st.sampled_from(SCHEDULES),
+    warmup=st.sampled_from([0, 3]),
+    clip=st.sampled_from([0.0, 0.5]),
+    ema=st.sampled_from([0.0, 0.9]),
     batch_size=st.integers(1, 30),
     length=st.sampled_from([Length(4), Length(4, 3, 11), Length(4, 40, 155)]),
     cuts=st.sets(st.integers(1, 3)),
     name=st.sampled_from(["iris", "diabetes"]),
 )
 def test_a_training_that_was_interrupted_equals_one_that_was_not(
-    tmp_path, optimizer, momentum, dropout, decay, batch_size, length, cuts, name
+    tmp_path,
+    optimizer,
+    momentum,
+    dropout,
+    decay,
+    schedule,
+    warmup,
+    clip,
+    ema,
+    batch_size,
+    length,
+    cuts,
+    name,
 ):
     params = {
         "optimizer": optimizer,
         "momentum": momentum,
         "dropout": dropout,
         "weight_decay": decay,
+        "schedule": schedule,
+        "warmup_steps": warmup,
+        "clip_norm": clip,
+        "ema": ema,
         "batch_size": batch_size,
         "hidden": 4,
     }
@@ -297,6 +320,83 @@ def test_a_learning_rate_rises_linearly_while_it_warms_up(path):
     params = SGD | {"momentum": 0.0, "warmup_steps": 4}
     expected = math.prod(1 - 2 * 0.1 * share for share in (0.25, 0.5, 0.75, 1, 1))
     assert weight_after(path, params, 5) == pytest.approx(expected)
+
+
+def test_a_schedule_spans_the_whole_training_also_where_it_is_cut(tmp_path):
+    # Of 0.1: 1, 3/4, 1/2, 1/4; the slope at w is 2 w. After the cut another rate is the highest.
+    params = SGD | {"momentum": 0.0, "schedule": "linear"}
+    whole = Weight, ONES, params, Length(4)
+    found = run(*whole, tmp_path / "first", until=2)[1]["network/network/weight"].item()
+    assert found == pytest.approx(0.8 * (1 - 0.2 * 0.75))
+    other = Weight, ONES, params | {"learning_rate": 0.2}, Length(4)
+    rounds, state_ = run(*other, tmp_path / "last", start=tmp_path / "first")
+    assert [metrics["train_learning_rate"] for _, metrics in rounds] == [0.1, 0.05]
+    expected = found * (1 - 2 * 0.2 * 0.5) * (1 - 2 * 0.2 * 0.25)
+    assert state_["network/network/weight"].item() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("largest", "weight"), [(0.0, 1 - 0.1 * 2), (0.5, 1 - 0.1 * 0.5), (2.5, 1 - 0.1 * 2)]
+)
+def test_a_gradient_is_no_longer_than_the_limit(path, largest, weight):
+    assert weight_after(path, SGD | {"clip_norm": largest}) == pytest.approx(weight)
+
+
+def test_the_averages_are_what_is_evaluated(path):
+    # w is 0.8, 0.64, then 0.512: with decay 1/2 they count 1/8, 1/4 and 1/2, of 7/8.
+    params = SGD | {"momentum": 0.0, "ema": 0.5}
+    rounds, found = run(Weight, ONES, params, Length(3), path)
+    average = (0.8 / 8 + 0.64 / 4 + 0.512 / 2) / 0.875
+    assert found["network/network/weight"].item() == pytest.approx(0.512)
+    assert found["average/network/weight"].item() == pytest.approx(average)
+    assert rounds[-1][1]["val_loss"] == pytest.approx(average**2)
+    assert rounds[0][1]["val_loss"] == pytest.approx(0.8**2)
+
+
+def test_with_defaults_a_training_is_a_plain_loop_to_the_last_bit(path):
+    data, learner = small("digits"), learners.find("mlp")
+    params = {"hidden": 8, "batch_size": 5, "learning_rate": 0.01}
+    found = run(learner, data, params, Length(3), path, seed=(1, 2))[1]
+    made = learner(facts(data))
+    with seeded(1, 2):
+        network = made.networks(params)["network"]
+    optimiser = torch.optim.Adam(network.parameters(), lr=0.01, fused=True)
+    inputs, targets = map(torch.from_numpy, (data.train.inputs, data.train.targets))
+    for step in range(3 * steps_per_epoch(23, 5)):
+        rows_ = batch(23, 5, step, (1, 2))
+        optimiser.zero_grad()
+        functional.cross_entropy(network(inputs[rows_]), targets[rows_]).backward()
+        optimiser.step()
+    for key, tensor in network.state_dict().items():
+        assert torch.equal(found[f"network/network/{key}"], tensor)
+    assert not [key for key in found if not key.startswith(("network/", "optimiser/"))]
+
+
+# What counts of a training, and when it ends. At rate 1.5 each step of SGD doubles -w.
+
+
+def course_of(**more):
+    study = Study(name="s", learner="mlp", space={"hidden": [4]}, metric="val_loss", **more)
+    return Course(Goal("val_loss", "minimize"), study)
+
+
+FARTHER = {"optimizer": "sgd", "momentum": 0.0, "learning_rate": 1.5, "schedule": "constant"}
+
+
+def test_the_best_round_is_the_one_that_is_kept(path):
+    course = course_of(score="best")
+    rounds, found = run(Weight, ONES, FARTHER, Length(3), path, course=course)
+    assert [metrics["val_loss"] for _, metrics in rounds] == [4, 16, 64]
+    assert found["network/network/weight"].item() == -2
+    assert checkpoint.read(path, {"network": nn.Linear(1, 1, bias=False)})[0] == 1
+    assert course.best["val_loss"] == 4
+
+
+def test_a_training_without_patience_left_ends_and_keeps_its_last_round(path):
+    rounds, found = run(Weight, ONES, FARTHER, Length(9), path, course=course_of(patience_rounds=2))
+    assert [round_ for round_, _ in rounds] == [1, 2, 3]
+    assert found["network/network/weight"].item() == -8
+    assert checkpoint.read(path, {"network": nn.Linear(1, 1, bias=False)})[0] == 3
 
 
 def test_the_momentum_in_force_is_the_one_given(tmp_path):
