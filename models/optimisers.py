@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -43,7 +43,7 @@ class Settings:
     clip_norm: float = 0.0
 
 
-def clip(grads: Sequence[Tensor], largest: float) -> None:
+def clip(grads: list[Tensor], largest: float) -> None:
     """Scale gradients down, in place, to a common norm of at most `largest`.
 
     Source: Pascanu et al. (2013), arXiv:1211.5063, algorithm 1.

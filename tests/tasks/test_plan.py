@@ -362,12 +362,12 @@ def lines(plan, tmp_path, base, changes):
         ),
         (
             {"strategy": "population", "score": "best"},
-            "score: population_training goes on from the last round of each segment, so score must "
+            "score: population goes on from the last round of each segment, so score must "
             "be last, got best; drop it",
         ),
         (
             {"strategy": "population", "patience_rounds": 2},
-            "patience_rounds: population_training goes on from the last round of each segment, so "
+            "patience_rounds: population goes on from the last round of each segment, so "
             "it ends none early, got 2; drop it",
         ),
         (
@@ -467,7 +467,8 @@ def test_a_plan_knows_what_follows_from_its_study(plan):
     assert found.strategy_name == "random_search"
     assert found.width == 3
     assert (found.goal.metric, found.goal.direction) == ("val_accuracy", "maximize")
-    assert found.structural == {"hidden", "depth", "activation", "optimizer", "batch_size"}
+    networks, training = {"hidden", "depth", "activation"}, {"optimizer", "schedule", "batch_size"}
+    assert found.structural == networks | training
     assert found.data_name == "iris"
     assert len(found.fingerprint) == 16
     assert plan(metric="val_accuracy", direction="maximize").goal == found.goal

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 
 import numpy as np
@@ -17,6 +18,7 @@ from nettuner.models.space import Space
 from nettuner.models.study import Study
 from nettuner.models.training import checkpoint
 from nettuner.models.training import examine as examining
+from nettuner.models.training.averages import Averages
 from nettuner.models.training.examine import examine
 from nettuner.models.training.loop import facts
 
@@ -108,6 +110,19 @@ def test_a_classifier_is_measured_on_the_test_rows(tmp_path):
             "test_accuracy": (logits.argmax(axis=1) == targets).mean(),
         }
     )
+
+
+def test_averaged_weights_are_what_is_examined_and_exported(tmp_path):
+    given = study("mlp", Builtin(name="iris"))
+    network, _ = trained(given, {"depth": 0}, tmp_path / "state")
+    averages = Averages({"network": network}, {"ema": 0.9})
+    for average in averages.of["network"].values():
+        average.fill_(0.25)
+    checkpoint.save(tmp_path / "state", {"network": network}, {}, 1, averages)
+    found = examine(given, {"depth": 0}, tmp_path / "state", tmp_path)
+    assert found.metrics["test_loss"] == pytest.approx(math.log(3))  # all outputs are equal
+    program = torch.export.load(found.network).module()
+    assert program(torch.ones(2, 4)).tolist() == [[1.25] * 3] * 2
 
 
 def test_a_regression_over_several_batches_is_measured_on_the_test_rows(folder):

@@ -10,11 +10,14 @@ import numpy as np
 import pytest
 import torch
 
+from nettuner.models import learners
+from nettuner.models.data.load import load
 from nettuner.models.data.sources.builtin import Builtin
 from nettuner.models.space import Space
 from nettuner.models.study import Goal, Proposal, Study
+from nettuner.models.training import checkpoint
 from nettuner.models.training.job import Job, trial_seed
-from nettuner.models.training.loop import DivergedError
+from nettuner.models.training.loop import DivergedError, measure, prepared, tensors
 from nettuner.models.training.trial import run
 
 HEADER = """
@@ -278,6 +281,36 @@ def test_a_learners_score_is_its_metric_after_the_last_round(tmp_path):
 def test_a_maximized_metric_scores_below_zero(tmp_path):
     outcome = run(job(tmp_path, iris(), Goal("val_accuracy", "maximize")))
     assert outcome.score == -outcome.metrics["val_accuracy"] < 0
+
+
+def test_where_the_best_round_counts_its_metrics_are_the_trials_and_its_weights_are_kept(tmp_path):
+    # A rate that is far too high: the loss goes up and down.
+    hot = Proposal(0, {"hidden": 4, "learning_rate": 0.5})
+    outcome = run(job(tmp_path, iris(score="best", epochs=6), proposal=hot))
+    *rounds, whole = rows_of(tmp_path / "log.jsonl")
+    assert [row["round"] for row in (*rounds, whole)] == [True] * 6 + [False]
+    losses = [row["metrics"]["val_loss"] for row in rounds]
+    assert losses.index(min(losses)) == outcome.metrics["best_round"] - 1 < 5
+    assert outcome.score == min(losses)
+    kept = rounds[losses.index(min(losses))]["metrics"]
+    assert outcome.metrics["val_accuracy"] == whole["metrics"]["val_accuracy"]
+    assert whole["metrics"]["val_accuracy"] == kept["val_accuracy"]
+    assert outcome.rounds == 6
+    learner = prepared(learners.find("mlp"), load(iris().data))
+    networks = learner.networks(hot.params)
+    assert (
+        checkpoint.load(tmp_path / "state.safetensors", networks, {})
+        == losses.index(min(losses)) + 1
+    )
+    measured = measure(learner, networks, tensors(load(iris().data).validation), "val")
+    assert measured["val_loss"] == min(losses)
+
+
+def test_a_trial_without_patience_left_says_how_long_it_trained(tmp_path):
+    frozen = Proposal(0, {"hidden": 4, "learning_rate": 0})
+    outcome = run(job(tmp_path, iris(patience_rounds=2, epochs=9), proposal=frozen))
+    assert outcome.rounds == len(rows_of(tmp_path / "log.jsonl")) == 3
+    assert (tmp_path / "state.safetensors").exists()
 
 
 def test_steps_are_logged_as_steps(tmp_path):
