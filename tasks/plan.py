@@ -37,7 +37,7 @@ UNUSED: Mapping[str, Sequence[object]] = {
 }
 # Defaults of before, where none is given now and the data are looked at.
 BEFORE: Mapping[str, object] = {"header": True, "separator": ","}
-# Likewise, keys of the study.
+# Keys of the study that came later, likewise.
 UNUSED_KEYS: Mapping[str, object] = {"score": "last", "patience_rounds": None}
 Fit = Callable[[Study], Fitted]
 FIT: Fit = ByName("nettuner.models.check", "fit_together")
@@ -216,8 +216,8 @@ def digest(study: Study, fingerprint: str, size: int | None) -> str:
     for option, default in BEFORE.items():
         if described["data"] and described["data"].get(option, default) is None:
             described["data"][option] = default
-    for key, unused in UNUSED_KEYS.items():
-        if described[key] == unused:
+    for key, default in UNUSED_KEYS.items():
+        if described[key] == default:
             del described[key]
     text = json.dumps([described, study.space.names(), fingerprint, size], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
