@@ -90,7 +90,7 @@ def search(study: Study, resume: bool = False) -> SearchResult:
             history = past.trials
             mark_crashed(record.driven_by)
         else:
-            record = search_record.start_search(client, study, plan.goal, facts)
+            record = search_record.start_search(client, study, plan.goal, facts, pool)
             held.enter_context(hold(record.run_id, record.name))
             history, spent = [], 0.0
         record.recorder.write_in(pool)

@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from nettuner.models.data.profile import Profile
 from nettuner.models.study import Goal, Proposal, Study, Trial
-from nettuner.tasks.home import home, tracking_uri
 from nettuner.tasks.memory import tags as names
 from nettuner.tasks.memory.events import ended, kept_text, logged, opened, trained_on
+from nettuner.tasks.memory.experiment import experiment_of
 from nettuner.tasks.memory.left_over import send_left_over
 from nettuner.tasks.memory.metrics import finite_metrics
-from nettuner.tasks.memory.reader import reader
 from nettuner.tasks.memory.recorder import Recorder
-from nettuner.tasks.memory.store import find_experiment, run_url
+from nettuner.tasks.memory.store import run_url
 from nettuner.tasks.memory.trial_record import TrialRecord
 from nettuner.tasks.memory.trial_tags import LONGEST_PARAM
 from nettuner.tasks.memory.writer import new_run
@@ -32,36 +31,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-
-def _experiment(mlflow: MlflowClient, study: Study, goal: Goal) -> str:
-    quick = reader() if mlflow.tracking_uri == tracking_uri() else mlflow
-    known = quick.get_experiment_by_name(study.name)
-    if known is not None and known.lifecycle_stage == "deleted":
-        raise ValueError(
-            f"the experiment {study.name!r} was deleted in MLflow; restore it there "
-            "or give the study another name"
-        )
-    if known is not None:
-        return str(known.experiment_id)
-    local = tracking_uri().startswith("sqlite")
-    folder = home() / "artifacts" / study.name
-    note = (
-        f"Study **{study.name}**: `{Path(study.learner).name}`, {goal.direction} `{goal.metric}`. "
-        "One parent run a search, one child run a trial."
-    )
-    try:
-        return str(
-            mlflow.create_experiment(
-                study.name,
-                artifact_location=folder.as_uri() if local else None,
-                tags={names.NOTE: note, names.KIND: "study", **names.SHOWN_AS_TRAINING},
-            )
-        )
-    except Exception:  # another search of the study created it first
-        found = find_experiment(mlflow, study.name)
-        if found is None:
-            raise
-        return str(found.experiment_id)
+    from nettuner.tasks.workers.pool import Pool
 
 
 @dataclass(frozen=True)
@@ -88,10 +58,20 @@ class Facts:
         return self.kind if self.kind == self.strategy else f"{self.strategy} {self.kind}"
 
 
-def start_search(mlflow: MlflowClient, study: Study, goal: Goal, facts: Facts) -> SearchRecord:
-    """Open the parent run of a new search; what searches that were killed had left is sent."""
+def start_search(
+    mlflow: MlflowClient, study: Study, goal: Goal, facts: Facts, pool: Pool | None = None
+) -> SearchRecord:
+    """Open the parent run of a new search; what searches that were killed had left is sent.
+
+    Args:
+        mlflow: MLflow client.
+        study: Study that is searched.
+        goal: Metric and direction.
+        facts: Facts of the search.
+        pool: Workers, one of which can import MLflow in place of this process; None for none.
+    """
     send_left_over(mlflow.tracking_uri)
-    experiment = _experiment(mlflow, study, goal)
+    experiment = experiment_of(mlflow, study, goal, pool)
     name = f"{facts.strategy} {time.strftime('%Y-%m-%d %H:%M:%S')}"
     tags = {
         names.SCHEMA: str(names.VERSION),

@@ -142,3 +142,13 @@ def test_without_another_process_check_imports_what_its_study_is_made_of(residen
     folder, environment = resident
     alone = {**environment, "NETTUNER_HOME": str(tmp_path / "home")}
     assert imported("check net.yaml", folder, alone) == {"pandas", "torch"}
+
+
+@pytest.mark.slow
+def test_a_first_search_leaves_it_to_a_worker_to_import_mlflow(resident):
+    folder, environment = resident
+    study = (folder / "net.yaml").read_text().replace("name: net", "name: unknown")
+    (folder / "unknown.yaml").write_text(study)
+    alone = environment | {"NETTUNER_SERVERS": "none", "NETTUNER_HOME": str(folder / "new")}
+    assert imported("search unknown.yaml", folder, alone) <= {"prefect"}
+    assert imported("search unknown.yaml", folder, alone) <= {"prefect"}
