@@ -143,6 +143,11 @@ def _located(study: Study, folder: Path) -> tuple[Study, dict[Key, str]]:
         for name, found in files.items():
             if not os.path.isfile(found):
                 faults["data", name] = _missing(getattr(study.data, name), found)
+        for name in study.data.folders:
+            given = getattr(study.data, name)
+            files[name] = _absolute(folder, given)
+            if not os.path.isdir(files[name]):
+                faults["data", name] = _missing(given, files[name], "folder")
         changes["data"] = study.data.model_copy(update=files)
     place, _, name = study.learner.rpartition(":")
     if study.learner.removesuffix(":").endswith(".py"):
@@ -160,8 +165,8 @@ def _absolute(folder: Path, given: str) -> str:
     return os.path.abspath(folder / os.path.expanduser(given))
 
 
-def _missing(given: str, found: str) -> str:
+def _missing(given: str, found: str, what: str = "file") -> str:
     return (
-        f"must be an existing file, got {given!r} ({found}); "
+        f"must be an existing {what}, got {given!r} ({found}); "
         "correct the path, which is relative to the study's folder"
     )

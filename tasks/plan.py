@@ -30,6 +30,8 @@ UNUSED: Mapping[str, Sequence[object]] = {
     "thousands": (None,),
     "encoding": (None,),
     "missing": ([],),
+    "validation_images": (None,),
+    "validation_labels": (None,),
     "validation_path": (None,),
     "test_path": (None,),
     "split_by": (None,),

@@ -13,7 +13,6 @@ from nettuner.models.arrays import Ints
 from nettuner.models.data.columns import check_distinct
 from nettuner.models.data.fit import kind_of
 from nettuner.models.data.preprocessing import Label, days, listed, numbers, texts
-from nettuner.models.data.source import Source
 from nettuner.models.data.split import Rows, split
 from nettuner.models.data.split_by_group import split_by_group
 from nettuner.models.data.split_by_time import split_by_time
@@ -61,9 +60,17 @@ class Together:
 
 
 def together(
-    own: pd.DataFrame, validation: pd.DataFrame | None, test: pd.DataFrame | None, source: Source
+    own: pd.DataFrame,
+    validation: pd.DataFrame | None,
+    test: pd.DataFrame | None,
+    names: tuple[str, str],
 ) -> Together:
     """The rows of all files.
+
+    Args:
+        own: Rows to be divided.
+        validation, test: Rows of these splits; None where they are shares of the others.
+        names: What the rows of validation and of test are called.
 
     Raises:
         ValueError: Their columns differ.
@@ -72,25 +79,21 @@ def together(
         return Together(own, np.full(len(own), OWN), np.arange(len(own)) + 1)
     tables, origin = [own], [np.full(len(own), OWN)]
     places: list[Any] = [*range(1, len(own) + 1)]
-    for apart, split_, key in (
-        (validation, VALIDATION, "validation_path"),
-        (test, TEST, "test_path"),
-    ):
+    for apart, split_, name in ((validation, VALIDATION, names[0]), (test, TEST, names[1])):
         if apart is None:
             continue
         check_distinct(apart.columns)
-        name = getattr(source, key)
         missing = [column for column in own.columns if column not in apart.columns]
         more = [column for column in apart.columns if column not in own.columns]
         if missing or more:
             raise ValueError(
-                f"{key} must have the columns of path, got "
+                f"{name} must have the columns of the training rows, got "
                 + " and ".join(
                     f"{what} {listed(columns, 5)}"
                     for what, columns in (("none named", missing), ("more:", more))
                     if columns
                 )
-                + f" in {name}; correct the file, or leave columns out with drop"
+                + "; correct the file, or leave columns out with drop"
             )
         tables.append(apart[list(own.columns)])
         origin.append(np.full(len(apart), split_))
@@ -102,32 +105,33 @@ def together(
     )
 
 
-def divide(known: Together, goal: Target, division: Division, source: Source) -> Rows:
+def divide(
+    known: Together,
+    goal: Target,
+    division: Division,
+    shares: tuple[float, float],
+    seed: int,
+) -> Rows:
     """The rows of each split.
 
     Args:
         known: Rows with a target.
         goal: Target of each of them.
         division: Columns that decide.
-        source: Source: its shares and its split seed.
+        shares: Shares of validation and test; 0 where these have files of their own.
+        seed: Seed that draws the rows.
 
     Raises:
         ValueError: A split would be empty, a row has no group or time, or a class no training row.
     """
     apart = [np.flatnonzero(known.origin == of) for of in (VALIDATION, TEST)]
     own = np.flatnonzero(known.origin == OWN)
-    for published, share, key in zip(
-        apart,
-        (source.validation_share, source.test_share),
-        ("validation_path", "test_path"),
-        strict=True,
-    ):
+    for published, share, what in zip(apart, shares, ("validation", "test"), strict=True):
         if share == 0 and not len(published):
             raise ValueError(
-                f"every split needs a row, got none with a target in {getattr(source, key)}; "
-                f"correct {key}"
+                f"every split needs a row, got none with a target for {what}; correct its file"
             )
-    found = _divided(known.table.iloc[own], known.places[own], goal, own, division, source)
+    found = _divided(known.table.iloc[own], known.places[own], goal, own, division, shares, seed)
     rows = Rows(
         own[found.train],
         np.concatenate([own[found.validation], apart[0]]),
@@ -144,19 +148,19 @@ def _divided(
     goal: Target,
     own: Ints,
     division: Division,
-    source: Source,
+    shares: tuple[float, float],
+    seed: int,
 ) -> Rows:
-    shares = source.validation_share, source.test_share
     classes = goal.values[own] if goal.task == "classification" else None
     if not any(shares):
         none = np.zeros(0, dtype=np.int64)
         return Rows(np.arange(len(own)), none, none)
     if division.group is not None:
         groups = _groups(table[division.group], places)
-        return split_by_group(groups, *shares, source.split_seed, classes)
+        return split_by_group(groups, *shares, seed, classes)
     if division.time is not None:
         return split_by_time(_times(table[division.time], places), *shares)
-    return split(len(own), *shares, source.split_seed, classes)
+    return split(len(own), *shares, seed, classes)
 
 
 def _groups(column: pd.Series[Any], places: NDArray[Any]) -> Ints:

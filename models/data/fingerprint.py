@@ -22,6 +22,9 @@ def of_arrays(*arrays: NDArray[Any]) -> str:
     """Fingerprint of arrays in this order: their types, shapes and values."""
     digest = hashlib.sha256()
     for array in arrays:
+        if array.dtype.kind == "U":
+            digest.update(json.dumps(array.tolist()).encode())
+            continue
         little = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
         digest.update(f"{little.dtype.str}{little.shape}".encode())
         digest.update(little.data)

@@ -19,29 +19,41 @@ Images = tuple[NDArray[Any], NDArray[Any]]
 
 
 def image_dataset(
-    given: Images, source: Source, scale: float | None = None, published: Images | None = None
+    given: Images,
+    source: Source,
+    scale: float | None = None,
+    *,
+    validation: Images | None = None,
+    test: Images | None = None,
 ) -> Dataset:
     """Split images, and scale their pixels to 0..1.
 
     Args:
-        given: Images [rows, height, width] and labels [rows].
+        given: Images [rows, height, width] or [rows, height, width, colours], and labels [rows].
         source: Source: its shares and its split seed.
         scale: The pixel value that becomes 1; None takes the largest of the training images.
-        published: Test images and labels, used instead of a share of those given.
+        validation, test: Published images and labels, used instead of a share of those given.
 
     Raises:
         ValueError: A class has too few images, a pixel is no finite number, or the published
             ones have another size or classes that the others lack.
     """
-    for pixels, _ in (given, published or given):
+    published = [part for part in (validation, test) if part is not None]
+    for pixels, _ in (given, *published):
         _check_finite(pixels)
     images, labels = given
-    fewest = 3 if published is None else 2
-    goal = as_classes(labels.tolist(), "labels", fewest)
-    rows = split(len(images), source.validation, source.test_share, source.split_seed, goal.values)
+    goal = as_classes(labels.tolist(), "labels", 3 - len(published))
+    rows = split(
+        len(images),
+        source.validation if validation is None else 0.0,
+        source.test if test is None else 0.0,
+        source.split_seed,
+        goal.values,
+    )
     top = float(images[rows.train].max()) if scale is None else scale
-    height, width = images.shape[1:]
-    preprocessing = Preprocessing(Pixels(height, width, top or 1.0), goal.classes)
+    height, width, *colours = images.shape[1:]
+    rule = Pixels(height, width, top or 1.0, colours[0] if colours else 1)
+    preprocessing = Preprocessing(rule, goal.classes)
 
     raw = Labelled(images, goal.truth)
 
@@ -50,18 +62,18 @@ def image_dataset(
 
     return Dataset(
         part(rows.train),
-        part(rows.validation),
-        part(rows.test) if published is None else _published(published, preprocessing),
+        part(rows.validation)
+        if validation is None
+        else _published(validation, "validation", preprocessing),
+        part(rows.test) if test is None else _published(test, "test", preprocessing),
         "classification",
         preprocessing.shape,
         goal.classes,
         preprocessing,
         images[rows.train[examples(len(rows.train))]],
         raw.at(rows.train),
-        raw.at(rows.test)
-        if published is None
-        else Labelled(published[0], tuple(published[1].tolist())),
-        fingerprint.of_arrays(*given, *(published or ())),
+        raw.at(rows.test) if test is None else Labelled(test[0], tuple(test[1].tolist())),
+        fingerprint.of_arrays(*given, *(array for part in published for array in part)),
     )
 
 
@@ -75,13 +87,13 @@ def _check_finite(images: NDArray[Any]) -> None:
         )
 
 
-def _published(given: Images, preprocessing: Preprocessing) -> Split:
+def _published(given: Images, name: str, preprocessing: Preprocessing) -> Split:
     images, labels = given
     index: dict[Label, int] = {label: i for i, label in enumerate(preprocessing.classes)}
     unknown = sorted(set(labels.tolist()) - set(index))
     if unknown:
         raise ValueError(
-            f"test labels must occur in training, got {listed(unknown)}; "
+            f"{name} labels must occur in training, got {listed(unknown)}; "
             f"training has: {listed(preprocessing.classes)}"
         )
     targets = np.array([index[label] for label in labels.tolist()], dtype=np.int64)

@@ -150,36 +150,49 @@ class Table:
 
 @dataclass(frozen=True)
 class Pixels:
-    """Grey images.
+    """Images, grey or in colours.
 
     Args:
         height, width: In pixels.
         scale: The raw value that becomes 1.
+        colours: Numbers of each pixel.
     """
 
     height: int
     width: int
     scale: float
+    colours: int = 1
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Of one input: (colours, height, width)."""
-        return (1, self.height, self.width)
+        return (self.colours, self.height, self.width)
+
+    @property
+    def raw_shape(self) -> tuple[int, ...]:
+        """Of one image as people have them: the colours last, and no axis for a single one."""
+        return (self.height, self.width, *((self.colours,) if self.colours > 1 else ()))
 
     def encode(self, rows: Any) -> NDArray[np.float32]:
-        """Images [rows, 1, height, width] from [rows, height, width] or flat ones.
+        """Images [rows, colours, height, width] from [rows, height, width, colours] or flat ones.
+
+        Grey ones may come without the axis of colours; those that have their colours first stay so.
 
         Raises:
             ValueError: The images have another size.
         """
         raw = np.asarray(rows)
-        flat = (self.height * self.width,)
-        if raw.shape[1:] not in (flat, self.shape, self.shape[1:]):
+        wanted = self.raw_shape
+        flat = (self.colours * self.height * self.width,)
+        if raw.shape[1:] in (flat, wanted, (self.height, self.width, self.colours)):
+            raw = raw.reshape(len(raw), self.height, self.width, self.colours)
+            raw = raw.transpose(0, 3, 1, 2)
+        elif raw.shape[1:] != self.shape:
             raise ValueError(
-                f"the model takes images of shape [rows, {self.height}, {self.width}] or "
+                f"the model takes images of shape [rows, {', '.join(map(str, wanted))}] or "
                 f"[rows, {flat[0]}], got {list(raw.shape)}; resize them"
             )
-        return raw.reshape(len(raw), *self.shape).astype(np.float32) / np.float32(self.scale)
+        return raw.astype(np.float32) / np.float32(self.scale)
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,8 @@ class Source(BaseModel):
 
     paths: ClassVar[tuple[str, ...]] = ()
     """Names of the fields that hold paths of files, relative to the study's folder."""
+    folders: ClassVar[tuple[str, ...]] = ()
+    """Names of the fields that hold paths of folders."""
     short_names: ClassVar[tuple[str, ...]] = ()
     """Names that stand for the whole mapping in a study: `data: digits`."""
 
@@ -222,14 +224,17 @@ class TableSource(Source):
             for key, name in (("split_by", self.split_by), ("split_by_time", self.split_by_time))
         )
         left_out = {group} | (set(table.columns) - set(inputs.columns))
+        validation, test = (
+            None if path is None else without(self.at(path).read(), self.unread)
+            for path in (self.validation_path, self.test_path)
+        )
         return Tables(
             table,
             target,
             Division(group, time, tuple(name for name in table.columns if name in left_out)),
-            *(
-                None if path is None else without(self.at(path).read(), self.unread)
-                for path in (self.validation_path, self.test_path)
-            ),
+            validation,
+            test,
+            (self.validation_path or "", self.test_path or ""),
         )
 
     def at(self, path: str) -> Self:

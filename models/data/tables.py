@@ -34,6 +34,7 @@ class Tables:
         target: Name of the column to predict.
         division: Columns that decide which rows go where.
         validation, test: Rows of these splits, where they have files of their own.
+        names: What these two are called.
     """
 
     own: pd.DataFrame
@@ -41,6 +42,7 @@ class Tables:
     division: Division = BY_CHANCE
     validation: pd.DataFrame | None = None
     test: pd.DataFrame | None = None
+    names: tuple[str, str] = ("the validation rows", "the test rows")
 
 
 def unreadable(path: str, kind: str, error: Exception) -> ValueError:
@@ -97,7 +99,7 @@ def table_dataset(tables: Tables, source: Source, task: TaskKind | None = None) 
     """
     target, division = tables.target, tables.division
     check_distinct(tables.own.columns)
-    given = together(tables.own, tables.validation, tables.test, source)
+    given = together(tables.own, tables.validation, tables.test, tables.names)
     present = has_value(given.table[target]).to_numpy()
     present_rows = given.at(present)
     known, places = present_rows.table, present_rows.places
@@ -109,7 +111,11 @@ def table_dataset(tables: Tables, source: Source, task: TaskKind | None = None) 
     of_files = [part for part in (tables.own, tables.validation, tables.test) if part is not None]
     fewest = FEWEST_ROWS if len(of_files) == 1 else 1
     goal = read_target(known[target], task, places, fewest)
-    rows = divide(present_rows, goal, division, source)
+    shares = (
+        source.validation if tables.validation is None else 0.0,
+        source.test if tables.test is None else 0.0,
+    )
+    rows = divide(present_rows, goal, division, shares, source.split_seed)
     mean, std = goal.scale(rows.train)
     features = known.drop(columns=[target, *division.left_out])
     kinds = {name: kind_of(features[name]) for name in features.columns}

@@ -26,6 +26,7 @@ STUDY_KEYS = (
     "name, learner, data, space, metric, direction, epochs, steps, evaluate_every, seed, strategy, "
     "width, stack, threads, structural, trial_seconds, stop"
 )
+SOURCES = "builtin, csv, idx, images, npz, numbers, parallel, parquet"
 DISTRIBUTIONS = (
     "uniform, log-uniform, normal, log-normal, truncated-normal, scipy, integer, choice, fixed"
 )
@@ -135,17 +136,15 @@ MALFORMED = [
     (
         "data: 3",
         "data: must be a mapping with the key 'source' or the name of a built-in data set, got 3; "
-        "write source: builtin, or one of csv, idx, numbers, parallel, parquet",
+        f"write source: builtin, or one of {SOURCES[9:]}",
     ),
     (
         "data: {path: x.csv}",
-        "data.source: must be given, got {'path': 'x.csv'}; add one of builtin, csv, idx, numbers, "
-        "parallel, parquet",
+        f"data.source: must be given, got {{'path': 'x.csv'}}; add one of {SOURCES}",
     ),
     (
         "data: {source: cvs, path: x.csv}",
-        "data.source: must be one of builtin, csv, idx, numbers, parallel, parquet, got 'cvs'; "
-        "did you mean 'csv'?",
+        f"data.source: must be one of {SOURCES}, got 'cvs'; did you mean 'csv'?",
     ),
     (
         "data: {source: csv}",

@@ -26,15 +26,30 @@ TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">
 class Idx(Source):
     """Images and labels in the IDX format of MNIST and Fashion-MNIST, gzipped or not."""
 
-    paths: ClassVar[tuple[str, ...]] = ("images", "labels", "test_images", "test_labels")
+    paths: ClassVar[tuple[str, ...]] = (
+        *("images", "labels"),
+        *("validation_images", "validation_labels"),
+        *("test_images", "test_labels"),
+    )
 
     source: Literal["idx"] = "idx"
     images: StrictStr = Field(description="The images file, relative to the study's folder.")
     labels: StrictStr = Field(description="The labels file.")
+    validation_images: StrictStr | None = Field(
+        None, description="Published validation images, used instead of a share of `images`."
+    )
+    validation_labels: StrictStr | None = Field(
+        None, description="The labels of `validation_images`."
+    )
     test_images: StrictStr | None = Field(
         None, description="Published test images, used instead of a share of `images`."
     )
     test_labels: StrictStr | None = Field(None, description="The labels of `test_images`.")
+
+    @property
+    def validation_share(self) -> float:
+        """Share of `images` that the search is judged on; 0 where there are images for that."""
+        return self.validation if self.validation_images is None else 0.0
 
     @property
     def test_share(self) -> float:
@@ -42,12 +57,15 @@ class Idx(Source):
         return self.test if self.test_images is None else 0.0
 
     @model_validator(mode="after")
-    def _test_files_come_in_pairs(self) -> Idx:
-        if (self.test_images is None) != (self.test_labels is None):
-            raise ValueError(
-                f"test_images and test_labels go together, got test_images={self.test_images!r} "
-                f"and test_labels={self.test_labels!r}; give both or neither"
-            )
+    def _published_files_come_in_pairs(self) -> Idx:
+        for split in ("validation", "test"):
+            names = f"{split}_images", f"{split}_labels"
+            images, labels = (getattr(self, name) for name in names)
+            if (images is None) != (labels is None):
+                raise ValueError(
+                    f"{names[0]} and {names[1]} go together, got {names[0]}={images!r} "
+                    f"and {names[1]}={labels!r}; give both or neither"
+                )
         return self
 
     def load(self) -> Dataset:
@@ -60,11 +78,18 @@ class Idx(Source):
         from nettuner.models.data.images import image_dataset
 
         given = read_labelled(self.images, self.labels)
-        published = None
-        if self.test_images is not None and self.test_labels is not None:
-            published = read_labelled(self.test_images, self.test_labels)
         scale = 255.0 if given[0].dtype == np.uint8 else None
-        return image_dataset(given, self, scale, published)
+        return image_dataset(
+            given,
+            self,
+            scale,
+            validation=_published(self.validation_images, self.validation_labels),
+            test=_published(self.test_images, self.test_labels),
+        )
+
+
+def _published(images: str | None, labels: str | None) -> Images | None:
+    return None if images is None or labels is None else read_labelled(images, labels)
 
 
 def read_labelled(images: str, labels: str) -> Images:

@@ -74,6 +74,18 @@ def test_published_test_files_are_the_test_split_and_no_training_row_is_spent(so
     assert data.fingerprint != load(source).fingerprint
 
 
+def test_published_validation_files_are_the_validation_split(source, write):
+    given = source.model_copy(
+        update={
+            "validation_images": write("validation_images", IMAGES[:4]),
+            "validation_labels": write("validation_labels", LABELS[:4]),
+        }
+    )
+    data = load(given)
+    assert (len(data.train), len(data.validation), len(data.test)) == (10, 4, 2)
+    np.testing.assert_allclose(data.validation.inputs[:, 0, 0, 0], np.arange(4) * 20 / 255)
+
+
 def test_a_served_model_takes_raw_pixels_flat_or_square(source):
     data = load(source)
     assert data.example.shape == (5, 2, 3)
