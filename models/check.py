@@ -84,10 +84,10 @@ def _fit_loop(study: Study) -> Fitted:
         )
     if faults or study.direction is None:
         raise MisfitError(faults)
-    fitted = Goal(study.metric, study.direction), _kept(study)
+    goal, kept = Goal(study.metric, study.direction), _kept(study)
     if study.data is None:
-        return Fitted(*fitted, "", "", kind="loop")
-    return Fitted(*fitted, *_told(study, _loaded(study)), kind="loop")
+        return Fitted(goal, kept, "", "", kind="loop")
+    return Fitted(goal, kept, *_told(study, _loaded(study)), kind="loop")
 
 
 def _own_metric_faults(study: Study) -> list[tuple[str, str]]:
