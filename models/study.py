@@ -23,6 +23,7 @@ from pydantic import (
 from nettuner.models.data.sources import AnySource
 from nettuner.models.encodable import encodable, storable
 from nettuner.models.space import Number, Params, Space
+from nettuner.models.spread import deviation
 
 Direction = Literal["minimize", "maximize"]
 Count = Annotated[StrictInt, Field(ge=1)]
@@ -113,6 +114,11 @@ class Study(BaseModel):
     seed: Annotated[StrictInt, Field(ge=0, lt=2**32)] = Field(
         0, description="Fixes proposals, initial weights, batch order and dropout."
     )
+    repeats: Count = Field(
+        1,
+        description="Trainings of each trial, with different seeds; its score is their mean, and "
+        "their spread is recorded.",
+    )
     strategy: Annotated[
         StrategyChoice,
         BeforeValidator(_named, json_schema_input_type=StrategyChoice | str),
@@ -191,6 +197,11 @@ class Study(BaseModel):
     def steps_per_round(self) -> int:
         """Optimiser steps between two validations of a study that counts steps."""
         return self.evaluate_every or math.ceil((self.steps or 0) / 20)
+
+    @property
+    def trainings(self) -> int:
+        """Networks that are trained for one trial."""
+        return self.repeats
 
     @property
     def unit(self) -> str:
@@ -277,6 +288,8 @@ class Trial:
         rounds: Rounds (epochs) trained in this trial.
         checkpoint: Path of its checkpoint; None where there is none.
         ended: Time of its end [s], counted from the start of the search.
+        scores: Scores of its trainings, where these are several; `score` is their mean, and the
+            checkpoint is that of the best.
     """
 
     proposal: Proposal
@@ -287,11 +300,23 @@ class Trial:
     rounds: int = 0
     checkpoint: str | None = None
     ended: float = 0.0
+    scores: tuple[float, ...] = ()
 
     @property
     def number(self) -> int:
         """The proposal's number."""
         return self.proposal.number
+
+    @property
+    def spread(self) -> float | None:
+        """Standard deviation of a training's score (ddof = 1); None if unknown."""
+        return deviation(self.scores) if len(self.scores) > 1 else None
+
+    @property
+    def standard_error(self) -> float | None:
+        """Standard error of the score, which is a mean; None if unknown."""
+        spread = self.spread
+        return None if spread is None else spread / math.sqrt(len(self.scores))
 
     @property
     def succeeded(self) -> bool:

@@ -23,8 +23,9 @@ from nettuner.tasks.strategies import Strategy
 
 # What may change between an interruption and its resume.
 CHANGEABLE = {"stop", "width", "stack", "threads", "trial_seconds"}
-# Options of data that came later: a study that does not use them has the digest it had before.
-UNUSED: Mapping[str, Sequence[object]] = {
+# Options that came later: a study that does not use them has the digest it had before.
+UNUSED: Mapping[str, object] = {"repeats": 1}
+UNUSED_OF_DATA: Mapping[str, Sequence[object]] = {
     "drop": ([],),
     "decimal": (None, "."),
     "thousands": (None,),
@@ -104,7 +105,7 @@ def make_plan(study: Study, file: str = "study", fit: Fit = FIT) -> Plan:
                 "has none; name its second argument `context`, or choose grid, random or bayesian"
             )
         if strategies.find(name).counts_members:
-            _check_last_counts(study, name)
+            _check_members(study, name)
         strategy = strategies.load(study, fitted.structural)
         size = strategy.size(study.space)
     except MisfitError as error:
@@ -147,7 +148,7 @@ def make_plan(study: Study, file: str = "study", fit: Fit = FIT) -> Plan:
     )
 
 
-def _check_last_counts(study: Study, strategy: str) -> None:
+def _check_members(study: Study, strategy: str) -> None:
     """Refuse what fits no members that go on from where they stopped.
 
     Raises:
@@ -162,6 +163,14 @@ def _check_last_counts(study: Study, strategy: str) -> None:
             (
                 "patience_rounds",
                 f"{why}, so it ends none early, got {study.patience_rounds}; drop it",
+            )
+        )
+    if study.repeats > 1:
+        faults.append(
+            (
+                "repeats",
+                f"a member of a population must be one network, got repeats={study.repeats}; "
+                "drop it, or choose grid, random or bayesian",
             )
         )
     if faults:
@@ -193,12 +202,12 @@ def _stack(study: Study, strategy: Strategy) -> int:
     if study.trial_seconds is not None:
         return 1
     if study.stack is not None:
-        return study.stack
+        return max(1, study.stack // study.repeats)
     if strategy.one_by_one:
         return 1
     if study.stop.target is not None or study.stop.patience is not None:
-        return SMALL_STACK
-    return LARGE_STACK
+        return max(1, SMALL_STACK // study.repeats)
+    return max(1, LARGE_STACK // study.repeats)
 
 
 def digest(study: Study, fingerprint: str, size: int | None) -> str:
@@ -213,7 +222,10 @@ def digest(study: Study, fingerprint: str, size: int | None) -> str:
     if described["structural"] is None:
         del described["structural"]
     for option, unused in UNUSED.items():
-        if described["data"] and described["data"].get(option, ...) in unused:
+        if described[option] == unused:
+            del described[option]
+    for option, values in UNUSED_OF_DATA.items():
+        if described["data"] and described["data"].get(option, ...) in values:
             del described["data"][option]
     for option, default in BEFORE.items():
         if described["data"] and described["data"].get(option, default) is None:

@@ -25,6 +25,7 @@ RANKS: dict[str, list[set[str]]] = {
             "encodable",
             "inputs",
             "reference",
+            "spread",
             "torch_private",
         },
         {"space", "optimisers", "schedules"},

@@ -199,7 +199,8 @@ class Engine:
         """Delete the checkpoints that are no longer needed."""
         keep = self.scheduler.needed() | {proposal.number for proposal in self.scheduler.running}
         for path in self.context.folder.glob("*.safetensors"):
-            if int(path.stem.removeprefix("trial-")) not in keep:
+            number, *_ = path.stem.removeprefix("trial-").split(".")
+            if int(number) not in keep:
                 path.unlink(missing_ok=True)
 
     def reason_to_stop(self) -> str | None:

@@ -20,7 +20,7 @@ from nettuner.models.study import Length
 from nettuner.models.training.batches import batches_of, total_steps
 from nettuner.models.training.course import Course
 from nettuner.models.training.failure import Failure, failure
-from nettuner.models.training.job import Job, Outcome, StackOutcome, trial_seed
+from nettuner.models.training.job import Job, Outcome, StackOutcome
 from nettuner.models.training.lines import Lines
 from nettuner.models.training.loop import DivergedError, prepared
 from nettuner.models.training.pictures import is_shown
@@ -51,7 +51,7 @@ def _run_together(jobs: Sequence[Job], keep_all: bool, choices: Path) -> StackOu
     dataset = load(jobs[0].study.data)
     learner = prepared(found, dataset)
     params = [job.proposal.params for job in jobs]
-    seeds = [trial_seed(job.study, job.proposal) for job in jobs]
+    seeds = [job.seed for job in jobs]
     length = jobs[0].study.length
     batches = batches_of(dataset.train, learner.now(params[0])["batch_size"], seeds[0])
     steps = total_steps(length, batches.per_epoch)
@@ -96,7 +96,7 @@ def _run_chunk(
         stack = Stack(
             learner,
             [job.proposal.params for job in jobs],
-            [trial_seed(job.study, job.proposal) for job in jobs],
+            [job.seed for job in jobs],
             speeds.programs,
             convolve_one_by_one=choice.convolve_one_by_one,
         )

@@ -27,7 +27,7 @@ from nettuner.models.data.load import load
 from nettuner.models.study import Length
 from nettuner.models.training import state as states
 from nettuner.models.training.carried_over import carried_over, plain
-from nettuner.models.training.job import Job, trial_seed
+from nettuner.models.training.job import Job
 from nettuner.models.training.lines import Lines, numbers
 from nettuner.models.training.loop import finite
 from nettuner.models.training.pictures import draw
@@ -103,7 +103,7 @@ class Context:
     @property
     def seed(self) -> int:
         """Seed of this trial, below 2**32; all segments of a population's member share it."""
-        return derived_seed(*trial_seed(self._job.study, self._job.proposal), 3) % 2**32
+        return derived_seed(*self._job.seed, 3) % 2**32
 
     @cached_property
     def device(self) -> torch.device:
@@ -201,7 +201,7 @@ class Context:
     def _begin(self, round_: int) -> None:
         self.round = round_
         self._reported = False
-        seed_generators(*trial_seed(self._job.study, self._job.proposal), round_)
+        seed_generators(*self._job.seed, round_)
 
     def _check_reported(self) -> None:
         if not self._reported:

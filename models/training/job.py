@@ -12,7 +12,7 @@ from nettuner.models.training.failure import Failure
 
 @dataclass(frozen=True)
 class Job:
-    """Everything a worker needs to run one trial.
+    """Everything a worker needs to run one trial, or one training of a trial that has several.
 
     Args:
         study: Study of the trial.
@@ -22,6 +22,7 @@ class Job:
         start: Path of the checkpoint to continue from; None starts anew.
         end: Path for the final checkpoint; None for functions, which have none.
         done: Rounds trained when `start` was written.
+        training: Number of this training, from 0, where the trial has several; else None.
     """
 
     study: Study
@@ -31,6 +32,13 @@ class Job:
     start: Path | None = None
     end: Path | None = None
     done: int = 0
+    training: int | None = None
+
+    @property
+    def seed(self) -> tuple[int, ...]:
+        """Seed of initial weights, batch order and dropout."""
+        own = trial_seed(self.study, self.proposal)
+        return own if self.training is None else (*own, self.training)
 
     @property
     def output(self) -> Path:

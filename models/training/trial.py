@@ -14,7 +14,7 @@ from nettuner.models.learner import Learner, Networks
 from nettuner.models.space import Space
 from nettuner.models.training.context import Context
 from nettuner.models.training.course import Course
-from nettuner.models.training.job import Job, Outcome, trial_seed
+from nettuner.models.training.job import Job, Outcome
 from nettuner.models.training.lines import Lines, numbers
 from nettuner.models.training.loop import DivergedError, Measured, finite, fit, prepared
 from nettuner.models.training.own_loop import Loop, own_loop
@@ -80,7 +80,7 @@ def _run_learner(job: Job, found: type[Learner], lines: Lines) -> Outcome:
         dataset,
         job.proposal.params,
         length,
-        seed=trial_seed(job.study, job.proposal),
+        seed=job.seed,
         until=job.proposal.until,
         start=job.start,
         end=job.end,
@@ -102,7 +102,7 @@ def concluded(job: Job, course: Course, lines: Lines) -> Outcome:
 
 def _run_function(job: Job, function: learners.Function, lines: Lines) -> Outcome:
     """Call the user's f(hyperparameters, report) with the usual global generators seeded."""
-    seed_generators(*trial_seed(job.study, job.proposal))
+    seed_generators(*job.seed)
 
     def report(step: int, metrics: Mapping[str, float] | None = None, /, **more: float) -> None:
         """Record metrics at a step: report(1, {"loss": 0.5}) or report(1, loss=0.5)."""
@@ -128,7 +128,7 @@ def _run_function(job: Job, function: learners.Function, lines: Lines) -> Outcom
 
 def _run_loop(job: Job, loop: Loop, lines: Lines) -> Outcome:
     """Call the user's f(hyperparameters, context)."""
-    seed_generators(*trial_seed(job.study, job.proposal))
+    seed_generators(*job.seed)
     context = Context(job, lines)
     try:
         answer = loop(Hyperparameters(job.proposal.params, job.study.space), context)

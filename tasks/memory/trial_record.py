@@ -101,6 +101,12 @@ class TrialRecord:
         for name, step, file in pictures:
             self.search.recorder.add_image(self.run_id, name, step, file)
 
+    def remark(self, text: str) -> None:
+        """Add a paragraph in Markdown to the run's note; what is too long for it is cut off."""
+        whole = f"{self._note}\n\n{text}"
+        self._note = whole if len(whole) <= LONGEST_TAG else whole[:LONGEST_TAG].rpartition("\n")[0]
+        self._log(tags={names.NOTE: self._note})
+
     def finish(self, trial: Trial, *, last: bool) -> None:
         """Record the result; close the run unless later segments of the member follow.
 

@@ -19,6 +19,8 @@ def to_tags(trial: Trial) -> dict[str, str]:
     record = asdict(replace(trial, reason=(trial.reason or "")[:LONGEST_REASON] or None))
     proposal = record.pop("proposal")
     params = proposal.pop("params")
+    if not trial.scores:
+        del record["scores"]
     return {
         **_split(f"{TRIAL}{trial.number}", json.dumps({**proposal, **record})),
         **_split(f"{PARAMS}{trial.number}", json.dumps(params)),
@@ -33,6 +35,7 @@ def from_tags(tags: Mapping[str, str]) -> Iterator[Trial]:
             record = json.loads(_joined(name, tags))
             params = json.loads(_joined(f"{PARAMS}{number}", tags))
             asked = {key: record.pop(key) for key in ("number", "parent", "member", "until")}
+            record["scores"] = tuple(record.get("scores", ()))
             yield Trial(Proposal(params=params, **asked), **record)
 
 

@@ -83,8 +83,10 @@ def some(trials: list[Trial], most: int) -> list[Trial]:
 
 
 def _told(trial: Trial) -> dict[str, Any]:
-    return {"number": trial.number, "params": dict(trial.proposal.params), "score": trial.score}
+    told = {"number": trial.number, "params": dict(trial.proposal.params), "score": trial.score}
+    return {**told, "scores": list(trial.scores)} if trial.scores else told
 
 
 def _trial(told: Mapping[str, Any]) -> Trial:
-    return Trial(Proposal(told["number"], told["params"]), told["score"])
+    scores = tuple(told.get("scores", ()))
+    return Trial(Proposal(told["number"], told["params"]), told["score"], scores=scores)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from nettuner.models.training.failure import Failure
 from nettuner.models.training.job import Job, Outcome
 from nettuner.tasks.home import home
 from nettuner.tasks.memory.search_record import SearchRecord
-from nettuner.tasks.training.log_reader import LogReader
+from nettuner.tasks.training.trainings import Reader, best_of, combined
 from nettuner.tasks.workers.pool import Pool
 
 
@@ -61,27 +62,48 @@ class TrialContext:
         """Folder that remembers how members of a structure are trained."""
         return home() / "stacks"
 
-    def job(self, proposal: Proposal, parent: Trial | None) -> Job:
-        """The job of training a proposal, for a worker."""
-        log = self.folder / f"trial-{proposal.number}.jsonl"
+    @property
+    def most_together(self) -> int | None:
+        """Most trainings that one call of a worker may run; None for any number."""
+        if self.kind != "learner" or self.study.trial_seconds is not None:
+            return 1
+        return self.study.stack
+
+    def jobs(self, proposal: Proposal, parent: Trial | None) -> list[Job]:
+        """The jobs of training a proposal, for workers: one for each of its trainings."""
+        count = self.study.trainings
+        numbers = [None] if count == 1 else range(count)
+        return [self._job(proposal, parent, training) for training in numbers]
+
+    def _job(self, proposal: Proposal, parent: Trial | None, training: int | None) -> Job:
+        name = f"trial-{proposal.number}"
+        if training is not None:
+            name += f".training-{training}"
         job = Job(
             self.study,
             self.goal,
             proposal,
-            log,
+            self.folder / f"{name}.jsonl",
             Path(parent.checkpoint) if parent and parent.checkpoint else None,
-            None if self.kind == "function" else self.checkpoint(proposal.number),
+            None if self.kind == "function" else self.folder / f"{name}.safetensors",
             (parent.proposal.until or 0) if parent else 0,
+            training,
         )
         for left in (job.log, job.output):  # by a search that was killed
             left.unlink(missing_ok=True)
         return job
 
     def trial(
-        self, job: Job, outcome: Outcome | Failure, reader: LogReader, seconds: float
+        self,
+        jobs: Sequence[Job],
+        outcomes: Sequence[Outcome | Failure],
+        reader: Reader,
+        seconds: float,
     ) -> Trial:
-        """The trial for a job and its outcome."""
-        proposal = replace(job.proposal, params=dict(job.proposal.params))
+        """The trial for its jobs and what came of them."""
+        proposal = replace(jobs[0].proposal, params=dict(jobs[0].proposal.params))
+        outcome = combined(outcomes, len(jobs))
+        checkpoint = self._kept(jobs, outcomes)
         if isinstance(outcome, Failure):
             return Trial(
                 proposal,
@@ -90,13 +112,30 @@ class TrialContext:
                 rounds=reader.rounds,
                 ended=self.elapsed(),
             )
-        kept = job.end is not None and job.end.is_file()
+        several = [o.score for o in outcomes if isinstance(o, Outcome)] if len(jobs) > 1 else []
         return Trial(
             proposal,
             outcome.score,
             seconds=seconds,
             metrics=outcome.metrics,
             rounds=outcome.rounds,
-            checkpoint=str(job.end) if kept else None,
+            checkpoint=checkpoint,
             ended=self.elapsed(),
+            scores=tuple(several),
         )
+
+    def _kept(self, jobs: Sequence[Job], outcomes: Sequence[Outcome | Failure]) -> str | None:
+        """The checkpoint of the best training, under the trial's name; the others are deleted."""
+        if len(jobs) == 1:
+            end = jobs[0].end
+            return str(end) if end is not None and end.is_file() else None
+        kept = None
+        whole = [outcome for outcome in outcomes if isinstance(outcome, Outcome)]
+        if len(whole) == len(jobs):
+            end = jobs[best_of(whole)].end
+            if end is not None and end.is_file():
+                kept = str(end.replace(self.checkpoint(jobs[0].proposal.number)))
+        for job in jobs:
+            if job.end is not None:
+                job.end.unlink(missing_ok=True)
+        return kept

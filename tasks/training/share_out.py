@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from nettuner.models.structure import structure
 from nettuner.models.study import Proposal, Trial
 
 Kind = tuple[Any, ...]
+Item = TypeVar("Item")
 
 
 def share_out(
@@ -41,10 +42,10 @@ def share_out(
     return sorted(groups, key=lambda group: place[group[0].number])
 
 
-def batched(proposals: Sequence[Proposal], size: int) -> Iterator[Sequence[Proposal]]:
-    """Proposals in portions of this size; the last may be smaller."""
-    for first in range(0, len(proposals), size):
-        yield proposals[first : first + size]
+def batched(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+    """Items in portions of this size; the last may be smaller."""
+    for first in range(0, len(items), size):
+        yield items[first : first + size]
 
 
 def kind_of(structural: Collection[str], proposal: Proposal, parent: Trial | None) -> Kind:

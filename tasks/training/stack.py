@@ -9,19 +9,15 @@ from prefect import get_run_logger, task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
-from nettuner.models.by_name import ByName
 from nettuner.models.study import Proposal, Trial
 from nettuner.models.training.failure import Failure
-from nettuner.models.training.job import Job, Outcome, StackOutcome, trial_seed
+from nettuner.models.training.job import Job, Outcome, trial_seed
 from nettuner.tasks.memory.trial_record import TrialRecord
 from nettuner.tasks.training.context import TrialContext
-from nettuner.tasks.training.log_reader import LogReader
-from nettuner.tasks.training.trial import Clock, FailedTrialError, first_step, is_last, look, node
-from nettuner.tasks.workers.pool import InterruptedSearchError, TrialFailedError
-
-RUN_STACK = ByName("nettuner.models.stacks.trials", "run_stack")
-# Attempts to train a stack whole, as the networks of others differ by rounding.
-ATTEMPTS = 2
+from nettuner.tasks.training.outcomes import Clock, outcomes_of
+from nettuner.tasks.training.trainings import Reader, reader_of
+from nettuner.tasks.training.trial import FailedTrialError, conclude, first_step, look, node
+from nettuner.tasks.workers.pool import InterruptedSearchError
 
 
 @task(name="train-stack", task_run_name="{name}", cache_policy=NO_CACHE)
@@ -42,24 +38,23 @@ def train_stack(
     Raises:
         InterruptedSearchError: The search was stopped meanwhile.
     """
-    jobs = [context.job(p, parent) for p, parent in zip(proposals, parents, strict=True)]
-    readers = [LogReader(job) for job in jobs]
+    jobs = [context.jobs(p, parent) for p, parent in zip(proposals, parents, strict=True)]
+    readers = [reader_of(of_trial) for of_trial in jobs]
     runs = StackRuns(context, jobs, parents)
     get_run_logger().info("%s: %d trials together", name, len(jobs))
-    members = proposals[0].member is not None
     clock = Clock()
     try:
-        outcomes = _outcomes(context, jobs, members, clock, lambda: runs.write(readers))
+        outcomes = outcomes_of(context, jobs, clock, lambda: runs.write(readers))
     except InterruptedSearchError as error:
         runs.write(readers)
         runs.interrupted(str(error))
         raise
     seconds = clock.seconds / len(jobs)
     trials = [
-        context.trial(job, outcome, reader, seconds)
-        for job, outcome, reader in zip(jobs, outcomes, readers, strict=True)
+        context.trial(of_trial, found, reader, seconds)
+        for of_trial, found, reader in zip(jobs, outcomes, readers, strict=True)
     ]
-    runs.close(readers, trials)
+    runs.close(readers, trials, outcomes)
     create_table_artifact(
         [_row(context, trial, runs.url(k)) for k, trial in enumerate(trials)],
         key=f"stack-{context.record.run_id[:8]}-{proposals[0].number}",
@@ -78,42 +73,14 @@ def fail(trial: Trial, name: str) -> None:
     raise FailedTrialError(trial)
 
 
-def _outcomes(
-    context: TrialContext, jobs: Sequence[Job], members: bool, clock: Clock, glance: Any
-) -> list[Outcome | Failure]:
-    def run(some: Sequence[Job]) -> StackOutcome:
-        keep_all, output = members or len(some) == 1, some[0].output
-        call = (RUN_STACK, some, keep_all, context.choices)
-        outcome: StackOutcome = context.pool.run(
-            *call, glance=glance, begin=clock.begin, output=output
-        )
-        return outcome
-
-    found: list[Outcome | Failure] = []
-    for _ in range(ATTEMPTS):
-        try:
-            together = run(jobs)
-        except TrialFailedError as error:  # its process died, for whatever reason
-            get_run_logger().warning("%s: they are tried again", error)
-            continue
-        if together.why_not_stacked is not None:
-            get_run_logger().info("trained one by one: %s", together.why_not_stacked)
-            context.record.remark(f"Trials were trained one by one: {together.why_not_stacked}.")
-        found = list(together.outcomes)
-        break
-    for job in jobs[len(found) :]:
-        try:
-            found += run([job]).outcomes
-        except TrialFailedError as error:
-            found.append(Failure(str(error), error.details))
-    return found
-
-
 class StackRuns:
     """The MLflow runs of a stack's trials, opened a few at a time while the stack trains."""
 
     def __init__(
-        self, context: TrialContext, jobs: Sequence[Job], parents: Sequence[Trial | None]
+        self,
+        context: TrialContext,
+        jobs: Sequence[Sequence[Job]],
+        parents: Sequence[Trial | None],
     ) -> None:
         self._context = context
         self._jobs = jobs
@@ -122,29 +89,32 @@ class StackRuns:
         self.records: list[TrialRecord] = []
 
     def _open(self) -> None:
-        job, parent = self._jobs[len(self.records)], self._parents[len(self.records)]
+        (job, *_), parent = self._jobs[len(self.records)], self._parents[len(self.records)]
         seed = trial_seed(self._context.study, job.proposal)
         step = first_step(self._context.study, parent)
         self.records.append(
             self._context.record.begin(job.proposal, seed, step, self._node, parent)
         )
 
-    def write(self, readers: Sequence[LogReader]) -> None:
+    def write(self, readers: Sequence[Reader]) -> None:
         """Open some more runs, and send new metrics to those that are open."""
         for _ in range(min(4, len(self._jobs) - len(self.records))):
             self._open()
         for record, reader in zip(self.records, readers, strict=False):
             look(record, reader)
 
-    def close(self, readers: Sequence[LogReader], trials: Sequence[Trial]) -> None:
+    def close(
+        self,
+        readers: Sequence[Reader],
+        trials: Sequence[Trial],
+        outcomes: Sequence[Sequence[Outcome | Failure]],
+    ) -> None:
         """Open the remaining runs, and record the result of every trial."""
         while len(self.records) < len(self._jobs):
             self._open()
-        rows = zip(self.records, self._jobs, readers, trials, strict=True)
-        for record, job, reader, trial in rows:
-            look(record, reader, rest=True)
-            record.keep_output(job.output)
-            record.finish(trial, last=is_last(self._context.study, trial.proposal))
+        rows = zip(self.records, trials, self._jobs, outcomes, readers, strict=True)
+        for record, trial, jobs, found, reader in rows:
+            conclude(self._context, record, trial, jobs, found, reader)
 
     def interrupted(self, reason: str) -> None:
         """Close the runs of trials that were interrupted."""

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import functools
-import time
+from collections.abc import Sequence
 
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.context import TaskRunContext
 
-from nettuner.models.by_name import ByName
 from nettuner.models.study import Proposal, Study, Trial
 from nettuner.models.training.failure import Failure
-from nettuner.models.training.job import Outcome, trial_seed
+from nettuner.models.training.job import Job, Outcome, trial_seed
 from nettuner.tasks.home import prefect_ui
 from nettuner.tasks.memory.trial_record import TrialRecord
 from nettuner.tasks.training.context import TrialContext
-from nettuner.tasks.training.log_reader import LogReader
-from nettuner.tasks.workers.pool import InterruptedSearchError, TrialFailedError
-
-RUN = ByName("nettuner.models.training.trial", "run")
+from nettuner.tasks.training.outcomes import Clock, outcomes_of
+from nettuner.tasks.training.trainings import Reader, as_markdown, reader_of
+from nettuner.tasks.workers.pool import InterruptedSearchError
 
 
 class FailedTrialError(Exception):
@@ -32,7 +30,7 @@ class FailedTrialError(Exception):
 
 @task(name="train", task_run_name="{name}", cache_policy=NO_CACHE)
 def train(context: TrialContext, proposal: Proposal, parent: Trial | None, name: str) -> Trial:
-    """Train one proposal.
+    """Train one proposal, as often as the study says.
 
     Args:
         context: Context of the search.
@@ -52,53 +50,46 @@ def train(context: TrialContext, proposal: Proposal, parent: Trial | None, name:
         parent,
     )
     get_run_logger().info("%s: %s in MLflow: %s", name, dict(proposal.params), record.url)
-    job = context.job(proposal, parent)
-    reader = LogReader(job)
+    jobs = context.jobs(proposal, parent)
+    reader = reader_of(jobs)
     clock = Clock()
+    glance = functools.partial(look, record, reader)
     try:
-        outcome: Outcome | Failure = context.pool.run(
-            RUN,
-            job,
-            seconds=context.study.trial_seconds,
-            glance=functools.partial(look, record, reader),
-            begin=clock.begin,
-            output=job.output,
-            own_process=context.kind != "learner",
-        )
-    except TrialFailedError as error:
-        outcome = Failure(str(error), error.details)
-        get_run_logger().warning("%s failed: %s\n%s", name, outcome.reason, outcome.details)
+        (outcomes,) = outcomes_of(context, [jobs], clock, glance)
     except InterruptedSearchError as error:
         look(record, reader)
-        record.keep_output(job.output)
+        for job in jobs:
+            record.keep_output(job.output)
         record.interrupted(str(error))
         raise
-    trial = context.trial(job, outcome, reader, clock.seconds)
-    look(record, reader, rest=True)
-    record.keep_output(job.output)
-    record.finish(trial, last=is_last(context.study, proposal))
+    for outcome in outcomes:
+        if isinstance(outcome, Failure):
+            get_run_logger().warning("%s failed: %s\n%s", name, outcome.reason, outcome.details)
+    trial = context.trial(jobs, outcomes, reader, clock.seconds)
+    conclude(context, record, trial, jobs, outcomes, reader)
     if trial.score is None:
         raise FailedTrialError(trial)
     return trial
 
 
-class Clock:
-    """Measures wall time, from when a worker first begins; one that starts is not waited for."""
+def conclude(
+    context: TrialContext,
+    record: TrialRecord,
+    trial: Trial,
+    jobs: Sequence[Job],
+    outcomes: Sequence[Outcome | Failure],
+    reader: Reader,
+) -> None:
+    """Record what came of a trial."""
+    look(record, reader, rest=True)
+    for job in jobs:
+        record.keep_output(job.output)
+    if len(jobs) > 1:
+        record.remark(as_markdown(jobs, outcomes))
+    record.finish(trial, last=is_last(context.study, trial.proposal))
 
-    def __init__(self) -> None:
-        self._began: float | None = None
 
-    def begin(self) -> None:
-        """Count from now, unless it counts already."""
-        self._began = self._began or time.monotonic()
-
-    @property
-    def seconds(self) -> float:
-        """Time since then [s]; 0 if none has begun."""
-        return 0.0 if self._began is None else time.monotonic() - self._began
-
-
-def look(record: TrialRecord, reader: LogReader, rest: bool = False) -> None:
+def look(record: TrialRecord, reader: Reader, rest: bool = False) -> None:
     """Report new metrics and pictures of a worker; `rest` once it has ended."""
     record.report(reader.rest() if rest else reader.fresh())
     record.show(reader.pictures())

@@ -248,7 +248,8 @@ def fitting(space: Space, trials: Sequence[Trial]) -> list[Trial]:
     for trial in trials:
         params = {name: v for name, v in trial.proposal.params.items() if name in space}
         if params and all(space[name].contains(value) for name, value in params.items()):
-            found.append(Trial(Proposal(trial.number, params), trial.score, trial.reason))
+            own = Proposal(trial.number, params)
+            found.append(Trial(own, trial.score, trial.reason, scores=trial.scores))
     return found
 
 

@@ -13,7 +13,7 @@ from nettuner.models.study import Trial
 from nettuner.tasks.strategies.bayesian.coordinates import Coordinates
 from nettuner.tasks.strategies.bayesian.gaussian_process import GaussianProcess, fitted
 from nettuner.tasks.strategies.bayesian.improvement import log_expected_improvement
-from nettuner.tasks.strategies.bayesian.targets import standardised
+from nettuner.tasks.strategies.bayesian.targets import in_units, noise_of
 
 # Weight of the prior distributions, in trials.
 PULL = 2.0
@@ -144,15 +144,18 @@ def _learned(
     trials = [trial for search in searches for trial in search]
     ok = np.array([trial.succeeded for trial in trials], dtype=bool)
     source = np.repeat(np.arange(len(searches)), [len(search) for search in searches])
-    targets = standardised(np.array([trial.score for trial in trials if trial.succeeded], float))
-    if targets is None:
+    scored = [trial for trial in trials if trial.succeeded]
+    found = in_units(np.array([trial.score for trial in scored], float))
+    if found is None:
         return None
+    targets, half_unit = found
+    known = noise_of([trial.standard_error for trial in scored], half_unit)
     points = coordinates.points(trial.proposal.params for trial in trials)
     columns = _columns(coordinates, points, len(searches), source)
     groups = coordinates.groups
     if len(searches) > 1:
         groups = np.append(groups, np.full(len(searches), groups.max() + 1))
-    process = fitted(columns[ok], groups, targets, seed)
+    process = fitted(columns[ok], groups, targets, seed, known)
     present = source[ok] == len(searches) - 1
     mean = process.posterior(columns[ok], columns[:0])[0]
     learned = Expectation(

@@ -47,11 +47,13 @@ class GaussianProcess(GaussianProcessRegressor):  # type: ignore[misc]
     Args:
         groups: Index of the dimension of each column, from 0; shape [columns].
         random_state: Seed of the fit's random starts.
+        known: Variance of each target's noise as far as it is known, shape [n]; a scalar for all.
     """
 
-    def __init__(self, groups: Any = (), random_state: int = 0) -> None:
+    def __init__(self, groups: Any = (), random_state: int = 0, known: Any = 0.0) -> None:
         self.groups = groups
         self.random_state = random_state
+        self.known = known
 
     def fit(self, columns: Any, targets: Any) -> Self:
         """Fit the settings, then condition on the targets.
@@ -61,14 +63,17 @@ class GaussianProcess(GaussianProcessRegressor):  # type: ignore[misc]
             targets: Scores with mean 0 and standard deviation 1, shape [n]; lower is better.
         """
         columns, targets = np.asarray(columns, dtype=float), np.asarray(targets, dtype=float)
+        known = np.broadcast_to(np.asarray(self.known, dtype=float), targets.shape)
         rng = np.random.default_rng(self.random_state)
         some = thinned(targets, FITTED)
         self.settings_ = likeliest_settings(
-            MarginalLikelihood(columns[some], np.asarray(self.groups), targets[some]), rng
+            MarginalLikelihood(columns[some], np.asarray(self.groups), targets[some], known[some]),
+            rng,
         )
         kept = thinned(targets, KEPT)
         self.X_train_, self.y_train_ = columns[kept], targets[kept]
-        noise = np.exp(self.settings_[-1]) + JITTER
+        self.usual_noise_ = known[kept].mean()
+        noise = np.exp(self.settings_[-1]) + JITTER + known[kept]
         matrix = self.covariance(self.X_train_, self.X_train_)
         matrix[np.diag_indices(len(matrix))] += noise
         self.L_ = np.linalg.cholesky(matrix)
@@ -100,7 +105,8 @@ class GaussianProcess(GaussianProcessRegressor):  # type: ignore[misc]
 
         Args:
             columns: Inputs, shape [n, columns].
-            pending: Inputs of pending trials, shape [m, columns].
+            pending: Inputs of pending trials, shape [m, columns]; they will be as noisy as the
+                trials are on average.
 
         Returns:
             Two arrays of shape [n].
@@ -112,7 +118,8 @@ class GaussianProcess(GaussianProcessRegressor):  # type: ignore[misc]
             half_pending = self._half(self.covariance(pending, self.X_train_))
             cross = self.covariance(columns, pending) - half.T @ half_pending
             own = self.covariance(pending, pending) - half_pending.T @ half_pending
-            own[np.diag_indices(len(own))] += np.exp(self.settings_[-1]) + JITTER
+            noise = np.exp(self.settings_[-1]) + JITTER + self.usual_noise_
+            own[np.diag_indices(len(own))] += noise
             reduced = solve_triangular(np.linalg.cholesky(own), cross.T, lower=True)
             variance -= np.einsum("ij,ij->j", reduced, reduced)
         return near @ self.alpha_, np.sqrt(np.maximum(variance, 1e-12))
@@ -159,7 +166,9 @@ def likeliest_settings(density: MarginalLikelihood, rng: Generator) -> Floats:
     return found
 
 
-def fitted(columns: Floats, groups: Ints, targets: Floats, seed: int) -> GaussianProcess:
+def fitted(
+    columns: Floats, groups: Ints, targets: Floats, seed: int, known: Floats | float = 0.0
+) -> GaussianProcess:
     """A Gaussian process fitted by one `tell` of scikit-optimize's optimiser.
 
     Args:
@@ -167,12 +176,13 @@ def fitted(columns: Floats, groups: Ints, targets: Floats, seed: int) -> Gaussia
         groups: Index of the dimension of each column, from 0; shape [columns].
         targets: Scores with mean 0 and standard deviation 1, shape [n]; lower is better.
         seed: Seed of the fit's random starts.
+        known: Variance of each target's noise as far as it is known, shape [n]; a scalar for all.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # hides that a point was tried before
         optimizer = Optimizer(
             [(0.0, 1.0)] * columns.shape[1],
-            GaussianProcess(groups, seed),
+            GaussianProcess(groups, seed, known),
             n_initial_points=0,
             acq_func="EI",
             acq_optimizer="sampling",

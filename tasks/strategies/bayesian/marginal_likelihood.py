@@ -50,10 +50,15 @@ class MarginalLikelihood:
         columns: Inputs, shape [n, columns].
         groups: Index of the dimension of each column, from 0; shape [columns].
         targets: Scores with mean 0 and variance 1, shape [n].
+        known: Variance of each target's noise as far as it is known, shape [n] or a scalar; the
+            noise that is fitted comes on top of it.
     """
 
-    def __init__(self, columns: Floats, groups: Ints, targets: Floats) -> None:
+    def __init__(
+        self, columns: Floats, groups: Ints, targets: Floats, known: Floats | float = 0.0
+    ) -> None:
         self.targets = targets
+        self.known = known
         self.size = len(targets)
         self.dimensions = int(groups.max()) + 1
         self._row, self._column = np.tril_indices(self.size, -1)
@@ -88,7 +93,7 @@ class MarginalLikelihood:
         matrix = np.zeros((self.size, self.size))
         flat = matrix.reshape(-1)
         flat[self._below] = variance * correlation + LEVEL
-        flat[self._diagonal] = variance + noise + LEVEL + JITTER
+        flat[self._diagonal] = variance + noise + LEVEL + JITTER + self.known
         # LAPACK is column-major: our lower triangle is its upper one.
         factor, failed = lapack.dpotrf(matrix.T, lower=0)
         if failed:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from nettuner.models.arrays import Floats
@@ -11,6 +13,8 @@ FAR = 2.0
 # Standardised scores are rounded to so many decimals, so that adding a constant to all scores,
 # which changes their last bits, does not change the search.
 DECIMALS = 9
+# Standard errors beyond this, in standard deviations of all scores, count as this.
+NOISIEST = 1e3
 
 
 def standardised(scores: Floats) -> Floats | None:
@@ -19,6 +23,12 @@ def standardised(scores: Floats) -> Floats | None:
     Args:
         scores: Finite scores of any magnitude, shape [n].
     """
+    found = in_units(scores)
+    return None if found is None else found[0]
+
+
+def in_units(scores: Floats) -> tuple[Floats, float] | None:
+    """Scores as `standardised`, and half a unit of these in units of the scores."""
     if len(scores) < 2 or np.ptp(scores / 2) == 0:
         return None
     for share in (0.25, 0.1, 0.0):  # wider quantiles if more than half of the scores are equal
@@ -29,6 +39,22 @@ def standardised(scores: Floats) -> Floats | None:
         reach = FAR * (high - low) if share else 0.0
         inside = np.clip(scores, low - reach, high + reach)
     centred = inside / 2 - np.median(inside / 2)  # halves: the difference of two 1e308 is finite
-    centred = centred / np.abs(centred).max()
-    result: Floats = np.round((centred - centred.mean()) / centred.std(), DECIMALS)
-    return result
+    largest = np.abs(centred).max()
+    centred = centred / largest
+    spread = centred.std()
+    result: Floats = np.round((centred - centred.mean()) / spread, DECIMALS)
+    return result, float(largest * spread)
+
+
+def noise_of(errors: Sequence[float | None], half_unit: float) -> Floats:
+    """Variance of each target's noise, from the standard error of its score; shape [n].
+
+    Args:
+        errors: Standard errors in units of the scores; None where one is unknown.
+        half_unit: Half a unit of the targets, in units of the scores.
+    """
+    known = np.array([error or 0.0 for error in errors])
+    with np.errstate(over="ignore"):
+        shares = known / 2 / half_unit
+    found: Floats = np.round(np.minimum(shares, NOISIEST), DECIMALS) ** 2
+    return found

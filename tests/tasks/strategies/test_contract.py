@@ -9,6 +9,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -221,6 +222,23 @@ def test_a_lost_start_is_asked_for_again_with_what_it_had(name, space):
     kept = [trial for trial in trials if trial.number != lost]
     (again,) = strategy_of(name, space).propose(space_of(space), kept, [], 1)
     assert again == trials[lost].proposal
+
+
+@every_space
+def test_a_spread_of_scores_breaks_no_promise(name, space):
+    trials, strategy = alone(name, space), strategy_of(name, space)
+    # Each score was the mean of two that are 0.2 apart, of every third trial none is known.
+    history = [
+        replace(t, scores=() if t.number % 3 == 0 else (t.score - 0.1, t.score + 0.1))
+        for t in trials[:6]
+    ]
+    pending = proposals(trials[6:8])
+    answer = strategy.propose(space_of(space), history, pending, 2)
+    assert all(space_of(space).contains(proposal.params) for proposal in answer)
+    assert strategy.propose(space_of(space), history[::-1], pending[::-1], 2) == answer
+    assert [proposal.number for proposal in answer] == [
+        proposal.number for proposal in strategy.propose(space_of(space), trials[:6], pending, 2)
+    ]
 
 
 @every_space

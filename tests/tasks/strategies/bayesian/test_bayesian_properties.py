@@ -56,6 +56,13 @@ scores = st.one_of(
 )
 
 
+def told(proposal: Proposal, score: float | None, apart: float | None) -> Trial:
+    """A trial whose score is the mean of two that are so far apart; of one if that is None."""
+    if score is None or apart is None:
+        return Trial(proposal, score)
+    return Trial(proposal, score, scores=(score - apart / 2, score + apart / 2))
+
+
 @st.composite
 def asked(draw: st.DrawFn) -> tuple[Space, list[Trial], list[Proposal], int]:
     """A space, a history of it, trials in flight, and how many more are wanted."""
@@ -67,7 +74,8 @@ def asked(draw: st.DrawFn) -> tuple[Space, list[Trial], list[Proposal], int]:
     drawn = [Proposal(k, space.sample(rng)) for k in range(ended + flying)]
     constant = draw(st.booleans())
     score = draw(scores) if constant else None
-    history = [Trial(p, score if constant else draw(scores)) for p in drawn[:ended]]
+    apart = draw(st.sampled_from([None, 0.0, 0.5, 1e300]))
+    history = [told(p, score if constant else draw(scores), apart) for p in drawn[:ended]]
     return space, history, drawn[ended:], draw(st.integers(1, 4))
 
 
@@ -111,9 +119,16 @@ def test_unit_and_origin_of_the_metric_make_no_difference(question, factor, shif
     space, history, pending, count = question
     plain = [t for t in history if t.score is None or abs(t.score) <= 10]
     # Whole hundredths: a shift must not make two scores equal that were not.
-    plain = [Trial(t.proposal, t.score and round(t.score, 2)) for t in plain]
+    plain = [
+        told(t.proposal, t.score and round(t.score, 2), t.number % 3 / 4 or None) for t in plain
+    ]
     moved = [
-        Trial(t.proposal, None if t.score is None else t.score * factor + shift) for t in plain
+        Trial(
+            t.proposal,
+            None if t.score is None else t.score * factor + shift,
+            scores=tuple(score * factor + shift for score in t.scores),
+        )
+        for t in plain
     ]
     expected = Bayesian(seed=3).propose(space, plain, pending, count)
     assert repr(Bayesian(seed=3).propose(space, moved, pending, count)) == repr(expected)

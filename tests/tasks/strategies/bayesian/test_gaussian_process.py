@@ -64,6 +64,67 @@ def test_the_gradient_is_that_of_the_likelihood(settings):
     assert error < 1e-4 * np.linalg.norm(density(settings)[1])
 
 
+def test_known_noise_is_added_to_the_variance_of_its_target():
+    columns, targets = data()
+    known = np.linspace(0, 0.5, len(targets))
+    density = MarginalLikelihood(columns, GROUPS, targets, known)
+    plain = MarginalLikelihood(columns, GROUPS, targets)
+    settings, other = np.array(SETTINGS[0]), np.array(SETTINGS[2])
+
+    def by_hand(at: np.ndarray) -> float:
+        """What the noise changes; the priors are the same."""
+        covariance = kernel_of(at)(columns)
+        noisy = multivariate_normal.logpdf(targets, cov=covariance + np.diag(known))
+        return float(multivariate_normal.logpdf(targets, cov=covariance) - noisy)
+
+    change = density(settings)[0] - plain(settings)[0]
+    assert change == pytest.approx(by_hand(settings), rel=1e-6)
+    assert density(other)[0] - plain(other)[0] == pytest.approx(by_hand(other), rel=1e-6)
+    error = check_grad(lambda x: density(x)[0], lambda x: density(x)[1], settings)
+    assert error < 1e-4 * np.linalg.norm(density(settings)[1])
+
+
+def test_no_known_noise_is_noise_of_zero_to_the_last_bit():
+    columns, targets = data()
+    without, zero = (
+        fitted(columns, GROUPS, targets, 0, *known) for known in ((), (np.zeros(len(targets)),))
+    )
+    assert without.settings_.tobytes() == zero.settings_.tobytes()
+    assert without.alpha_.tobytes() == zero.alpha_.tobytes()
+
+
+def test_mean_and_deviation_with_known_noise_are_those_of_the_textbook():
+    columns, targets = data()
+    known = np.linspace(0, 0.5, len(targets))
+    model = fitted(columns, GROUPS, targets, 0, known)
+    asked, pending = np.random.default_rng(1).random((2, 20, 4))
+    pending = pending[:3]
+    seen = np.vstack([columns, pending])
+    kernel = kernel_of(model.settings_)
+    # What is pending will be as noisy as the others are on average: 0.25.
+    inverse = np.linalg.inv(kernel(seen) + np.diag([*known, 0.25, 0.25, 0.25]))
+    told = np.concatenate([targets, model.predict(pending)])
+    across = kernel(asked, seen)
+    mean, std = model.posterior(asked, pending)
+    assert mean == pytest.approx(across @ inverse @ told, abs=1e-5)
+    noiseless = np.exp(model.settings_[-2]) + LEVEL
+    variance = noiseless - np.einsum("ij,jk,ik->i", across, inverse, across)
+    assert std**2 == pytest.approx(variance, abs=1e-5)
+
+
+def test_the_model_believes_a_noisy_score_less():
+    # Five equal scores but for one that is far below, at the middle of a line.
+    columns = np.linspace(0, 1, 5)[:, None]
+    targets = standardised(np.array([1.0, 1.1, 0.0, 1.1, 1.0]))
+    groups = np.array([0])
+    sure, unsure = (
+        fitted(columns, groups, targets, 0, np.array([0, 0, noise, 0, 0])) for noise in (0.0, 4.0)
+    )
+    assert sure.predict(columns)[2] == pytest.approx(targets[2], abs=0.2)
+    # Its noise has twice the standard deviation of all scores: the others say more.
+    assert unsure.predict(columns)[2] > targets[2] + 1
+
+
 def test_settings_that_break_the_factorisation_are_no_likely_ones():
     columns, targets = data()
     density = MarginalLikelihood(np.zeros_like(columns), GROUPS, targets)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nettuner.tasks.strategies.bayesian.targets import standardised
+from nettuner.tasks.strategies.bayesian.targets import in_units, noise_of, standardised
 
 
 def test_scores_get_mean_zero_and_deviation_one():
@@ -41,3 +41,18 @@ def test_unit_and_origin_make_no_difference(factor, shift):
     scores = np.random.default_rng(1).normal(size=20)
     changed = factor * (scores + shift)
     assert np.array_equal(standardised(changed), standardised(scores))
+
+
+def test_the_noise_of_a_target_is_in_units_of_the_targets():
+    # The scores 1 and 3 become -1 and 1, so a unit of the targets is one of the scores.
+    targets, half_unit = in_units(np.array([1.0, 3.0]))
+    assert (targets.tolist(), half_unit) == ([-1, 1], 0.5)
+    assert noise_of([0.3, None], half_unit) == pytest.approx([0.09, 0])
+    # In thousandths of the scores' unit it is the same.
+    _, half_unit = in_units(np.array([1000.0, 3000.0]))
+    assert noise_of([300.0, None], half_unit) == pytest.approx([0.09, 0])
+
+
+@pytest.mark.parametrize("error", [1e308, 1.7e308, float("inf")])
+def test_noise_of_any_magnitude_is_finite(error):
+    assert np.isfinite(noise_of([error, 5e-324], 1e-300)).all()
