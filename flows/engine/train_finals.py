@@ -11,12 +11,12 @@ from nettuner.flows.engine.record import facts_of, folder_of
 from nettuner.flows.engine.search import Engine, SearchResult
 from nettuner.models.study import Stop
 from nettuner.tasks.champion.compare import Challenger
-from nettuner.tasks.champion.finals import Finals, finalists
 from nettuner.tasks.champion.frozen_data import FrozenData
 from nettuner.tasks.memory import search_record, store
 from nettuner.tasks.memory import tags as names
 from nettuner.tasks.plan import make_plan
 from nettuner.tasks.training.context import TrialContext
+from nettuner.tasks.training.finals import Finals, finalists
 from nettuner.tasks.workers.pool import open_pool
 
 # Added to a study's seed for the finals, so that their initial weights differ.

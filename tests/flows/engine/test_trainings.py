@@ -46,8 +46,7 @@ def test_the_best_training_of_the_best_trial_is_examined(repeated):
 
 def test_a_training_that_fails_fails_its_trial(lab):
     lab.functions.write_text(
-        lab.functions.read_text()
-        + "\n\ndef one_in_two(hyperparameters, report):\n"
+        lab.functions.read_text() + "\n\ndef one_in_two(hyperparameters, report):\n"
         "    import numpy as np\n"
         "    draw = np.random.random()\n"
         "    if draw < 0.5:\n"

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from nettuner.models.study import Proposal, Trial
-from nettuner.tasks.champion.finals import Finals, finalists, mean
 from nettuner.tasks.strategies.population.lineage import Phase
+from nettuner.tasks.training.finals import Finals, finalists, mean
 
 ROUNDS = SimpleNamespace(rounds=4)
 A, B = {"rate": 0.1}, {"rate": 0.2}
