@@ -13,7 +13,6 @@ from pydantic import Field
 
 from nettuner.flows.engine.find import flow_of
 from nettuner.flows.engine.search import SearchResult
-from nettuner.flows.engine.train_finals import train_finals
 from nettuner.flows.monitor import Least
 from nettuner.flows.prefect_runs.approval import ask
 from nettuner.flows.prefect_runs.events import PROMOTED, REFUSED, tell
@@ -119,8 +118,15 @@ def retune(
                 return _left("cooling down", waiting)
             incoming = incoming_rows(data, source, database, newest)
             fresh = freeze(asked, incoming, aside, task_of(source))
-            searched = _search(fresh.study, strategy, trials)
-            challenger, examined = train_finals(fresh, searched, finals, seeds)
+            searched = _search(fresh.study, strategy, trials, finals, seeds)
+            challenger = Challenger(
+                fresh.study.name,
+                fresh.task,
+                fresh.study.metric,
+                searched.run_id,
+                fresh.reference,
+                fresh.fingerprint,
+            )
             retuned(store.client(), asked.name)
             compared = compare.submit(
                 plain(challenger),
@@ -129,7 +135,6 @@ def retune(
                 confidence,
                 reason,
                 return_state=False,
-                wait_for=[examined],
             )
             return _decided(compared, searched, reason, tolerance, approve, patience_minutes)
     except BusyError as error:
@@ -141,8 +146,11 @@ def _left(outcome: str, why: str) -> State[RetuneResult]:
     return ended(outcome, why, RetuneResult("skipped", why))
 
 
-def _search(study: Study, strategy: str | None, trials: int | None) -> SearchResult:
+def _search(
+    study: Study, strategy: str | None, trials: int | None, finals: int, seeds: int
+) -> SearchResult:
     """Search the fresh data; a Bayesian search begins from the study's earlier ones."""
+    study = study.model_copy(update={"finals": finals, "finals_seeds": seeds})
     chosen = using(study, strategy) if strategy else study
     if "warm_start" in getattr(strategies.find(chosen.strategy.name), "model_fields", {}):
         settings = {"warm_start": True, **chosen.strategy.settings}

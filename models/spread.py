@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+DEVIATION = "_std"
+"""Ends the name of a metric where its standard deviation over several trainings is meant."""
+
 
 def mean(values: Sequence[float]) -> float:
     """The mean; infinite or NaN where a value is.

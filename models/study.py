@@ -152,6 +152,13 @@ class Study(BaseModel):
     )
     stop: Stop = Field(default=Stop(), description="When the search ends.")
 
+    finals: Count | None = Field(
+        None,
+        description="At the end, the best so many configurations are trained again with other "
+        "seeds, and the one with the best mean wins.",
+    )
+    finals_seeds: Count = Field(3, description="Seeds of each configuration in the finals.")
+
     @model_validator(mode="before")
     @classmethod
     def _text_can_be_stored(cls, given: Any) -> Any:
@@ -241,6 +248,15 @@ class Goal:
 
     metric: str
     direction: Direction
+
+    def shown(self, trial: Trial) -> str:
+        """The metric of a trial for people, with its spread where it is known; else empty."""
+        if trial.score is None:
+            return ""
+        value = f"{self.value(trial.score):.6g}"
+        if trial.spread is None:
+            return value
+        return f"{value} ± {trial.spread:.2g} of {len(trial.scores)}"
 
     def score(self, metrics: Mapping[str, float]) -> float:
         """The score of these metrics, lower is better.

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 from pydantic import BaseModel, ValidationError
@@ -22,10 +22,9 @@ from nettuner.tasks.schema import GIVEN
 from nettuner.tasks.strategies import Strategy
 
 # What may change between an interruption and its resume.
-CHANGEABLE = {"stop", "width", "stack", "threads", "trial_seconds"}
-# Options that came later: a study that does not use them has the digest it had before.
-UNUSED: Mapping[str, object] = {"repeats": 1}
-UNUSED_OF_DATA: Mapping[str, Sequence[object]] = {
+CHANGEABLE = {"stop", "width", "stack", "threads", "trial_seconds", "finals", "finals_seeds"}
+# Options of data that came later: a study that does not use them has the digest it had before.
+UNUSED: Mapping[str, Sequence[object]] = {
     "drop": ([],),
     "decimal": (None, "."),
     "thousands": (None,),
@@ -41,7 +40,7 @@ UNUSED_OF_DATA: Mapping[str, Sequence[object]] = {
 # Defaults of before, where none is given now and the data are looked at.
 BEFORE: Mapping[str, object] = {"header": True, "separator": ","}
 # Keys of the study that came later, likewise.
-UNUSED_KEYS: Mapping[str, object] = {"score": "last", "patience_rounds": None}
+UNUSED_KEYS: Mapping[str, object] = {"repeats": 1, "score": "last", "patience_rounds": None}
 Fit = Callable[[Study], Fitted]
 FIT: Fit = ByName("nettuner.models.check", "fit_together")
 LARGE_STACK = 64
@@ -170,11 +169,33 @@ def _check_members(study: Study, strategy: str) -> None:
             (
                 "repeats",
                 f"a member of a population must be one network, got repeats={study.repeats}; "
-                "drop it, or choose grid, random or bayesian",
+                "drop it and give finals, or choose grid, random or bayesian",
             )
         )
     if faults:
         raise MisfitError(faults)
+
+
+def plan_for(plan: Plan, study: Study, strategy: Strategy, name: str) -> Plan:
+    """The plan with another strategy, whose trials are trained on the same data.
+
+    Args:
+        plan: Plan of the study.
+        study: Study that differs in nothing that the data or the learner depend on.
+        strategy: Strategy that ends by itself.
+        name: Its name.
+    """
+    size = strategy.size(study.space)
+    described = hashlib.sha256(f"{plan.digest} {study.seed} {strategy!r}".encode()).hexdigest()
+    return replace(
+        plan,
+        study=study,
+        strategy=strategy,
+        strategy_name=name,
+        stack=_stack(study, strategy) if plan.kind == "learner" else 1,
+        trials=size,
+        digest=described[:16],
+    )
 
 
 def width_of(study: Study) -> int:
@@ -222,10 +243,7 @@ def digest(study: Study, fingerprint: str, size: int | None) -> str:
     if described["structural"] is None:
         del described["structural"]
     for option, unused in UNUSED.items():
-        if described[option] == unused:
-            del described[option]
-    for option, values in UNUSED_OF_DATA.items():
-        if described["data"] and described["data"].get(option, ...) in values:
+        if described["data"] and described["data"].get(option, ...) in unused:
             del described["data"][option]
     for option, default in BEFORE.items():
         if described["data"] and described["data"].get(option, default) is None:

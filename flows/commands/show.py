@@ -45,8 +45,40 @@ def show_plan(plan: Plan) -> None:
     many = "no fixed number of" if plan.trials is None else str(plan.trials)
     each = f", each at most {length}" if study.rounds else ""
     console.print(f"trials:   {many}{each}")
+    if study.trainings > 1 or study.finals:
+        console.print(f"networks: {_networks(plan)}")
     for line in plan.profile.warnings if plan.profile is not None else ():
         console.print(_titled("warning:  ", line), soft_wrap=True)
+
+
+def _networks(plan: Plan) -> str:
+    """How many networks are trained in all."""
+    study = plan.study
+    parts, total = [], 0
+    of_trials = _members(plan)
+    if of_trials is not None:
+        total += of_trials * study.trainings
+        what = "members" if plan.strategy.counts_members else "trials"
+        parts.append(f"{of_trials} {what}" + _times(study.repeats, "repeats"))
+    else:
+        parts.append("the trials" + _times(study.repeats, "repeats"))
+    if study.finals:
+        total += study.finals * study.finals_seeds
+        parts.append(f"{study.finals} finalists x {study.finals_seeds} seeds")
+    sum_of = " + ".join(parts)
+    return sum_of if of_trials is None else f"{total} ({sum_of})"
+
+
+def _times(count: int, what: str) -> str:
+    return f" x {count} {what}" if count > 1 else ""
+
+
+def _members(plan: Plan) -> int | None:
+    """Networks that a strategy trains, as far as that is known."""
+    if not plan.strategy.counts_members or plan.trials is None:
+        return plan.trials
+    first = plan.strategy.propose(plan.study.space, [], [], plan.trials)
+    return len({proposal.member for proposal in first})
 
 
 def _distribution(dimension: Dimension) -> str:
@@ -77,19 +109,22 @@ def show_result(result: SearchResult, plan: Plan) -> None:
     console = plain_console()
     winner = result.best
     assert winner is not None
-    assert winner.score is not None
     failed = sum(not trial.succeeded for trial in result.trials)
     console.print()
     console.print(_titled(result.name, f": {len(result.trials)} trials, {failed} failed"))
     table = bare_table()
     table.add_column(f"best: trial {winner.number}")
     table.add_column("", justify="right")
-    table.add_row(plan.goal.metric, f"{plan.goal.value(winner.score):.6g}", style="bold")
+    table.add_row(plan.goal.metric, plan.goal.shown(winner), style="bold")
     for name, value in result.test.items():
         table.add_row(name, f"{value:.6g}")
     for name, chosen in winner.proposal.params.items():
         table.add_row(f"  {name}", short(chosen))
     console.print(table)
+    if result.finals:
+        shown = ", ".join(f"trial {t.number}: {plan.goal.shown(t)}" for t in result.finals)
+        seeds = plan.study.finals_seeds
+        console.print(f"finals ({seeds} other seeds each): {shown}", soft_wrap=True)
     console.print(f"ended because {result.ended}")
     console.print(f"recorded as {result.url}", soft_wrap=True)
 

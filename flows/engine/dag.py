@@ -25,14 +25,18 @@ class Dag:
     Args:
         context: Context of the search.
         strategy: Strategy whose proposals are trained.
+        follows: Tasks that come before, where these are the finals of a search.
     """
 
-    def __init__(self, context: TrialContext, strategy: Strategy) -> None:
+    def __init__(
+        self, context: TrialContext, strategy: Strategy, follows: Dag | None = None
+    ) -> None:
         self.context = context
         self.strategy = strategy
-        self.examined: PrefectFuture[dict[str, float]] | None = None
+        self._prefix = "final-" if follows else ""
+        self._before = follows.trained if follows else []
         self._trained: dict[int, PrefectFuture[Any]] = {}
-        self._asked: list[PrefectFuture[list[Proposal]]] = []
+        self._asked: list[PrefectFuture[list[Proposal]]] = list(follows._asked) if follows else []
         self._origin: dict[int, PrefectFuture[list[Proposal]]] = {}
         # Training tasks that ended since the last call of the strategy.
         self._unseen: list[PrefectFuture[Any]] = []
@@ -54,10 +58,14 @@ class Dag:
             count,
             len(self._asked),
             return_state=False,
-            wait_for=[*self._asked[-1:], *(learned if self.strategy.adaptive else [])],
+            wait_for=[
+                *self._asked[-1:],
+                *self._before,
+                *(learned if self.strategy.adaptive else []),
+            ],
         )
         self._asked.append(future)
-        self._unseen = []
+        self._unseen, self._before = [], []
         proposals = future.result()
         self._origin |= {proposal.number: future for proposal in proposals}
         return proposals
@@ -68,7 +76,7 @@ class Dag:
         """Train proposals; depends on the tasks that proposed them and trained their parents."""
         before: list[Any] = [self._origin[proposal.number] for proposal in proposals]
         before += [self._trained[p.number] for p in parents if p and p.number in self._trained]
-        name = node_name(proposals)
+        name = self._prefix + node_name(proposals)
         if len(proposals) == 1:
             future: PrefectFuture[Any] = train.submit(
                 plain(self.context),
@@ -98,7 +106,7 @@ class Dag:
 
     def fail(self, trial: Trial) -> None:
         """Show a failed trial of a stack as a failed task run."""
-        name = node_name([trial.proposal])
+        name = self._prefix + node_name([trial.proposal])
         after = [self._trained[trial.number]]
         fail.submit(plain(trial), name, return_state=False, wait_for=after).wait()
 
@@ -116,13 +124,26 @@ class Dag:
             wait_for=[*self._asked[-1:], *map(allow_failure, self._unseen)],
         ).wait()
 
-    def examine(self, winner: Trial) -> dict[str, float]:
-        """The winner's metrics on the test rows."""
-        before = [self._trained[winner.number]] if winner.number in self._trained else []
-        self.examined = examine_winner.submit(
-            plain(self.context), plain(winner), return_state=False, wait_for=before
+    @property
+    def trained(self) -> list[Any]:
+        """All tasks that trained something, which may have failed."""
+        return [allow_failure(future) for future in dict.fromkeys(self._trained.values())]
+
+    def examine(self, winner: Trial, finals: Dag | None = None) -> dict[str, float]:
+        """The winner's metrics on the test rows.
+
+        Args:
+            winner: Trial whose checkpoint is examined.
+            finals: Tasks of the finals that decided; None where there were none.
+        """
+        own = [self._trained[winner.number]] if winner.number in self._trained else []
+        examined = examine_winner.submit(
+            plain(self.context),
+            plain(winner),
+            return_state=False,
+            wait_for=finals.trained if finals else own,
         )
-        return self.examined.result()
+        return examined.result()
 
 
 def node_name(proposals: Sequence[Proposal]) -> str:
@@ -134,7 +155,7 @@ def node_name(proposals: Sequence[Proposal]) -> str:
     else:
         assert last.member is not None
         kind, numbers = "member", (first.member, last.member)
-        until = f"-until-{first.until}"
+        until = f"-until-{first.until}" if first.until else ""
     if len(proposals) == 1:
         return f"{kind}-{numbers[0]}{until}"
     return f"{len(proposals)}-{kind}s-{numbers[0]}-to-{numbers[1]}{until}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,6 +14,7 @@ from prefect.artifacts import create_markdown_artifact
 from nettuner.flows.engine.dag import Dag
 from nettuner.flows.engine.record import facts_of, folder_of
 from nettuner.flows.engine.scheduling import Scheduler
+from nettuner.flows.engine.train_finals import TrainedFinals, trained_finals
 from nettuner.flows.prefect_runs.mark_crashed import mark_crashed
 from nettuner.flows.prefect_runs.outcome import ended
 from nettuner.flows.prefect_runs.overdue import superseded
@@ -47,6 +48,8 @@ class SearchResult:
         best: Best trial; None if none succeeded.
         test: Metrics of the best trial on the test rows.
         ended: Reason why the search ended.
+        finals: Best few trials with their scores in the finals, the best first; empty where there
+            were none. `best` is the first of them.
     """
 
     name: str
@@ -56,6 +59,7 @@ class SearchResult:
     best: Trial | None
     test: dict[str, float]
     ended: str
+    finals: Sequence[Trial] = ()
 
 
 class SearchFailedError(RuntimeError):
@@ -83,6 +87,7 @@ def search(study: Study, resume: bool = False) -> SearchResult:
         pool = held.enter_context(open_pool(width_of(study), study.threads, study))
         plan = make_plan(study, fit=partial(fit_in, pool))
         facts = facts_of(plan)
+        past = None
         if resume:
             past = resuming.to_resume(client, study.name, facts)
             held.enter_context(hold(past.run_id, past.name))
@@ -98,8 +103,12 @@ def search(study: Study, resume: bool = False) -> SearchResult:
         folder = held.enter_context(folder_of(record, resumable=True))
         context = TrialContext(study, plan.goal, pool, record, folder, plan.kind, spent)
         engine = Engine(context, plan, history)
+        engine.ended = past.ended if past else None
         engine.train()
-        return engine.conclude(engine.best)
+        if study.finals is None or engine.best is None:
+            return engine.conclude(engine.best)
+        with trained_finals(engine, study.finals, past) as finals:
+            return engine.conclude(finals.ranked[0], finals)
 
 
 class Engine:
@@ -109,13 +118,20 @@ class Engine:
         context: Context of the search.
         plan: Plan of its study.
         history: Trials from before a resume; else empty.
+        follows: Tasks that come before, where these are the finals of a search.
     """
 
-    def __init__(self, context: TrialContext, plan: Plan, history: list[Trial]) -> None:
+    def __init__(
+        self,
+        context: TrialContext,
+        plan: Plan,
+        history: list[Trial],
+        follows: Dag | None = None,
+    ) -> None:
         self.context = context
         self.plan = plan
         self.scheduler = Scheduler(plan, history)
-        self.dag = Dag(context, plan.strategy)
+        self.dag = Dag(context, plan.strategy, follows)
         self.ended: str | None = None
         self._known = len(history)
         self._done: queue.SimpleQueue[int] = queue.SimpleQueue()
@@ -130,6 +146,15 @@ class Engine:
         """The best trial so far."""
         return self.scheduler.best
 
+    @property
+    def why(self) -> str:
+        """Why the search has ended."""
+        return self.ended or EXHAUSTED
+
+    def followed_by(self, context: TrialContext, plan: Plan, history: list[Trial]) -> Engine:
+        """An engine whose tasks come after those of this one."""
+        return Engine(context, plan, history, self.dag)
+
     def train(self) -> None:
         """Train until the strategy or a stop rule ends the search.
 
@@ -138,7 +163,7 @@ class Engine:
         """
         with Progress(self.plan, self.context.record.name) as progress:
             try:
-                self.ended = self.reason_to_stop()
+                self.ended = self.ended or self.reason_to_stop()
                 self.fill()
                 while self.scheduler.groups:
                     progress.show(self.history, self.best, len(self.scheduler.running))
@@ -222,26 +247,37 @@ class Engine:
         for number in self.scheduler.groups:
             self.dag.wait(number, GRACE_SECONDS)
 
-    def conclude(self, winner: Trial | None) -> SearchResult:
+    def conclude(self, winner: Trial | None, finals: TrainedFinals | None = None) -> SearchResult:
         """Evaluate the winner on the test rows, log its model, close the record.
+
+        Args:
+            winner: Best trial, or the one that won the finals; None if there is none.
+            finals: What came of the finals; None where there were none.
 
         Raises:
             SearchFailedError: No trial succeeded.
         """
         record, study = self.context.record, self.context.study
         if winner is None:
-            reason = self.history[-1].reason if self.history else "nothing was proposed"
-            raise SearchFailedError(
-                f"none of {len(self.history)} trials succeeded, the last one because {reason}; "
-                f"see `nettuner trials {study.name}`"
-            )
+            raise self.without_success()
         if self.plan.strategy.counts_members:
             self.dag.trace(self.history, winner)
-        test = self.dag.examine(winner)
-        why = self.ended or EXHAUSTED
-        text = pages.search_as_markdown(study, self.context.goal, self.history, winner, test, why)
+        test = self.dag.examine(winner, finals.dag if finals else None)
+        ranked = finals.ranked if finals else ()
+        goal, why = self.context.goal, self.why
+        text = pages.search_as_markdown(study, goal, self.history, winner, test, why, ranked)
         close(self.context, winner, test, text)
-        return SearchResult(record.name, record.run_id, record.url, self.history, winner, test, why)
+        return SearchResult(
+            record.name, record.run_id, record.url, self.history, winner, test, why, ranked
+        )
+
+    def without_success(self) -> SearchFailedError:
+        """What to raise where no trial succeeded."""
+        reason = self.history[-1].reason if self.history else "nothing was proposed"
+        return SearchFailedError(
+            f"none of {len(self.history)} trials succeeded, the last one because {reason}; "
+            f"see `nettuner trials {self.context.study.name}`"
+        )
 
 
 def close(context: TrialContext, winner: Trial, test: Mapping[str, float], text: str) -> None:

@@ -1,71 +1,102 @@
-"""Trains the best few of a search again with several seeds; the winner is the challenger."""
+"""Trains the best few of a search again with other seeds; the best mean wins the search."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from prefect.futures import PrefectFuture
-
+from nettuner.flows.engine.dag import Dag
 from nettuner.flows.engine.record import facts_of, folder_of
-from nettuner.flows.engine.search import Engine, SearchResult
-from nettuner.models.study import Stop
-from nettuner.tasks.champion.compare import Challenger
-from nettuner.tasks.champion.frozen_data import FrozenData
-from nettuner.tasks.memory import search_record, store
+from nettuner.models.study import Stop, Study, Trial
+from nettuner.tasks.memory import recall, resuming, search_record, store
 from nettuner.tasks.memory import tags as names
-from nettuner.tasks.plan import make_plan
+from nettuner.tasks.plan import Plan, plan_for
+from nettuner.tasks.report import pages
 from nettuner.tasks.training.context import TrialContext
 from nettuner.tasks.training.finals import Finals, finalists
-from nettuner.tasks.workers.pool import open_pool
+
+if TYPE_CHECKING:
+    from nettuner.flows.engine.search import Engine
 
 # Added to a study's seed for the finals, so that their initial weights differ.
 OTHER_SEED = 1_000_003
 
 
-def train_finals(
-    fresh: FrozenData, searched: SearchResult, count: int, seeds: int
-) -> tuple[Challenger, PrefectFuture[Any] | None]:
-    """Train the best few again, with seeds that the search did not use.
+@dataclass(frozen=True)
+class TrainedFinals:
+    """Finals that have ended.
 
     Args:
-        fresh: Study on fresh data.
-        searched: Result of the search.
-        count: Number of trials to train again.
-        seeds: Number of seeds for each.
+        ranked: Finalists, as trials of the search with their scores in the finals, best first.
+        dag: Tasks of the finals.
+    """
 
-    Returns:
-        The challenger, and the Prefect future that logged it.
+    ranked: list[Trial]
+    dag: Dag
+
+
+@contextmanager
+def trained_finals(
+    searched: Engine, count: int, past: recall.PastSearch | None
+) -> Iterator[TrainedFinals]:
+    """Train the best few of a search again; the weights stay as long as the block runs.
+
+    Args:
+        searched: Engine of the search, which has ended with a best trial.
+        count: Number of finalists.
+        past: The search as it was before it was resumed; its finals go on.
 
     Raises:
-        SearchFailedError: None could be trained.
+        SearchFailedError: None could be trained, or too many in a row failed.
     """
-    strategy = Finals(finalists(fresh.study, searched.trials, count), seeds)
-    size = strategy.size(fresh.study.space)
-    other = (fresh.study.seed + OTHER_SEED) % 2**32
-    study = fresh.study.model_copy(update={"stop": Stop(trials=size), "seed": other})
-    plan = replace(make_plan(study), strategy=strategy, strategy_name="finals", trials=size)
+    context, study = searched.context, searched.context.study
+    chosen = finalists(study, searched.history, count)
+    strategy = Finals(tuple(finalist.phases for finalist in chosen), study.finals_seeds)
+    plan = plan_for(searched.plan, _with_other_seed(study, strategy), strategy, "finals")
+    context.record.finals_begin(searched.why)
+    record, history, spent = _opened(plan, context.record, past)
+    record.recorder.write_in(context.pool)
+    with folder_of(record, resumable=True) as folder:
+        own = TrialContext(plan.study, plan.goal, context.pool, record, folder, plan.kind, spent)
+        engine = searched.followed_by(own, plan, history)
+        engine.train()
+        found = strategy.ranked(engine.history)
+        ranked = [chosen[place].after(trained) for place, trained in found]
+        if not ranked:
+            raise engine.without_success()
+        context.record.finals_end(ranked, record.url)
+        yield TrainedFinals(ranked, engine.dag)
+        text = pages.finals_as_markdown(study, plan.goal, ranked)
+        record.finish("FINISHED", text, {}, ranked[0].proposal.params)
+
+
+def _with_other_seed(study: Study, strategy: Finals) -> Study:
+    """The study of the finals: each training has a seed of its own, so none is repeated."""
+    changes = {
+        "stop": Stop(trials=strategy.size(study.space)),
+        "seed": (study.seed + OTHER_SEED) % 2**32,
+        "repeats": 1,
+        "finals": None,
+    }
+    return study.model_copy(update=changes)
+
+
+def _opened(
+    plan: Plan, of: search_record.SearchRecord, past: recall.PastSearch | None
+) -> tuple[search_record.SearchRecord, list[Trial], float]:
+    """The record of the finals, their trials so far, and the seconds that they took."""
     facts = replace(
         facts_of(plan),
         strategy="finals",
         kind="finals",
-        settings={"of": searched.name, "seeds": seeds},
-        tags={names.FINALS_OF: searched.run_id},
+        settings={"of": of.name, "seeds": plan.study.finals_seeds},
+        tags={names.FINALS_OF: of.run_id},
     )
-    record = search_record.start_search(store.client(), study, plan.goal, facts)
-    with (
-        folder_of(record, resumable=False) as folder,
-        open_pool(plan.width, study.threads, study) as pool,
-    ):
-        engine = Engine(TrialContext(study, plan.goal, pool, record, folder, plan.kind), plan, [])
-        engine.train()
-        found = engine.conclude(strategy.winner(engine.history))
-    challenger = Challenger(
-        fresh.study.name,
-        fresh.task,
-        fresh.study.metric,
-        found.run_id,
-        fresh.reference,
-        plan.fingerprint,
-    )
-    return challenger, engine.dag.examined
+    client = store.client()
+    begun = recall.finals_of(client, past) if past else None
+    if begun and begun.status in recall.UNFINISHED and begun.digest == facts.digest:
+        record, spent = resuming.resume(client, begun, plan.goal, facts)
+        return record, begun.trials, spent
+    return search_record.start_search(client, plan.study, plan.goal, facts), [], 0.0

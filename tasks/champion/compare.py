@@ -35,7 +35,7 @@ class Challenger:
         study: Name of the study.
         task: Task: classification, regression or translation.
         metric: Metric of the study, by which models are compared.
-        run_id: Run id of the search (or the finals) that logged it.
+        run_id: Run id of the search that logged it.
         reference: Histograms of the training inputs for drift; empty where they are no table.
         fingerprint: Fingerprint of the data it was trained on.
     """

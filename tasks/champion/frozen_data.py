@@ -32,12 +32,14 @@ class FrozenData:
         task: Task: classification or regression.
         aside: Rows set aside for the comparison.
         reference: Histograms of the training rows, for later drift checks.
+        fingerprint: Fingerprint of the rows to search on.
     """
 
     study: Study
     task: TaskKind
     aside: Labelled
     reference: Reference
+    fingerprint: str
 
 
 def freeze(study: Study, incoming: Incoming, share: float, task: TaskKind) -> FrozenData:
@@ -83,12 +85,16 @@ def freeze(study: Study, incoming: Incoming, share: float, task: TaskKind) -> Fr
         **_read_as(given, set(opened.columns)),
     )
     changed = study.model_copy(update={"data": source})
-    opened_rows = load(source).raw_train
-    assert opened_rows is not None
-    trained = opened_rows.rows
+    dataset = load(source)
+    assert dataset.raw_train is not None
+    trained = dataset.raw_train.rows
     assert isinstance(trained, pd.DataFrame)
     return FrozenData(
-        changed, task, as_labelled(divided.aside, incoming.target), reference(trained)
+        changed,
+        task,
+        as_labelled(divided.aside, incoming.target),
+        reference(trained),
+        dataset.fingerprint,
     )
 
 

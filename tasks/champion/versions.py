@@ -23,7 +23,7 @@ class Version:
     Args:
         study: Name of the study, and of the model.
         number: Number of the version, from 1.
-        run_id: Run id of the search (or the finals) that trained it.
+        run_id: Run id of the search that trained it.
         tags: Tags that were recorded at its promotion.
         alias: `champion`, `previous_champion`, or empty.
     """

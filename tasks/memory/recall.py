@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -10,11 +10,11 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, cast
 
 from nettuner.models.address import without_account
-from nettuner.models.study import Direction, Goal, Study, Trial
+from nettuner.models.study import Direction, Goal, Study, Trial, best
 from nettuner.tasks.home import tracking_uri
 from nettuner.tasks.memory import tags as names
 from nettuner.tasks.memory.left_over import send_left_over
-from nettuner.tasks.memory.trial_tags import from_tags
+from nettuner.tasks.memory.trial_tags import Final, finals_from_tags, from_tags
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -55,6 +55,8 @@ class PastSearch:
         began: Time of its start, seconds since 1970.
         test: Metrics of the winner on the test rows; empty before the end.
         read: Function that reads the runs of its trials.
+        ended: Why it ended, once its finals have begun; None before, and where there are none.
+        finals: What came of each finalist, the best first; empty without finals.
     """
 
     run_id: str
@@ -69,6 +71,8 @@ class PastSearch:
     began: float
     test: dict[str, float]
     read: Callable[[], Children]
+    ended: str | None = None
+    finals: Sequence[Final] = ()
 
     @cached_property
     def children(self) -> Children:
@@ -79,6 +83,15 @@ class PastSearch:
     def trials(self) -> list[Trial]:
         """Trials in the order in which they ended."""
         return self.children.trials
+
+    @property
+    def winner(self) -> Trial | None:
+        """The best trial, or the winner of the finals with its scores there; None without one."""
+        for final in self.finals[:1]:
+            for trial in self.trials:
+                if trial.number == final.number:
+                    return final.applied_to(trial)
+        return best(self.trials)
 
     @property
     def unfinished(self) -> list[str]:
@@ -160,6 +173,13 @@ def finished(mlflow: Reader, study: str, name: str | None = None) -> PastSearch:
     return named[-1]
 
 
+def finals_of(mlflow: Reader, past: PastSearch) -> PastSearch | None:
+    """The finals of a search that began last; None if there are none."""
+    condition = f"tags.`{names.KIND}` = 'finals' and tags.`{names.FINALS_OF}` = '{past.run_id}'"
+    found = [_past(mlflow, run) for run in _runs(mlflow, past.experiment_id, condition)]
+    return max(found, key=lambda finals: finals.began, default=None)
+
+
 def as_searched(mlflow: Reader, past: PastSearch) -> Study:
     """The study as it was when this search of it began."""
     with TemporaryDirectory() as folder:
@@ -193,6 +213,8 @@ def _past(mlflow: Reader, parent: Run | rest_reader.Run) -> PastSearch:
         began=info.start_time / 1000,
         test={k: v for k, v in parent.data.metrics.items() if k.startswith("test_")},
         read=partial(_children, mlflow, parent),
+        ended=tags.get(names.ENDED),
+        finals=finals_from_tags(tags),
     )
 
 

@@ -23,7 +23,7 @@ from nettuner.tasks.memory.metrics import finite_metrics
 from nettuner.tasks.memory.recorder import Recorder
 from nettuner.tasks.memory.store import run_url
 from nettuner.tasks.memory.trial_record import TrialRecord
-from nettuner.tasks.memory.trial_tags import LONGEST_PARAM
+from nettuner.tasks.memory.trial_tags import LONGEST_PARAM, LONGEST_REASON, finals_to_tags
 from nettuner.tasks.memory.writer import new_run
 
 if TYPE_CHECKING:
@@ -250,6 +250,26 @@ class SearchRecord:
         told = logged(self.run_id, finite_metrics(0, time.time(), metrics), {}, tags)
         self.recorder.add(told, ended(self.run_id, status))
         self.recorder.close()
+
+    def finals_begin(self, reason: str) -> None:
+        """Record that the search has ended but for its finals, and why."""
+        self.recorder.add(logged(self.run_id, tags={names.ENDED: reason[:LONGEST_REASON]}))
+
+    def finals_end(self, ranked: Sequence[Trial], url: str) -> None:
+        """Record what came of the finals.
+
+        Args:
+            ranked: Finalists with their scores in the finals, the best first.
+            url: URL of the finals' run.
+        """
+        winner = ranked[0]
+        assert winner.score is not None
+        final = {f"final_{self.goal.metric}": self.goal.value(winner.score)}
+        if winner.spread is not None:
+            final[f"final_{self.goal.metric}_std"] = winner.spread
+        metrics = finite_metrics(0, time.time(), final)
+        tags = {names.FINALS: url, **finals_to_tags(ranked)}
+        self.recorder.add(logged(self.run_id, metrics, {}, tags))
 
     def not_exported(self, reason: str) -> None:
         """Say why there is no model of the winner."""

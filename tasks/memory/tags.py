@@ -36,6 +36,12 @@ MODEL = "nettuner.model"
 REPLAYED = "nettuner.replayed"
 REPLAYED_RUN = "nettuner.replayed_run"
 FINALS_OF = "nettuner.finals_of"
+ENDED = "nettuner.ended"
+"""Why a search ended, once its finals have begun: nothing more is proposed."""
+FINALS = "nettuner.finals"
+"""Address of the run of a search's finals."""
+# What came of the finals as JSON: number and scores of each finalist, the best first.
+RANKED = "mlflow.nettuner.finals"
 BEST = "best."
 """Prefix of a hyperparameter: its value in the best trial."""
 

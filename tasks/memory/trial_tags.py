@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 
+from nettuner.models.spread import mean
 from nettuner.models.study import Proposal, Trial
-from nettuner.tasks.memory.tags import PARAMS, TRIAL
+from nettuner.tasks.memory.tags import PARAMS, RANKED, TRIAL
 
 LONGEST_REASON = 500
 LONGEST_TAG = 8000
@@ -37,6 +38,43 @@ def from_tags(tags: Mapping[str, str]) -> Iterator[Trial]:
             asked = {key: record.pop(key) for key in ("number", "parent", "member", "until")}
             record["scores"] = tuple(record.get("scores", ()))
             yield Trial(Proposal(params=params, **asked), **record)
+
+
+@dataclass(frozen=True)
+class Final:
+    """What came of a trial of a search in its finals.
+
+    Args:
+        number: Number of the trial.
+        scores: Score with each seed.
+        metrics: Means of the latest metrics.
+    """
+
+    number: int
+    scores: tuple[float, ...]
+    metrics: Mapping[str, float]
+
+    def applied_to(self, trial: Trial) -> Trial:
+        """The trial with its score and metrics in the finals."""
+        several = self.scores if len(self.scores) > 1 else ()
+        return replace(trial, score=mean(self.scores), scores=several, metrics=self.metrics)
+
+
+def finals_to_tags(ranked: Sequence[Trial]) -> dict[str, str]:
+    """What came of finalists, which have their scores in the finals, as tags."""
+    told = [
+        {"number": t.number, "scores": t.scores or [t.score], "metrics": dict(t.metrics)}
+        for t in ranked
+    ]
+    return _split(RANKED, json.dumps(told))
+
+
+def finals_from_tags(tags: Mapping[str, str]) -> list[Final]:
+    """What came of the finalists, in the same order; empty where there were no finals."""
+    if RANKED not in tags:
+        return []
+    told = json.loads(_joined(RANKED, tags))
+    return [Final(of["number"], tuple(of["scores"]), of["metrics"]) for of in told]
 
 
 def _split(name: str, text: str) -> dict[str, str]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from nettuner.models.study import Goal, Study, Trial, best
+from nettuner.tasks.training.finals import scores_of
 
 if TYPE_CHECKING:
     from nettuner.tasks.memory.recall import PastSearch
@@ -46,14 +47,25 @@ def search_as_markdown(
     winner: Trial,
     test: Mapping[str, float],
     ended: str,
+    ranked: Sequence[Trial] = (),
 ) -> str:
-    """The result of a search as a page: winner, test metrics, top trials."""
-    assert winner.score is not None
+    """The result of a search as a page: winner, test metrics, top trials.
+
+    Args:
+        study: Study that was searched.
+        goal: Metric and direction.
+        trials: All trials.
+        winner: Best trial, or the one that won the finals.
+        test: Its metrics on the test rows.
+        ended: Why the search ended.
+        ranked: Trials with their scores in the finals, the best first; empty without finals.
+    """
     failed = sum(not trial.succeeded for trial in trials)
     lines = [
-        f"**Best {goal.metric}: {goal.value(winner.score):.6g}** (trial {winner.number} of "
+        f"**Best {goal.metric}: {goal.shown(winner)}** (trial {winner.number} of "
         f"{len(trials)}, {failed} failed). Ended because {ended}.",
         "",
+        *([finals_as_markdown(study, goal, ranked), ""] if ranked else []),
         *[f"- {name}: {value:.6g} (test rows, measured once)" for name, value in test.items()],
         "",
         "| hyperparameter | best value |",
@@ -68,9 +80,33 @@ def search_as_markdown(
     )
     for trial in top[:10]:
         params = [str(trial.proposal.params.get(name, "")) for name in study.space.names()]
-        value = goal.value(trial.score or 0.0)
-        cells = [str(trial.number), f"{value:.6g}", f"{trial.seconds:.1f}", *params]
+        cells = [str(trial.number), goal.shown(trial), f"{trial.seconds:.1f}", *params]
         lines.append(_line(*cells))
+    return "\n".join(lines)
+
+
+def finals_as_markdown(study: Study, goal: Goal, ranked: Sequence[Trial]) -> str:
+    """What came of the finals as a table, the best first.
+
+    Args:
+        study: Study that was searched.
+        goal: Metric and direction.
+        ranked: Trials with their scores in the finals, the best first.
+    """
+    names = study.space.names()
+    best_by = "the best mean" if study.finals_seeds > 1 else "the best"
+    lines = [
+        f"Finals decided: the best {len(ranked)} were trained again with {study.finals_seeds} "
+        f"other seeds each, and {best_by} wins.",
+        "",
+        f"| finalist | {goal.metric} in the finals | with each seed | " + " | ".join(names) + " |",
+        "| --- | --- | --- | " + " | ".join("---" for _ in names) + " |",
+    ]
+    for trial in ranked:
+        params = [str(trial.proposal.params.get(name, "")) for name in names]
+        scores = trial.scores or scores_of([trial])
+        each = ", ".join(f"{goal.value(score):.6g}" for score in scores)
+        lines.append(_line(f"trial {trial.number}", goal.shown(trial), each, *params))
     return "\n".join(lines)
 
 

@@ -8,41 +8,65 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from nettuner.models.study import Goal, Trial, best
+from nettuner.models.spread import DEVIATION
+from nettuner.models.study import Goal, Trial
 from nettuner.tasks.report.axes import COLOURS, scale
 
 if TYPE_CHECKING:
     from nettuner.tasks.memory.recall import PastSearch
+    from nettuner.tasks.memory.trial_tags import Final
 
 # Our columns of a table of trials; theirs are renamed where these names are taken.
-OURS = ("search", "trial", "member", "parent", "rounds", "seconds", "failed")
+OURS = (
+    "search",
+    "trial",
+    "member",
+    "parent",
+    "trainings",
+    "final",
+    "final_std",
+    "rounds",
+    "seconds",
+    "failed",
+)
 
 
 def trials_table(search: PastSearch) -> pd.DataFrame:
-    """One row per trial, best first, failures last.
+    """One row per trial, best first, failures last; before all others those in the finals.
 
+    Where a trial had several trainings, the metric is their mean, with its standard deviation and
+    their number beside it; `final` and `final_std` are mean and standard deviation in the finals.
     Columns are ours, the metric, and hyperparameters, which are called `hyperparameter.NAME` (the
     metric `metric.NAME`) where the plain name is taken.
     """
     metric = f"metric.{search.goal.metric}" if search.goal.metric in OURS else search.goal.metric
-    rows = [_row(trial, search.goal, metric) for trial in search.trials]
+    finals = {final.number: final for final in search.finals}
+    rows = [_row(trial, search.goal, metric, finals.get(trial.number)) for trial in search.trials]
     table = pd.DataFrame(rows)
     if table.empty:
         return table
     ascending = search.goal.direction == "minimize"
-    ordered = table.sort_values([metric, "trial"], ascending=[ascending, True], na_position="last")
+    table["place"] = table["trial"].map({final.number: k for k, final in enumerate(search.finals)})
+    ordered = table.sort_values(
+        ["place", metric, "trial"], ascending=[True, ascending, True], na_position="last"
+    ).drop(columns="place")
     ordered.insert(0, "search", search.name)
     return ordered.dropna(axis="columns", how="all").reset_index(drop=True)
 
 
-def _row(trial: Trial, goal: Goal, metric: str) -> dict[str, Any]:
+def _row(trial: Trial, goal: Goal, metric: str, final: Final | None) -> dict[str, Any]:
     proposal = trial.proposal
-    taken = {*OURS, metric}
+    taken = {*OURS, metric, f"{metric}{DEVIATION}"}
+    decided = final.applied_to(trial) if final else None
     return {
         "trial": trial.number,
         "member": proposal.member,
         "parent": proposal.parent,
         metric: None if trial.score is None else goal.value(trial.score),
+        f"{metric}{DEVIATION}": trial.spread,
+        "trainings": len(trial.scores) or None,
+        "final": goal.value(decided.score) if decided and decided.score is not None else None,
+        "final_std": decided.spread if decided else None,
         **{f"hyperparameter.{n}" if n in taken else n: v for n, v in proposal.params.items()},
         "rounds": trial.rounds,
         "seconds": round(trial.seconds, 2),
@@ -56,7 +80,7 @@ def latest_of_each_strategy(searches: Sequence[PastSearch]) -> list[PastSearch]:
     for search in reversed(searches):
         if search.strategy in newest:
             continue  # its trials need not be read
-        winner = best(search.trials)
+        winner = search.winner
         if winner is not None and winner.score is not None:
             newest[search.strategy] = winner.score, search
     return [search for _, search in sorted(newest.values(), key=lambda found: found[0])]
@@ -68,19 +92,23 @@ def comparison(searches: Sequence[PastSearch]) -> pd.DataFrame:
 
 
 def _summary(search: PastSearch) -> dict[str, Any]:
-    winner = best(search.trials)
+    winner = search.winner
     assert winner is not None
     assert winner.score is not None
     networks = {
-        trial.number if trial.proposal.member is None else trial.proposal.member
+        trial.number if trial.proposal.member is None else trial.proposal.member: trial
         for trial in search.trials
     }
+    spread = {} if winner.spread is None else {f"{search.goal.metric}{DEVIATION}": winner.spread}
+    decided = {"finals": f"{len(search.finals)} trained again"} if search.finals else {}
     return {
         "strategy": search.strategy,
         f"best {search.goal.metric}": search.goal.value(winner.score),
+        **spread,
         **_of_validation(winner, search.goal),
         **search.test,
-        "networks": len(networks),
+        **decided,
+        "networks": sum(len(trial.scores) or 1 for trial in networks.values()),
         "failed": sum(not trial.succeeded for trial in search.trials),
         f"{search.unit} trained": sum(trial.rounds for trial in search.trials),
         "seconds": max(trial.ended for trial in search.trials),
@@ -107,15 +135,16 @@ def curve(search: PastSearch) -> pd.DataFrame:
         {
             "rounds": [trial.rounds for trial in search.trials],
             "seconds": [trial.ended for trial in search.trials],
+            "trainings": [len(trial.scores) or 1 for trial in search.trials],
             "score": [trial.score if trial.succeeded else float("nan") for trial in search.trials],
         }
     )
     per_trial = search.rounds or 1
-    trained = table["rounds"].cumsum() / per_trial if search.rounds else table.index + 1.0
+    networks = table["rounds"] / per_trial if search.rounds else table["trainings"] * 1.0
     scores = table["score"].cummin().ffill()
     return pd.DataFrame(
         {
-            "trained": trained,
+            "trained": networks.cumsum(),
             "seconds": table["seconds"],
             "best": scores.map(search.goal.value),
         }

@@ -7,15 +7,15 @@ arXiv:2506.19540). The mean over several seeds is a fairer comparison.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from statistics import fmean
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from nettuner.models.space import Space
+from nettuner.models.spread import mean
 from nettuner.models.study import Proposal, Study, Trial
 from nettuner.tasks.strategies.population.lineage import Phase, schedule
+from nettuner.tasks.training.trainings import averaged
 
 Schedule = tuple[Phase, ...]
 
@@ -73,19 +73,17 @@ class Finals:
         continued = {trial.proposal.parent for trial in history}
         return {trial.number for trial in history} - continued
 
-    def winner(self, history: Sequence[Trial]) -> Trial | None:
-        """The best trial of the finalist with the best mean over its seeds.
+    def ranked(self, history: Sequence[Trial]) -> list[tuple[int, list[Trial]]]:
+        """Places of the finalists, those with the best mean over their seeds first.
 
-        Finalists that failed with some seed rank after those that never did.
+        With each come its trainings that succeeded. Finalists that failed with some seed rank
+        after those that never did; those that failed with all are left out.
         """
         ends = [
-            [trial for trial in history if trial.number in numbers and trial.succeeded]
-            for numbers in self._ends()
+            (place, [trial for trial in history if trial.number in numbers and trial.succeeded])
+            for place, numbers in enumerate(self._ends())
         ]
-        ranked = sorted((group for group in ends if group), key=self._rank)
-        if not ranked:
-            return None
-        return min(ranked[0], key=lambda trial: (trial.score, trial.number))
+        return sorted(((p, group) for p, group in ends if group), key=lambda of: self._rank(of[1]))
 
     def _ends(self) -> list[set[int]]:
         """Numbers of the last phases of each finalist."""
@@ -97,17 +95,51 @@ class Finals:
         ]
 
     def _rank(self, group: list[Trial]) -> tuple[int, float]:
-        return self.seeds - len(group), mean(group)
+        return self.seeds - len(group), mean(scores_of(group))
 
 
-def mean(trials: Sequence[Trial]) -> float:
-    """Mean score; infinite if there are no scores."""
-    scores = [trial.score for trial in trials if trial.score is not None]
-    return fmean(scores) if scores else math.inf
+def scores_of(trials: Sequence[Trial]) -> tuple[float, ...]:
+    """The scores of trials that succeeded."""
+    return tuple(trial.score for trial in trials if trial.score is not None)
 
 
-def finalists(study: Study, history: Sequence[Trial], count: int) -> tuple[Schedule, ...]:
-    """The distinct schedules of the best few trials of a search.
+@dataclass(frozen=True)
+class Finalist:
+    """One of the best few of a search.
+
+    Args:
+        trial: Trial of the search.
+        phases: Schedule that it was trained on.
+    """
+
+    trial: Trial
+    phases: Schedule
+
+    def after(self, trained: Sequence[Trial]) -> Trial:
+        """The trial with what came of it in the finals.
+
+        Its score is the mean over the seeds, its checkpoint that of the best training.
+
+        Args:
+            trained: Its trainings in the finals that succeeded.
+        """
+        best = min(trained, key=lambda trial: (trial.score, trial.number))
+        scores = scores_of(trained)
+        several = {"scores": scores, "metrics": averaged([t.metrics for t in trained])}
+        single = {"scores": (), "metrics": best.metrics}
+        return replace(
+            self.trial,
+            score=mean(scores),
+            seconds=sum(trial.seconds for trial in trained),
+            rounds=sum(trial.rounds for trial in trained),
+            checkpoint=best.checkpoint,
+            ended=max(trial.ended for trial in trained),
+            **(several if len(trained) > 1 else single),
+        )
+
+
+def finalists(study: Study, history: Sequence[Trial], count: int) -> list[Finalist]:
+    """The best few trials of a search whose schedules are distinct.
 
     Args:
         study: Study that was searched.
@@ -115,11 +147,11 @@ def finalists(study: Study, history: Sequence[Trial], count: int) -> tuple[Sched
         count: Number of finalists wanted.
     """
     whole = [t for t in history if t.succeeded and t.proposal.until in (None, study.rounds)]
-    found: dict[str, Schedule] = {}
+    found: dict[str, Finalist] = {}
     for trial in sorted(whole, key=lambda trial: (trial.score, trial.number)):
         if trial.proposal.member is None:
             phases: Schedule = (Phase(0, study.rounds, dict(trial.proposal.params)),)
         else:
             phases = tuple(schedule(history, trial))
-        found.setdefault(repr(phases), phases)
-    return tuple(found.values())[:count]
+        found.setdefault(repr(phases), Finalist(trial, phases))
+    return list(found.values())[:count]

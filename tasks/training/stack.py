@@ -127,10 +127,9 @@ class StackRuns:
 
 
 def _row(context: TrialContext, trial: Trial, url: str) -> dict[str, Any]:
-    score = trial.score
     return {
         "trial": trial.number,
-        context.goal.metric: None if score is None else f"{context.goal.value(score):.6g}",
+        context.goal.metric: context.goal.shown(trial) or None,
         "failed": trial.reason,
         "in MLflow": url,
     }

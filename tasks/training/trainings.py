@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from nettuner.models.spread import deviation, mean
+from nettuner.models.spread import DEVIATION, deviation, mean
 from nettuner.models.training.failure import Failure
 from nettuner.models.training.job import Job, Outcome
 from nettuner.tasks.memory.trial_record import Picture
 from nettuner.tasks.training.log_reader import LogReader
 
 Row = dict[str, Any]
-DEVIATION = "_std"
-"""Ends the name of the standard deviation of a metric over the trainings of a trial."""
 
 
 def averaged(found: Sequence[Mapping[str, float]]) -> dict[str, float]:

@@ -12,7 +12,7 @@ import pytest
 from prefect.client.orchestration import get_client
 
 from nettuner.flows.commands import promotion
-from nettuner.flows.engine import search, train_finals
+from nettuner.flows.engine import search
 from nettuner.flows.prefect_runs.approval import Approval
 from nettuner.flows.prefect_runs.one_at_a_time import BusyError, one_at_a_time
 from nettuner.flows.retune import retune
@@ -50,8 +50,7 @@ def study(tmp_path_factory):
 def kept_workers(lab):
     """Workers that stay for the next retuning, as starting them takes long."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in (search, train_finals):
-            patch.setattr(module, "open_pool", lab.workers)
+        patch.setattr(search, "open_pool", lab.workers)
         yield
 
 
@@ -89,15 +88,15 @@ def test_the_first_run_beats_the_best_constant_and_becomes_the_champion(lab, fir
 
 def test_the_finals_train_the_best_configuration_with_seeds_of_their_own(lab, first):
     champion = registry.champion(lab.mlflow, "clouds")
-    finals = lab.mlflow.get_run(champion.run_id)
-    assert finals.data.tags["nettuner.kind"] == "finals"
+    (searched,) = recall.searches(lab.mlflow, "clouds")  # the finals are none
+    assert champion.run_id == searched.run_id
+    finals = lab.mlflow.get_run(recall.finals_of(lab.mlflow, searched).run_id)
     members = lab.mlflow.search_runs(
         [finals.info.experiment_id], f"tags.`mlflow.parentRunId` = '{finals.info.run_id}'"
     )
     assert len(members) == 2
     assert len({run.data.tags["nettuner.seed"] for run in members}) == 2
     assert len({run.data.params["hidden"] for run in members}) == 1
-    (searched,) = recall.searches(lab.mlflow, "clouds")  # the finals are none
     assert searched.name == first.result().search
 
 

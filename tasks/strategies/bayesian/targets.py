@@ -53,8 +53,8 @@ def noise_of(errors: Sequence[float | None], half_unit: float) -> Floats:
         errors: Standard errors in units of the scores; None where one is unknown.
         half_unit: Half a unit of the targets, in units of the scores.
     """
-    known = np.array([error or 0.0 for error in errors])
+    known = np.array([error or 0.0 for error in errors], dtype=float)
     with np.errstate(over="ignore"):
         shares = known / 2 / half_unit
-    found: Floats = np.round(np.minimum(shares, NOISIEST), DECIMALS) ** 2
+    found: Floats = np.square(np.round(np.minimum(shares, NOISIEST), DECIMALS))
     return found

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from types import SimpleNamespace
 
 import pytest
 
 from nettuner.models.study import Proposal, Trial
 from nettuner.tasks.strategies.population.lineage import Phase
-from nettuner.tasks.training.finals import Finals, finalists, mean
+from nettuner.tasks.training.finals import Finalist, Finals, finalists
 
 ROUNDS = SimpleNamespace(rounds=4)
 A, B = {"rate": 0.1}, {"rate": 0.2}
@@ -42,15 +41,37 @@ def test_each_finalist_is_trained_with_each_seed_as_a_member_of_its_own():
 
 
 def test_the_best_mean_wins_although_another_had_the_best_single_training():
-    # A: 0.1 and 0.9, mean 0.5. B: 0.3 and 0.4, mean 0.35; its better one is trial 2.
+    # A: 0.1 and 0.9, mean 0.5. B: 0.3 and 0.4, mean 0.35.
     history = ended(WHOLE, [0.1, 0.9, 0.3, 0.4])
-    assert WHOLE.winner(history).number == 2
+    (first, trained), (second, _) = WHOLE.ranked(history)
+    assert (first, second) == (1, 0)
+    assert [trial.number for trial in trained] == [2, 3]
 
 
 def test_a_configuration_that_failed_with_a_seed_comes_after_one_that_never_did():
-    assert WHOLE.winner(ended(WHOLE, [0.1, None, 0.8, 0.9])).number == 2
-    assert WHOLE.winner(ended(WHOLE, [0.1, None, None, None])).number == 0
-    assert WHOLE.winner(ended(WHOLE, [None] * 4)) is None
+    def places(*scores):
+        return [place for place, _ in WHOLE.ranked(ended(WHOLE, scores))]
+
+    assert places(0.1, None, 0.8, 0.9) == [1, 0]
+    assert places(0.1, None, None, None) == [0]
+    assert places(None, None, None, None) == []
+
+
+def test_a_finalist_is_its_trial_with_the_mean_of_the_finals_and_the_best_weights():
+    searched = Trial(Proposal(17, A), 0.1, metrics={"loss": 0.1}, checkpoint="old", ended=9.0)
+    trained = [
+        Trial(Proposal(4, A), 0.5, None, 2.0, {"loss": 0.5}, 4, "four", 5.0),
+        Trial(Proposal(5, A), 0.3, None, 2.0, {"loss": 0.3}, 4, "five", 6.0),
+    ]
+    found = Finalist(searched, ()).after(trained)
+    assert (found.number, found.score, found.scores) == (17, 0.4, (0.5, 0.3))
+    assert (found.checkpoint, found.rounds, found.seconds, found.ended) == ("five", 8, 4.0, 6.0)
+    assert found.metrics == {"loss": 0.4, "loss_std": pytest.approx(0.2 / 2**0.5)}
+
+
+def test_of_one_seed_no_spread_is_known():
+    found = Finalist(Trial(Proposal(17, A), 0.1), ()).after([Trial(Proposal(4, A), 0.5)])
+    assert (found.score, found.scores, found.spread) == (0.5, (), None)
 
 
 def test_a_schedule_is_trained_phase_after_phase_from_the_weights_before():
@@ -63,7 +84,7 @@ def test_a_schedule_is_trained_phase_after_phase_from_the_weights_before():
 
 def test_the_end_of_a_schedule_counts_and_only_what_was_gone_on_from_may_be_deleted():
     history = ended(IN_PHASES, [0.1, 0.6, 0.2, 0.5])  # the first phases look better
-    assert IN_PHASES.winner(history).number == 3
+    assert [trial.number for trial in IN_PHASES.ranked(history)[0][1]] == [1, 3]
     assert IN_PHASES.needed(history, []) == {1, 3}
 
 
@@ -80,7 +101,10 @@ def test_the_finalists_of_a_search_are_its_best_whole_trials_no_two_alike():
         trial(5, {"rate": 0.5}, 0.4),
     ]
     found = finalists(ROUNDS, trials, 2)
-    assert found == ((Phase(0, 4, A),), (Phase(0, 4, B),))
+    assert [(f.trial.number, f.phases) for f in found] == [
+        (1, (Phase(0, 4, A),)),
+        (2, (Phase(0, 4, B),)),
+    ]
 
 
 def test_the_finalists_of_a_population_are_trained_on_their_schedules():
@@ -91,10 +115,5 @@ def test_the_finalists_of_a_population_are_trained_on_their_schedules():
         Trial(Proposal(3, B, 0, 1, 4), 0.3),  # member 1 went on from a copy of member 0
     ]
     first, second = finalists(ROUNDS, segments, 5)
-    assert first == (Phase(0, 2, A), Phase(2, 4, B))
-    assert second == (Phase(0, 4, A),)
-
-
-@pytest.mark.parametrize(("scores", "expected"), [([1.0, 2.0], 1.5), ([], math.inf)])
-def test_the_mean_of_nothing_is_infinite(scores, expected):
-    assert mean([Trial(Proposal(0, {}), score) for score in scores]) == expected
+    assert first.phases == (Phase(0, 2, A), Phase(2, 4, B))
+    assert second.phases == (Phase(0, 4, A),)
