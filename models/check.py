@@ -13,6 +13,7 @@ from nettuner.models.data.dataset import Dataset
 from nettuner.models.data.load import load
 from nettuner.models.data.profile import Profile
 from nettuner.models.data.profiling import profile
+from nettuner.models.data.streams import LoaderStream
 from nettuner.models.did_you_mean import did_you_mean
 from nettuner.models.fitted import Fitted, MisfitError
 from nettuner.models.learner import Hyperparameter, Learner
@@ -167,13 +168,20 @@ def _fit_learner(study: Study, found: type[Learner]) -> Fitted:
         message = f"{study.learner} cannot be made for these data: {_first_line(error)}"
         raise MisfitError([("learner", message)]) from error
     faults = [*_structural_faults(study), *_space_faults(study, found.hyperparameters())]
+    if isinstance(dataset.train, LoaderStream) and "batch_size" in study.space:
+        own = dataset.train.loader.batch_size
+        message = (
+            f"must stay the DataLoader's own ({own}), got a hyperparameter; drop it, or return the "
+            "Dataset itself"
+        )
+        faults.append(("space.batch_size", message))
     goal, wrong = _goal(study, learner)
     faults += wrong
     if not faults:
         faults += _build_faults(study.space, learner)
     if faults:
         raise MisfitError(faults)
-    return Fitted(goal, found.structural(), *_told(study, dataset))
+    return Fitted(goal, found.structural(), *_told(study, dataset), held=dataset.held)
 
 
 def _goal(study: Study, learner: Learner) -> tuple[Goal, list[tuple[str, str]]]:

@@ -24,6 +24,7 @@ class Fitted:
         data_name: Name of the data, as shown to people.
         profile: What was understood of the data; None where a function brings its own.
         kind: What is trained.
+        held: Whether all that is trained and validated on is in memory, as stacks need it.
     """
 
     goal: Goal
@@ -32,6 +33,7 @@ class Fitted:
     data_name: str
     profile: Profile | None = None
     kind: Kind = "learner"
+    held: bool = True
 
 
 class MisfitError(ValueError):

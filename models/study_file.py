@@ -148,17 +148,28 @@ def _located(study: Study, folder: Path) -> tuple[Study, dict[Key, str]]:
             files[name] = _absolute(folder, given)
             if not os.path.isdir(files[name]):
                 faults["data", name] = _missing(given, files[name], "folder")
-        changes["data"] = study.data.model_copy(update=files)
-    place, _, name = study.learner.rpartition(":")
-    if study.learner.removesuffix(":").endswith(".py"):
-        given = study.learner.removesuffix(":")
-        faults["learner",] = f"must say what of a file, got {study.learner!r}; add it: {given}:Name"
-    elif place.endswith(".py"):
-        found = _absolute(folder, place)
-        if not os.path.isfile(found):
-            faults["learner",] = _missing(place, found)
-        changes["learner"] = f"{found}:{name}"
+        if study.data.reference is not None:
+            given = getattr(study.data, study.data.reference)
+            files[study.data.reference], fault = _located_code(folder, given)
+            if fault:
+                faults["data", "source"] = fault
+        changes["data"] = study.data.model_copy(update=files).below(folder)
+    changes["learner"], fault = _located_code(folder, study.learner)
+    if fault:
+        faults["learner",] = fault
     return study.model_copy(update=changes), faults
+
+
+def _located_code(folder: Path, reference: str) -> tuple[str, str | None]:
+    """A reference with an absolute path, and what is wrong with it."""
+    place, _, name = reference.rpartition(":")
+    if reference.removesuffix(":").endswith(".py"):
+        given = reference.removesuffix(":")
+        return reference, f"must say what of a file, got {reference!r}; add it: {given}:Name"
+    if not place.endswith(".py"):
+        return reference, None
+    found = _absolute(folder, place)
+    return f"{found}:{name}", None if os.path.isfile(found) else _missing(place, found)
 
 
 def _absolute(folder: Path, given: str) -> str:

@@ -139,7 +139,7 @@ def make_plan(study: Study, file: str = "study", fit: Fit = FIT) -> Plan:
         fingerprint=fitted.fingerprint,
         data_name=fitted.data_name,
         width=width_of(study),
-        stack=_stack(study, strategy) if fitted.kind == "learner" else 1,
+        stack=_stack(study, strategy) if fitted.kind == "learner" and fitted.held else 1,
         trials=trials,
         digest=digest(study, fitted.fingerprint, size),
         profile=fitted.profile,

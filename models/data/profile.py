@@ -66,6 +66,8 @@ class Profile:
         recognised: What a file told of itself, by the key that would have said it.
         columns: Columns of a table; empty for other data.
         warnings: What looks wrong, a line each.
+        origin: Where data of one's own come from: the function, the hash of its file, its
+            arguments, and how much there is of each split.
     """
 
     rows: Mapping[str, int | None]
@@ -76,6 +78,7 @@ class Profile:
     recognised: Mapping[str, str] = field(default_factory=dict)
     columns: tuple[Column, ...] = ()
     warnings: tuple[str, ...] = ()
+    origin: Mapping[str, str] = field(default_factory=dict)
 
     def schema(self) -> str:
         """Names and types of what a network learns from and of the target, as MLflow writes them.

@@ -53,6 +53,7 @@ def profile(source: Source, dataset: Dataset) -> Profile:
         recognised=source.recognised(),
         columns=columns,
         warnings=(*warnings, *doubts),
+        origin=dataset.facts,
     )
 
 

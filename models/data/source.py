@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
@@ -40,6 +41,11 @@ class Source(BaseModel):
     """Names of the fields that hold paths of folders."""
     short_names: ClassVar[tuple[str, ...]] = ()
     """Names that stand for the whole mapping in a study: `data: digits`."""
+    reference: ClassVar[str | None] = None
+    """Name of the field that refers to code, `file.py:name` or `package.module:name`; in a study
+    the reference may stand in place of the source's name, or for the whole mapping."""
+    written: ClassVar[tuple[Any, ...]] = ()
+    """What a study may write for it beside its fields, as types for the schema."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -69,6 +75,15 @@ class Source(BaseModel):
     def named(cls, name: str) -> dict[str, Any]:
         """The mapping that a short name stands for."""
         return {"source": cls.model_fields["source"].default}
+
+    def below(self, folder: Path) -> Self:
+        """The same, of a study in this folder; paths of files are absolute already."""
+        return self
+
+    @classmethod
+    def referred(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The fields, from a mapping whose `source` is a reference."""
+        raise NotImplementedError
 
     def load(self) -> Dataset:
         """Read all of it.

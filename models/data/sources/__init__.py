@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pkgutil
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
 from pydantic import BeforeValidator, Field
@@ -20,21 +21,41 @@ SOURCES: tuple[type[Source], ...] = tuple(
 SHORT = {name: source for source in SOURCES for name in source.short_names}
 
 
+REFERRING = tuple(source for source in SOURCES if source.reference)
+"""The sources that a study may name by a reference to code."""
+
+
 def _named(given: object) -> object:
-    """A data set by its name alone."""
+    """A data set by its name alone, or a function by its reference."""
+    if isinstance(given, Mapping):
+        source = given.get("source")
+        return REFERRING[0].referred(given) if _is_reference(source) else given
     if not isinstance(given, str):
         return given
+    if _is_reference(given):
+        return REFERRING[0].referred({"source": given})
+    if given.endswith(".py"):
+        raise ValueError(
+            f"must say which function of a file, got {given!r:.60}; add it: {given}:NAME"
+        )
     if given not in SHORT:
-        hint = did_you_mean(given, SHORT).strip() or "choose one of them"
+        hint = did_you_mean(given, SHORT).strip() or "choose one of them, or file.py:FUNCTION"
         raise ValueError(f"must be one of {', '.join(SHORT)}, got {given!r:.60}; {hint}")
     return SHORT[given].named(given)
+
+
+def _is_reference(given: object) -> bool:
+    return isinstance(given, str) and ":" in given
 
 
 if TYPE_CHECKING:
     AnySource = Source
 else:
     _Union: Any = Union[SOURCES]  # noqa: UP007 - of classes that are found
+    _Written: Any = Union[
+        (_Union, Literal[tuple(SHORT)], *(kind for s in SOURCES for kind in s.written))
+    ]
     AnySource = Annotated[
         Annotated[_Union, Field(discriminator="source")],
-        BeforeValidator(_named, json_schema_input_type=Union[_Union, Literal[tuple(SHORT)]]),  # noqa: UP007
+        BeforeValidator(_named, json_schema_input_type=_Written),
     ]
