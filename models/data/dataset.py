@@ -97,6 +97,12 @@ class Dataset:
         return isinstance(self.train, Split) and isinstance(self.validation, Split)
 
 
+def held(part: Part) -> Split:
+    """A split that is in memory, as those of tables and of data trained in stacks are."""
+    assert isinstance(part, Split)
+    return part
+
+
 def examples(count: int) -> NDArray[np.int64]:
     """Up to 5 row numbers, evenly spaced over `count` rows."""
     return np.unique(np.linspace(0, count - 1, EXAMPLES).astype(np.int64))

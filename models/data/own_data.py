@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, Subset
 
 from nettuner.models.data import fingerprint
-from nettuner.models.data.answer import Answer, as_table, is_array
+from nettuner.models.data.answer import Answer, is_array
 from nettuner.models.data.dataset import EXAMPLES, Dataset, Split
 from nettuner.models.data.own_table import own_table
 from nettuner.models.data.preprocessing import Label, listed
@@ -70,9 +70,9 @@ def own_dataset(answer: Answer, source: Source, told: Told) -> Dataset:
     """
     target = told.target if told.target is not None else answer.options.get("target")
     task = _task(told.task or answer.options.get("task"))
-    tables = [as_table(part, target) for part in (answer.train, answer.validation, answer.test)]
-    if tables[0] is not None:
-        return own_table(tables, (answer.validation, answer.test), source, task, told.marks)
+    table = own_table(answer, target, source, task, told.marks)
+    if table is not None:
+        return table
     given = [answer.train, answer.validation, answer.test]
     known = [
         None if part is None else _known(part, name, answer.options, target, told.reference)

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
-import pandas as pd
-
-from nettuner.models.data.dataset import Dataset
+from nettuner.models.data.answer import Answer, as_table
+from nettuner.models.data.dataset import Dataset, held
 from nettuner.models.data.source import Source, TaskKind
-from nettuner.models.data.tables import find_target, table_dataset
-
-Table = tuple[pd.DataFrame, str | int | None]
+from nettuner.models.data.tables import Tables, find_target, table_dataset
 
 
 class Frames(Source):
@@ -34,19 +30,19 @@ class Frames(Source):
 
 
 def own_table(
-    tables: Sequence[Table | None],
-    others: tuple[Any, Any],
+    answer: Answer,
+    target: str | int | None,
     source: Source,
     task: TaskKind | None,
     marks: Mapping[str, str],
-) -> Dataset:
-    """The dataset in DataFrames.
+) -> Dataset | None:
+    """The dataset in DataFrames; None if there are none.
 
     Without one for the test, a share of the training rows is set aside for it.
 
     Args:
-        tables: Tables for training, validation and test with their targets; None for none.
-        others: Validation and test data as they were given.
+        answer: Answer of the function.
+        target: Name or position of the target; None takes the last column.
         source: Source: its shares and its split seed.
         task: Task; None guesses it from the target.
         marks: Facts to be recorded.
@@ -54,15 +50,9 @@ def own_table(
     Raises:
         ValueError: The data break a rule, which the message names.
     """
-    train, validation, test = tables
-    assert train is not None
-    rows, target = train
-    for given, table, name in zip(others, (validation, test), ("validation", "test"), strict=True):
-        if given is not None and table is None:
-            raise ValueError(
-                f"{name} data must be a DataFrame where those for training are one, got "
-                f"{type(given).__name__}; give all splits in one form"
-            )
+    tables = own_tables(answer, target)
+    if tables is None:
+        return None
     if task not in (None, "classification", "regression"):
         raise ValueError(
             f"a DataFrame has one class or number to predict, got task {task!r}; return arrays or "
@@ -73,20 +63,37 @@ def own_table(
         validation=source.validation,
         test=source.test,
         split_seed=source.split_seed,
-        validation_path=None if validation is None else "the validation data",
-        test_path=None if test is None else "the test data",
+        validation_path=None if tables.validation is None else "the validation data",
+        test_path=None if tables.test is None else "the test data",
     )
-    found = table_dataset(
+    found = table_dataset(tables, shares, task)
+    parts = {"training": found.train, "validation": found.validation, "test": found.test}
+    sizes = {name: f"{len(held(part))} rows of a table" for name, part in parts.items() if part}
+    return replace(found, facts={**marks, **sizes})
+
+
+def own_tables(answer: Answer, target: str | int | None) -> Tables | None:
+    """The DataFrames of an answer; None if there are none.
+
+    Raises:
+        ValueError: Some splits are DataFrames and others are not, or there is no such target.
+    """
+    given = (answer.train, answer.validation, answer.test)
+    train, validation, test = (as_table(part, target) for part in given)
+    if train is None:
+        return None
+    for part, table, name in zip(
+        given[1:], (validation, test), ("validation", "test"), strict=True
+    ):
+        if part is not None and table is None:
+            raise ValueError(
+                f"{name} data must be a DataFrame where those for training are one, got "
+                f"{type(part).__name__}; give all splits in one form"
+            )
+    rows, found = train
+    return Tables(
         rows,
-        find_target(list(rows.columns), -1 if target is None else target),
-        shares,
-        task,
+        find_target(list(rows.columns), -1 if found is None else found),
         validation=None if validation is None else validation[0],
         test=None if test is None else test[0],
     )
-    sizes = {
-        "training": f"{len(found.train)} rows of a table",  # type: ignore[arg-type]
-        "validation": f"{len(found.validation)} rows of a table",  # type: ignore[arg-type]
-        "test": f"{len(found.test)} rows of a table",  # type: ignore[arg-type]
-    }
-    return replace(found, facts={**marks, **sizes})

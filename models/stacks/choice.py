@@ -20,12 +20,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from nettuner.models.data.dataset import Dataset
+from nettuner.models.data.dataset import Dataset, held
 from nettuner.models.learner import Learner, Now
 from nettuner.models.stacks import program
 from nettuner.models.stacks.evaluation import seconds
 from nettuner.models.stacks.stack import MOST_BYTES, Programs, Stack
-from nettuner.models.training.batches import batches_of, held, tensors
+from nettuner.models.training.batches import batches_of, tensors
 from nettuner.models.training.loop import TrainingStep
 
 # Largest share of the time for training one by one that the benchmark may take.

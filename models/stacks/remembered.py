@@ -20,11 +20,10 @@ from tempfile import NamedTemporaryFile
 import numpy as np
 import torch
 
-from nettuner.models.data.dataset import Dataset, Split
+from nettuner.models.data.dataset import Dataset, Split, held
 from nettuner.models.inputs import shapes
 from nettuner.models.learner import Learner, Now
 from nettuner.models.stacks.choice import StackChoice
-from nettuner.models.training.batches import held
 
 Chosen = tuple[StackChoice, str | None]
 

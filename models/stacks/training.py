@@ -7,12 +7,11 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from nettuner.models.data.dataset import Dataset
+from nettuner.models.data.dataset import Dataset, held
 from nettuner.models.stacks.evaluation import measure_stack
 from nettuner.models.stacks.stack import Stack
 from nettuner.models.study import Length
 from nettuner.models.training.batches import (
-    held,
     steps_of,
     steps_per_epoch,
     tensors,

@@ -218,12 +218,6 @@ def tensors(split: Split) -> tuple[Any, Any]:
     return each(torch.from_numpy, split.inputs), each(torch.from_numpy, split.targets)
 
 
-def held(part: Part) -> Split:
-    """A split that is in memory, as those of data that are trained in stacks are."""
-    assert isinstance(part, Split)
-    return part
-
-
 def readable(part: Part) -> Readable:
     """Inputs and targets of a split in memory, or else the stream as it is."""
     return tensors(part) if isinstance(part, Split) else part

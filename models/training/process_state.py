@@ -16,6 +16,10 @@ from typing import Any
 import numpy as np
 import torch
 
+# The thread that fills a queue of `multiprocessing`, which ends by itself once that is closed.
+QUEUE_FEEDER = "QueueFeederThread"
+LOADER_SIGNALS = "torch.utils.data._utils.signal_handling"
+
 
 def process_state() -> dict[str, Any]:
     """Settings of this process that hold for all that runs in it, to be compared.
@@ -30,9 +34,9 @@ def process_state() -> dict[str, Any]:
         "streams": (id(sys.stdin), id(sys.stdout), id(sys.stderr)),
         "hooks": (id(sys.excepthook), id(sys.gettrace()), id(sys.getprofile())),
         "recursion": sys.getrecursionlimit(),
-        "signals": {number: signal.getsignal(number) for number in signal.valid_signals()},
+        "signals": {number: _handler(number) for number in signal.valid_signals()},
         "alarm": signal.getitimer(signal.ITIMER_REAL)[0] > 0,
-        "threads": sorted(thread.name for thread in threading.enumerate()),
+        "threads": sorted(t.name for t in threading.enumerate() if t.name != QUEUE_FEEDER),
         "locale": locale.setlocale(locale.LC_ALL),
         "decimal": repr(decimal.getcontext()),
         "logging": (logging.root.manager.disable, logging.root.level, len(logging.root.handlers)),
@@ -41,6 +45,13 @@ def process_state() -> dict[str, Any]:
         "numpy": np.geterr(),
         "torch": _torch(),
     }
+
+
+def _handler(number: int) -> Any:
+    """What a signal does; torch's DataLoader only listens for the ends of its own processes."""
+    found = signal.getsignal(number)
+    is_loaders = getattr(found, "__module__", "") == LOADER_SIGNALS
+    return signal.SIG_DFL if number == signal.SIGCHLD and is_loaders else found
 
 
 def _folder() -> str:

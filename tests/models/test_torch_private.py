@@ -1,10 +1,13 @@
 """The private parts of torch that are used, each as it is relied on."""
 
+import multiprocessing
+
 import pytest
 import torch
 from torch import nn
 from torch.func import grad, vmap
 from torch.nn import functional
+from torch.utils.data import DataLoader, TensorDataset
 
 from nettuner.models import torch_private as private
 
@@ -118,3 +121,13 @@ def test_a_change_in_place_is_counted():
     before = private.version_of(tensor)
     tensor.add_(1)
     assert private.version_of(tensor) == before + 1
+
+
+def test_the_processes_of_a_loader_that_is_not_read_to_its_end_are_ended():
+    loader = DataLoader(TensorDataset(torch.zeros(20, 1)), num_workers=2)
+    batches = iter(loader)
+    next(batches)
+    started = multiprocessing.active_children()
+    private.end_loading(batches)
+    assert len(started) == 2
+    assert not any(process.is_alive() for process in started)

@@ -23,7 +23,9 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
 from nettuner.models.data.source import Share, Source
 
 if TYPE_CHECKING:
+    from nettuner.models.data.answer import Answer
     from nettuner.models.data.dataset import Dataset
+    from nettuner.models.data.tables import Tables
 
 OwnTask = Literal["classification", "regression", "labels", "own"]
 Reference = Annotated[StrictStr, Field(pattern=r".:.")]
@@ -100,22 +102,41 @@ class Own(Source):
         Raises:
             ValueError: It cannot be imported or called, or its answer breaks a rule.
         """
-        from nettuner.models.data.answer import understood
         from nettuner.models.data.own_data import Told, own_dataset
         from nettuner.models.reference import beside, referred
 
         function = referred(self.function)
         arguments = self._arguments(function)
         with beside(self.function):
-            try:
-                answer = function(**arguments)
-            except Exception as error:
-                reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
-                raise ValueError(
-                    f"{self.name} must return data, got {reason}; correct it"
-                ) from error
+            answer = self._answer(function, arguments)
             told = Told(self.function, self._marks(function, arguments), self.target, self.task)
-            return own_dataset(understood(answer, self.name), self, told)
+            return own_dataset(answer, self, told)
+
+    def tables(self) -> Tables | None:
+        """The DataFrames that the function answers with; None if it answers with other data."""
+        from nettuner.models.data.own_table import own_tables
+        from nettuner.models.reference import beside, referred
+
+        function = referred(self.function)
+        with beside(self.function):
+            answer = self._answer(function, self._arguments(function))
+            target = self.target if self.target is not None else answer.options.get("target")
+            return own_tables(answer, target)
+
+    def _answer(self, function: Any, arguments: Mapping[str, Any]) -> Answer:
+        """What the function answers with.
+
+        Raises:
+            ValueError: It raises an error, or answers with something else than data.
+        """
+        from nettuner.models.data.answer import understood
+
+        try:
+            given = function(**arguments)
+        except Exception as error:
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            raise ValueError(f"{self.name} must return data, got {reason}; correct it") from error
+        return understood(given, self.name)
 
     def _arguments(self, function: Any) -> dict[str, Any]:
         """The arguments as the function takes them.

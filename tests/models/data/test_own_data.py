@@ -327,7 +327,7 @@ BAD = [
 
 @pytest.mark.parametrize(("given", "told"), BAD)
 def test_a_function_that_cannot_be_called_is_refused_in_a_line(own, given, told):
-    with pytest.raises(ValueError, match="; |it ") as raised:
+    with pytest.raises(ValueError, match=":") as raised:
         load(own(**given))
     assert told in str(raised.value)
 
