@@ -86,8 +86,8 @@ def _target(dataset: Dataset, name: str) -> tuple[TargetFacts, tuple[str, ...]]:
     """What is predicted, and what looks wrong with it."""
     if dataset.preprocessing is None:
         shape = f", shape {list(dataset.target_shape)}" if dataset.target_shape else ""
-        classes = f" of {dataset.outputs} classes" if dataset.task == "classification" else ""
-        return TargetFacts(name, holds=f"for {dataset.task}{classes}{shape}, as it is given"), ()
+        many = f" of {dataset.outputs} classes" if dataset.task == "classification" else ""
+        return TargetFacts(name, holds=f"for {dataset.task}{many}{shape}, as it is given"), ()
     parts = (dataset.train, dataset.validation, dataset.test)
     targets = np.concatenate([part.targets for part in parts if isinstance(part, Split)])
     judged = _rows(dataset)["validation"] or 0
