@@ -24,9 +24,9 @@ LINES = {
 }
 STUDY_KEYS = (
     "name, learner, data, space, metric, direction, epochs, steps, evaluate_every, seed, strategy, "
-    "width, stack, threads, structural, trial_seconds, stop"
+    "width, stack, threads, structural, score, patience_rounds, trial_seconds, stop"
 )
-SOURCES = "builtin, csv, idx, images, npz, numbers, parallel, parquet"
+SOURCES = "builtin, csv, idx, images, npz, numbers, own, parallel, parquet"
 DISTRIBUTIONS = (
     "uniform, log-uniform, normal, log-normal, truncated-normal, scipy, integer, choice, fixed"
 )
