@@ -20,6 +20,8 @@ from nettuner.models.learner import Hyperparameter, Learner
 from nettuner.models.space import Choice, Dimension, Fixed, Space
 from nettuner.models.study import Direction, Goal, Study
 from nettuner.models.training.loop import facts
+from nettuner.models.training.metrics import asked_for
+from nettuner.models.training.metrics import known as further_ones
 from nettuner.models.training.own_loop import own_loop
 from nettuner.models.training.seeding import seeded
 
@@ -185,15 +187,27 @@ def _fit_learner(study: Study, found: type[Learner]) -> Fitted:
 
 
 def _goal(study: Study, learner: Learner) -> tuple[Goal, list[tuple[str, str]]]:
-    known = {f"val_{name}": direction for name, direction in learner.metrics.items()}
+    known: dict[str, Direction | None] = dict(learner.metrics)
+    try:
+        known |= {metric.name: metric.direction for metric in asked_for(study, learner)}
+    except ValueError as error:
+        return Goal(study.metric, "minimize"), [("metrics", str(error))]
+    known = {f"val_{name}": direction for name, direction in known.items()}
     if study.metric not in known:
         likely = f"val_{study.metric}"
-        hint = f"did you mean {likely}? " if likely in known else ""
+        possible = {*known, *(f"val_{name}" for name in further_ones(learner))}
+        hint = f"did you mean {likely}? " if likely in possible else ""
         message = (
             f"{study.learner} reports no {study.metric!r}; {hint}it reports: {', '.join(known)}"
         )
+        further = [f"val_{name}" for name in further_ones(learner) if f"val_{name}" not in known]
+        if further:
+            message += f"; also {', '.join(further)}"
         return Goal(study.metric, "minimize"), [("metric", message)]
-    direction: Direction = known[study.metric]
+    direction = known[study.metric]
+    if direction is None:
+        faults = _own_metric_faults(study)
+        return Goal(study.metric, study.direction or "minimize"), faults
     if study.direction not in (None, direction):
         message = f"{study.metric} is there to {direction}, got {study.direction}; drop direction"
         return Goal(study.metric, direction), [("direction", message)]

@@ -102,6 +102,9 @@ class DataFacts:
         outputs: Number of classes, of numbers, of labels, or size of the target's vocabulary.
         target_std: Regression: standard deviation of the target on the training rows.
         sentences: Translation: vocabularies and lengths of sentences.
+        target_mean: Regression: mean of the target on the training rows.
+        class_weights: Classification: weight of each class by which all classes count alike on the
+            training rows; empty where these are not in memory.
         target_shape: Shape of one target, without the batch axis: empty for one class or number.
         first: Data of one's own: inputs and targets of the first training rows, as tensors, or
             tuples or mappings of tensors.
@@ -114,6 +117,8 @@ class DataFacts:
     sentences: Sentences | None = None
     target_shape: tuple[int, ...] = ()
     first: Batch | None = None
+    target_mean: float = 0.0
+    class_weights: tuple[float, ...] = ()
 
     @property
     def features(self) -> int:
@@ -196,6 +201,19 @@ class Learner(ABC):
             for name, value in self.evaluate(networks, inputs, targets).items():
                 totals[name] = totals.get(name, 0.0) + count * float(value)
         return {name: total / rows for name, total in totals.items()}
+
+    def predictions(self, networks: Networks, inputs: Inputs) -> Tensor:
+        """What further metrics of a study are computed from: the answers for these rows.
+
+        Networks are in eval mode, gradients are off. A learner that does not define it has the
+        metrics alone that `evaluate` returns.
+        """
+        raise NotImplementedError
+
+    def truth(self, targets: Any) -> Tensor:
+        """The targets that `predictions` is compared with."""
+        found: Tensor = targets
+        return found
 
     @property
     @abstractmethod
@@ -326,9 +344,28 @@ class Supervised(Learner):
 
     def evaluate(self, networks: Networks, inputs: Inputs, targets: Any) -> Mapping[str, Tensor]:
         """The metrics on one split, errors in units of the target."""
+        return self.scores(self._outputs(networks, inputs), targets)
+
+    def _outputs(self, networks: Networks, inputs: Inputs) -> Tensor:
+        """Outputs for all rows."""
         network = networks["network"]
-        found = [called(network, part) for part in portions(inputs, EVALUATION_BATCH)]
-        return self.scores(torch.cat(found), targets)
+        return torch.cat([called(network, part) for part in portions(inputs, EVALUATION_BATCH)])
+
+    def predictions(self, networks: Networks, inputs: Inputs) -> Tensor:
+        """Probabilities [rows, classes or labels], or numbers [rows, ...] in the target's unit."""
+        outputs = self._outputs(networks, inputs)
+        if self.data.task == "classification":
+            return outputs.softmax(1)
+        if self.data.task == "labels":
+            return outputs.sigmoid()
+        return self.truth(outputs.reshape(len(outputs), *self.data.target_shape))
+
+    def truth(self, targets: Any) -> Tensor:
+        """Classes [rows], labels [rows, labels], or numbers [rows, ...] in the target's unit."""
+        found: Tensor = targets
+        if self.data.task != "regression":
+            return found
+        return found.double() * self.data.target_std + self.data.target_mean
 
     def evaluate_batches(
         self, networks: Networks, batches: Iterator[Batch]

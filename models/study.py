@@ -103,6 +103,12 @@ class Study(BaseModel):
     )
     space: Space = Field(description="The hyperparameters to search, each a distribution.")
     metric: StrictStr = Field(description="The metric to improve, for example val_accuracy.")
+    metrics: tuple[StrictStr, ...] = Field(
+        (),
+        description="Metrics to report beyond the learner's own: balanced_accuracy, macro_f1, "
+        "roc_auc, average_precision, top5_accuracy, mape, or `file.py:f` with f(predictions, "
+        "targets); as val_NAME and test_NAME.",
+    )
     direction: Direction | None = Field(
         None, description="Whether less or more of the metric is better; learners know theirs."
     )

@@ -157,6 +157,9 @@ def _located(study: Study, folder: Path) -> tuple[Study, dict[Key, str]]:
     changes["learner"], fault = _located_code(folder, study.learner)
     if fault:
         faults["learner",] = fault
+    metrics = [_located_code(folder, given) for given in study.metrics]
+    changes["metrics"] = tuple(found for found, _ in metrics)
+    faults |= {("metrics", place): fault for place, (_, fault) in enumerate(metrics) if fault}
     return study.model_copy(update=changes), faults
 
 

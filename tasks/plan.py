@@ -40,7 +40,12 @@ UNUSED: Mapping[str, Sequence[object]] = {
 # Defaults of before, where none is given now and the data are looked at.
 BEFORE: Mapping[str, object] = {"header": True, "separator": ","}
 # Keys of the study that came later, likewise.
-UNUSED_KEYS: Mapping[str, object] = {"repeats": 1, "score": "last", "patience_rounds": None}
+UNUSED_KEYS: Mapping[str, object] = {
+    "repeats": 1,
+    "score": "last",
+    "patience_rounds": None,
+    "metrics": [],
+}
 Fit = Callable[[Study], Fitted]
 FIT: Fit = ByName("nettuner.models.check", "fit_together")
 LARGE_STACK = 64

@@ -4,26 +4,45 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from nettuner.models.inputs import Inputs, parts, shapes
 from nettuner.models.learner import EVALUATION_BATCH
 from nettuner.models.stacks.program import Tensors, UnstackableError, evaluation, size, stateless
 from nettuner.models.stacks.stack import MOST_BYTES, Program, Stack
-from nettuner.models.training.loop import Measured, measure
+from nettuner.models.training.loop import Measured, measure, measure_further
+from nettuner.models.training.metrics import Metric
 
 Split = tuple[Inputs, Any]
 
 
 def measure_stack(
-    stack: Stack, split: Split, prefix: str, round_: int, members: Collection[int]
+    stack: Stack,
+    split: Split,
+    prefix: str,
+    round_: int,
+    members: Collection[int],
+    further: Sequence[Metric] = (),
 ) -> dict[int, Measured]:
     """The metrics of these members, each the same as by `loop.measure`.
+
+    Further ones, which are not made of tensor operations alone, are computed one by one.
 
     Raises:
         UnstackableError: Evaluation keeps state, which members would share.
     """
+    found = _learners_own(stack, split, prefix, round_, members)
+    for member in members if further else ():
+        networks, seed = stack.member(member), (*stack.seeds[member], round_)
+        more = measure_further(stack.learner, networks, split, prefix, seed, further)
+        found[member] |= more
+    return found
+
+
+def _learners_own(
+    stack: Stack, split: Split, prefix: str, round_: int, members: Collection[int]
+) -> dict[int, Measured]:
     if not members:
         return {}
     arguments = (stack.everything(), *split)

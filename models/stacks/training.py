@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -18,12 +18,19 @@ from nettuner.models.training.batches import (
     total_steps,
 )
 from nettuner.models.training.loop import DivergedError, Measured, summary
+from nettuner.models.training.metrics import Metric
 
 Found = Measured | DivergedError
 
 
 def fit_stack(
-    stack: Stack, dataset: Dataset, length: Length, *, done: int = 0, until: int | None = None
+    stack: Stack,
+    dataset: Dataset,
+    length: Length,
+    *,
+    done: int = 0,
+    until: int | None = None,
+    further: Sequence[Metric] = (),
 ) -> Iterator[tuple[int, list[Found]]]:
     """Train all members, and yield (round, result of each) after each round, from `done` + 1.
 
@@ -36,6 +43,7 @@ def fit_stack(
         length: Length of a whole trial.
         done: Rounds trained before.
         until: Last round to train, of `length.rounds`; None for all of them.
+        further: Metrics beyond those of the learner.
     """
     train = held(dataset.train)
     inputs, targets = tensors(train)
@@ -52,7 +60,7 @@ def fit_stack(
                 if diverged:
                     lost[member] = diverged
             left = set(range(len(stack))) - set(lost)
-            metrics = measure_stack(stack, held_out, "val", round_, left)
+            metrics = measure_stack(stack, held_out, "val", round_, left, further)
         found: list[Found] = []
         for member in range(len(stack)):
             if member in lost:

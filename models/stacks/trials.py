@@ -23,6 +23,7 @@ from nettuner.models.training.failure import Failure, failure
 from nettuner.models.training.job import Job, Outcome, StackOutcome
 from nettuner.models.training.lines import Lines
 from nettuner.models.training.loop import DivergedError, prepared
+from nettuner.models.training.metrics import asked_for
 from nettuner.models.training.pictures import is_shown
 from nettuner.models.training.process_state import process_state
 from nettuner.models.training.trial import concluded, run, show, take
@@ -142,7 +143,9 @@ def _run_stacked(
             if job.start is not None:
                 stack.load(member, job.start)
         until = jobs[0].proposal.until or length.rounds
-        for round_, found in fit_stack(stack, dataset, length, done=jobs[0].done, until=until):
+        further = asked_for(jobs[0].study, stack.learner)
+        rounds = fit_stack(stack, dataset, length, done=jobs[0].done, until=until, further=further)
+        for round_, found in rounds:
             for member in set(range(len(jobs))) - set(failed) - over:
                 job, course, metrics = jobs[member], courses[member], found[member]
                 try:

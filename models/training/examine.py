@@ -17,6 +17,7 @@ from nettuner.models.study import Study
 from nettuner.models.training import checkpoint
 from nettuner.models.training.batches import readable
 from nettuner.models.training.loop import measure, prepared
+from nettuner.models.training.metrics import asked_for
 from nettuner.models.training.winner import Winner
 
 # Inputs without names are served under this word and their place.
@@ -40,7 +41,8 @@ def _examined(study: Study, params: Mapping[str, Any], state: Path, folder: Path
     checkpoint.load_to_answer(state, networks)
     metrics: Mapping[str, float] = {}
     if dataset.test is not None:
-        metrics = measure(learner, networks, readable(dataset.test), "test")
+        further = asked_for(study, learner)
+        metrics = measure(learner, networks, readable(dataset.test), "test", further=further)
     path: Path | None = folder / "network.pt2"
     why_not = None
     own = learner.requests(networks, EXAMPLES)

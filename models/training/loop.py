@@ -30,6 +30,7 @@ from nettuner.models.training.batches import (
     total_steps,
 )
 from nettuner.models.training.course import Course
+from nettuner.models.training.metrics import Metric
 from nettuner.models.training.randomness import Randomness, step_keys
 from nettuner.models.training.seeding import derived_seed, seeded
 
@@ -88,6 +89,7 @@ def facts(dataset: Dataset) -> DataFacts:
         dataset.outputs,
         dataset.preprocessing.target_std,
         found if isinstance(found, Sentences) else None,
+        target_mean=dataset.preprocessing.target_mean,
     )
 
 
@@ -154,6 +156,7 @@ def fit(
     end: Path | None = None,
     watch: Watch | None = None,
     course: Course | None = None,
+    further: Sequence[Metric] = (),
 ) -> Iterator[tuple[int, Measured]]:
     """Train, and yield (round, metrics) after each round, counted from 1.
 
@@ -173,6 +176,7 @@ def fit(
         watch: Callback after each round, given its number and the networks in eval mode.
         course: Course of the metric, which says what counts and may end the training; without it
             the last round counts.
+        further: Metrics beyond those of the learner.
 
     Raises:
         DivergedError: A loss is not finite.
@@ -205,7 +209,7 @@ def fit(
         rates = {name: of.learning_rate for name, of in training.optimisers.items()}
         metrics = summary(losses, rates, now, int(steps[-1]), steps_in_all)
         with training.averages.in_force():
-            metrics |= measure(learner, networks, held_out, "val", (*seed, round_))
+            metrics |= measure(learner, networks, held_out, "val", (*seed, round_), further)
             if watch:
                 watch(round_, networks)
         if course:
@@ -257,9 +261,14 @@ def summary(
 
 
 def measure(
-    learner: Learner, networks: Networks, split: Readable, prefix: str, seed: tuple[int, ...] = ()
+    learner: Learner,
+    networks: Networks,
+    split: Readable,
+    prefix: str,
+    seed: tuple[int, ...] = (),
+    further: Sequence[Metric] = (),
 ) -> Measured:
-    """The learner's metrics on a split, each name prefixed (`val_accuracy`).
+    """The learner's metrics on a split and further ones, each name prefixed (`val_accuracy`).
 
     Random numbers drawn while evaluating come from the seed.
     """
@@ -270,4 +279,23 @@ def measure(
             metrics = learner.evaluate(networks, *split)
         else:
             metrics = learner.evaluate_batches(networks, evaluated(split, seed))
-    return {f"{prefix}_{name}": float(value) for name, value in metrics.items()}
+    found = {f"{prefix}_{name}": float(value) for name, value in metrics.items()}
+    return found | measure_further(learner, networks, split, prefix, seed, further)
+
+
+def measure_further(
+    learner: Learner,
+    networks: Networks,
+    split: Readable,
+    prefix: str,
+    seed: tuple[int, ...],
+    further: Sequence[Metric],
+) -> Measured:
+    """Further metrics on a split, from the predictions for all its rows; arguments as above."""
+    if not further:
+        return {}
+    with torch.no_grad(), seeded(*seed):
+        batches = [split] if isinstance(split, tuple) else evaluated(split, seed)
+        pairs = [(learner.predictions(networks, i), learner.truth(t)) for i, t in batches]
+    predictions, truth = (torch.cat(whole) for whole in zip(*pairs, strict=True))
+    return {f"{prefix}_{metric.name}": metric.of(predictions, truth) for metric in further}

@@ -17,6 +17,7 @@ from nettuner.models.training.course import Course
 from nettuner.models.training.job import Job, Outcome
 from nettuner.models.training.lines import Lines, numbers
 from nettuner.models.training.loop import DivergedError, Measured, finite, fit, prepared
+from nettuner.models.training.metrics import asked_for
 from nettuner.models.training.own_loop import Loop, own_loop
 from nettuner.models.training.pictures import draw, is_shown
 from nettuner.models.training.seeding import seed_generators
@@ -86,6 +87,7 @@ def _run_learner(job: Job, found: type[Learner], lines: Lines) -> Outcome:
         end=job.end,
         watch=watch,
         course=course,
+        further=asked_for(job.study, learner),
     )
     for round_, metrics in rounds:
         take(job, round_, metrics, lines)

@@ -23,8 +23,8 @@ LINES = {
     "space": "space: {lr: 0.1}",
 }
 STUDY_KEYS = (
-    "name, learner, data, space, metric, direction, epochs, steps, evaluate_every, seed, strategy, "
-    "width, stack, threads, structural, score, patience_rounds, trial_seconds, stop"
+    "name, learner, data, space, metric, metrics, direction, epochs, steps, evaluate_every, seed, "
+    "strategy, width, stack, threads, structural, score, patience_rounds, trial_seconds, stop"
 )
 SOURCES = "builtin, csv, idx, images, npz, numbers, own, parallel, parquet"
 DISTRIBUTIONS = (
@@ -430,7 +430,7 @@ def test_paths_are_relative_to_the_study_and_become_absolute(folder, monkeypatch
     (folder / "data.csv").touch()
     (folder / "studies" / "net.py").touch()
     path = write("data: {source: csv, path: ../data.csv}", without="learner")
-    path.write_text(path.read_text() + "learner: net.py:Net\n")
+    path.write_text(path.read_text() + "learner: net.py:Net\nmetrics: [net.py:cost, macro_f1]\n")
     path = path.rename("studies/study.yaml")
     for cwd, given in [(folder, path), (folder / "studies", Path("study.yaml"))]:
         monkeypatch.chdir(cwd)
@@ -438,6 +438,13 @@ def test_paths_are_relative_to_the_study_and_become_absolute(folder, monkeypatch
         assert study.data is not None
         assert study.data.path == str(folder / "data.csv")
         assert study.learner == f"{folder / 'studies' / 'net.py'}:Net"
+        assert study.metrics == (f"{folder / 'studies' / 'net.py'}:cost", "macro_f1")
+
+
+def test_the_file_of_a_metric_must_be_there(folder):
+    found = faults(write("metrics: [macro_f1, gone.py:cost]"))
+    assert len(found) == 1
+    assert "metrics[1]: must be an existing file, got 'gone.py'" in found[0]
 
 
 def test_absolute_paths_stay(folder):

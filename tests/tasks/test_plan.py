@@ -82,6 +82,9 @@ SETTINGS = (
 )
 
 
+FURTHER = "val_balanced_accuracy, val_macro_f1, val_roc_auc, val_average_precision"
+
+
 def uniform(low, high, **more):
     return {"distribution": "uniform", "low": low, "high": high, **more}
 
@@ -99,7 +102,9 @@ def plan(tmp_path, monkeypatch):
 
     def plan(base=IRIS, **changes):
         given = {**base, **changes}
-        learner = given["learner"].replace("OWN", str(tmp_path / "own.py"))
+        own = str(tmp_path / "own.py")
+        given["metrics"] = [name.replace("OWN", own) for name in given.get("metrics", [])]
+        learner = given["learner"].replace("OWN", own)
         given["learner"] = learner.replace("FOLDER", str(tmp_path))
         return make_plan(Study.model_validate(given), "s.yaml")
 
@@ -244,12 +249,31 @@ def lines(plan, tmp_path, base, changes):
         (
             {"metric": "accuracy"},
             "metric: mlp reports no 'accuracy'; did you mean val_accuracy? "
-            "it reports: val_loss, val_accuracy",
+            f"it reports: val_loss, val_accuracy; also {FURTHER}",
         ),
-        ({"metric": "f1"}, "metric: mlp reports no 'f1'; it reports: val_loss, val_accuracy"),
+        (
+            {"metric": "f1"},
+            f"metric: mlp reports no 'f1'; it reports: val_loss, val_accuracy; also {FURTHER}",
+        ),
+        (
+            {"metric": "roc_auc"},
+            "metric: mlp reports no 'roc_auc'; did you mean val_roc_auc? it reports: val_loss, "
+            f"val_accuracy; also {FURTHER}",
+        ),
+        (
+            {"metrics": ["mape"]},
+            "metrics: mlp has no 'mape' for these data; it has: balanced_accuracy, macro_f1, "
+            "roc_auc, average_precision; or your own: file.py:function",
+        ),
+        (
+            {"metrics": ["OWN:score"], "metric": "val_score"},
+            "direction: a function's metric needs one, got none for 'val_score'; give minimize or "
+            "maximize",
+        ),
         (
             {"metric": "accuracy", "data": "diabetes"},
-            "metric: mlp reports no 'accuracy'; it reports: val_loss, val_rmse, val_mae, val_r2",
+            "metric: mlp reports no 'accuracy'; it reports: val_loss, val_rmse, val_mae, val_r2; "
+            "also val_mape",
         ),
         (
             {"metric": "val_accuracy", "direction": "minimize"},
@@ -507,7 +531,7 @@ SAME = [
     {"threads": 2},
     {"trial_seconds": 60},
     {"strategy": {"name": "random"}},
-    {"score": "last", "patience_rounds": None},
+    {"score": "last", "patience_rounds": None, "metrics": []},
 ]
 OTHER = [
     {"space": {"hidden": [4, 16]}},
@@ -520,6 +544,7 @@ OTHER = [
     {"data": {"source": "builtin", "name": "iris", "split_seed": 1}},
     {"strategy": "grid"},
     {"learner": "OWN:Needs", "space": {"width": [4, 8]}},
+    {"metrics": ["macro_f1"]},
     {"score": "best"},
     {"patience_rounds": 2},
 ]
