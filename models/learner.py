@@ -108,6 +108,8 @@ class DataFacts:
         target_shape: Shape of one target, without the batch axis: empty for one class or number.
         first: Data of one's own: inputs and targets of the first training rows, as tensors, or
             tuples or mappings of tensors.
+        tokens: Tokens of a vocabulary, where inputs are their ids (sentences with a label, ended
+            and padded as `models/data/preprocessing.py` says); 0 for all others.
     """
 
     task: TaskKind
@@ -119,6 +121,7 @@ class DataFacts:
     first: Batch | None = None
     target_mean: float = 0.0
     class_weights: tuple[float, ...] = ()
+    tokens: int = 0
 
     @property
     def features(self) -> int:
@@ -144,7 +147,8 @@ class DataFacts:
             inputs = torch.zeros(rows, *self.shape, dtype=torch.int64)
             return inputs, torch.zeros(rows, length, dtype=torch.int64)
         kind = torch.int64 if self.task == "classification" else torch.float32
-        return torch.zeros(rows, *self.shape), torch.zeros(rows, dtype=kind)
+        of_inputs = torch.int64 if self.tokens else torch.float32
+        return torch.zeros(rows, *self.shape, dtype=of_inputs), torch.zeros(rows, dtype=kind)
 
 
 class Learner(ABC):
@@ -160,7 +164,15 @@ class Learner(ABC):
     tasks: ClassVar[tuple[TaskKind, ...]] = get_args(TaskKind)
     """The tasks it can learn."""
 
+    takes_tokens: ClassVar[bool] = True
+    """Whether its networks embed inputs that are ids of tokens; others take them for numbers."""
+
     def __init__(self, data: DataFacts) -> None:
+        if data.tokens and not self.takes_tokens:
+            raise ValueError(
+                f"the learner takes inputs for numbers, got the ids of {data.tokens} tokens; use "
+                "text_classifier, or a learner of your own with an embedding"
+            )
         if data.task not in self.tasks:
             raise ValueError(
                 f"the learner is for {' or '.join(self.tasks)}, got {DATA_FOR[data.task]}; "

@@ -94,7 +94,8 @@ class Study(BaseModel):
         description="Names the experiment in MLflow: letters, digits, dot, dash, underscore."
     )
     learner: StrictStr = Field(
-        description="What is trained: a built-in learner (mlp, cnn, gan, translator), "
+        description="What is trained: a built-in learner (mlp, cnn, gan, text_classifier, "
+        "translator), "
         "`file.py:Class`, `package.module:Class`, or a function `file.py:f` with "
         "f(hyperparameters, context) or f(hyperparameters, report)."
     )

@@ -302,6 +302,46 @@ class Sentences:
 
 
 @dataclass(frozen=True)
+class Text:
+    """Sentences of one language: each as the ids of its tokens, ended, cut and padded.
+
+    Args:
+        vocabulary: Vocabulary.
+        length: Tokens of an input, the end included; what is longer is cut.
+        column: Name of the column of sentences.
+    """
+
+    vocabulary: Vocabulary
+    length: int
+    column: str
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one input."""
+        return (self.length,)
+
+    def encode(self, rows: Any) -> NDArray[np.int64]:
+        """Tokens of shape [rows, length]; a missing sentence is an empty one.
+
+        Raises:
+            ValueError: The column is missing.
+        """
+        if not isinstance(rows, pd.DataFrame) or self.column not in rows.columns:
+            got = listed(rows.columns) if isinstance(rows, pd.DataFrame) else type(rows).__name__
+            raise ValueError(
+                f"the model takes a table with the column {self.column!r}, got {got}; "
+                "pass a pandas DataFrame with one sentence in each row"
+            )
+        given = rows[self.column]
+        sentences = [
+            "" if gap or is_missing(value) else plain_text(value)
+            for value, gap in zip(given, given.isna(), strict=True)
+        ]
+        most = self.length - 1
+        return padded([[*self.vocabulary.encode(s)[:most], END] for s in sentences], self.length)
+
+
+@dataclass(frozen=True)
 class Preprocessing:
     """What was learned from the training rows to turn raw rows into inputs, and outputs back.
 
@@ -311,7 +351,7 @@ class Preprocessing:
         target_mean, target_std: Mean and standard deviation of a regression target; else 0 and 1.
     """
 
-    inputs: Table | Pixels | Sentences
+    inputs: Table | Pixels | Sentences | Text
     classes: tuple[Label, ...] = ()
     target_mean: float = 0.0
     target_std: float = 1.0
@@ -326,7 +366,7 @@ class Preprocessing:
         """Names of the columns that a table must have; empty for images."""
         if isinstance(self.inputs, Pixels):
             return ()
-        if isinstance(self.inputs, Sentences):
+        if isinstance(self.inputs, Sentences | Text):
             return (self.inputs.column,)
         return tuple(column.name for column in self.inputs.columns)
 
@@ -344,7 +384,7 @@ class Preprocessing:
             ValueError: Columns are missing, a value is no number (no text), images have another
                 size, or a sentence is too long.
         """
-        kind = np.int64 if isinstance(self.inputs, Sentences) else np.float32
+        kind = np.int64 if isinstance(self.inputs, Sentences | Text) else np.float32
         return np.ascontiguousarray(self.inputs.encode(rows), dtype=kind)
 
     def answer(self, outputs: NDArray[Any]) -> pd.DataFrame:
@@ -394,6 +434,9 @@ class Preprocessing:
         if kind == "Sentences":
             source, target = (_vocabulary(inputs.pop(side)) for side in ("source", "target"))
             return Preprocessing(Sentences(source, target, **inputs), classes, **given)
+        if kind == "Text":
+            words = _vocabulary(inputs.pop("vocabulary"))
+            return Preprocessing(Text(words, **inputs), classes, **given)
         table = Table(tuple(map(_column, inputs["columns"])), tuple(inputs.get("missing", ())))
         return Preprocessing(table, classes, **given)
 

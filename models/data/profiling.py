@@ -16,6 +16,7 @@ from nettuner.models.data.preprocessing import (
     Pixels,
     Sentences,
     Table,
+    Text,
     days,
     is_missing,
     numbers,
@@ -76,6 +77,9 @@ def _inputs(dataset: Dataset) -> str:
     if isinstance(inputs, Pixels):
         colours, height, width = inputs.shape
         return f"images of {colours} x {height} x {width} (colours, height, width)"
+    if isinstance(inputs, Text):
+        words = len(inputs.vocabulary.tokens)
+        return f"sentences of up to {inputs.length - 1} tokens, of {words:,} known"
     return (
         f"sentences of up to {inputs.source_length - 1} tokens, of {len(inputs.source.tokens):,} "
         "known"
@@ -119,8 +123,9 @@ def _columns(
 ) -> tuple[tuple[Column, ...], tuple[str, ...]]:
     """Every column of a table, and what looks wrong with them."""
     assert dataset.preprocessing is not None
-    assert isinstance(dataset.preprocessing.inputs, Table)
-    fitted = {column.name: column for column in dataset.preprocessing.inputs.columns}
+    inputs = dataset.preprocessing.inputs
+    of_table = inputs.columns if isinstance(inputs, Table) else ()
+    fitted = {column.name: column for column in of_table}
     columns: list[Column] = []
     counting: list[str] = []
     constant: list[str] = []
@@ -129,9 +134,12 @@ def _columns(
         if name == tables.target:
             continue
         column = tables.own[name]
-        if name in tables.division.left_out:
+        if isinstance(inputs, Text) and name == inputs.column:
+            columns.append(_sentences(column, inputs))
+        elif name in tables.division.left_out:
             divides = name in (tables.division.group, tables.division.time)
-            why = "divides the rows" if divides else "as drop says"
+            said = name in getattr(source, "drop", ())
+            why = "divides the rows" if divides else "as drop says" if said else "not read"
             columns.append(Column(name, "left out", why, _missing(column)))
         elif name not in fitted:
             columns.append(Column(name, "left out", "one value alone", _missing(column)))
@@ -178,6 +186,13 @@ def _category(texts: Texts, column: pd.Series[Any], fitted: Number | Category) -
     holds = f"{len(texts)}: {shown}{more}"
     missing = (len(column) - texts.rows) / max(len(column), 1)
     return Column(texts.name, "category", holds, missing, fitted.width)
+
+
+def _sentences(column: pd.Series[Any], inputs: Text) -> Column:
+    known = column.dropna()
+    shown = f", such as {str(known.iloc[0])!r:.40}" if len(known) else ""
+    holds = f"{known.nunique():,} different{shown}"
+    return Column(str(column.name), "text", holds, _missing(column), inputs.length)
 
 
 def _missing(column: pd.Series[Any]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,17 +10,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from nettuner.models.arrays import Ints
 from nettuner.models.data import fingerprint
 from nettuner.models.data.categories import check_categories
 from nettuner.models.data.columns import check_distinct
 from nettuner.models.data.dataset import Dataset, Split, examples
-from nettuner.models.data.division import Division, divide, together
+from nettuner.models.data.division import Division, Together, divide, together
 from nettuner.models.data.fit import fit_table, kind_of
 from nettuner.models.data.labelled import Labelled
 from nettuner.models.data.preprocessing import Preprocessing, is_missing, listed
 from nettuner.models.data.size import check_size
 from nettuner.models.data.source import Source, TableSource, TaskKind
-from nettuner.models.data.target import FEWEST_ROWS, read_target
+from nettuner.models.data.split import Rows
+from nettuner.models.data.target import FEWEST_ROWS, Target, read_target
 from nettuner.models.did_you_mean import did_you_mean
 
 BY_CHANCE = Division()
@@ -43,6 +46,12 @@ class Tables:
     validation: pd.DataFrame | None = None
     test: pd.DataFrame | None = None
     names: tuple[str, str] = ("the validation rows", "the test rows")
+
+    @property
+    def all(self) -> list[pd.DataFrame]:
+        """The rows to be divided, and those of validation and test if these are given."""
+        given = (self.own, self.validation, self.test)
+        return [part for part in given if part is not None]
 
 
 def unreadable(path: str, kind: str, error: Exception) -> ValueError:
@@ -85,6 +94,99 @@ def find_target(columns: list[str], target: str | int) -> str:
     raise ValueError(f"no column named {target!r}; {hint}the table has: {listed(columns)}")
 
 
+@dataclass(frozen=True, eq=False)
+class Divided:
+    """Rows whose target is known, and which of them go where.
+
+    Args:
+        tables: Rows as they are given.
+        known: Rows of all files whose target is known.
+        goal: Target of each.
+        rows: Numbers of the rows of each split.
+        mean, std: Mean and standard deviation of a target to regress; else 0 and 1.
+    """
+
+    tables: Tables
+    known: Together
+    goal: Target
+    rows: Rows
+    mean: float
+    std: float
+
+    @property
+    def targets(self) -> NDArray[Any]:
+        """Shape [rows]: class indices, or standardised numbers (float32)."""
+        if self.goal.task == "classification":
+            return self.goal.values
+        standard: NDArray[Any] = (self.goal.values - self.mean) / self.std
+        return standard.astype(np.float32)
+
+    def dataset(
+        self,
+        inputs: Callable[[Ints], NDArray[Any]],
+        preprocessing: Preprocessing,
+        served: pd.DataFrame,
+    ) -> Dataset:
+        """The dataset of these rows.
+
+        Args:
+            inputs: Function from row numbers to inputs [rows, *shape].
+            preprocessing: Fitted on the training rows.
+            served: Rows as a served model receives them.
+        """
+        targets, raw, rows = self.targets, Labelled(served, self.goal.truth), self.rows
+        train, judged, held_out = (
+            Split(inputs(part), targets[part]) for part in (rows.train, rows.validation, rows.test)
+        )
+        return Dataset(
+            train,
+            judged,
+            held_out,
+            self.goal.task,
+            preprocessing.shape,
+            self.goal.classes,
+            preprocessing,
+            served.iloc[rows.train[examples(len(rows.train))]].reset_index(drop=True),
+            raw.at(rows.train),
+            raw.at(rows.test),
+            fingerprint.of_tables(self.tables.all, self.tables.target),
+            sum(map(len, self.tables.all)) - len(self.known.table),
+        )
+
+
+def divided(tables: Tables, source: Source, task: TaskKind | None) -> Divided:
+    """Read the target of a table, and divide the rows that have one.
+
+    Args:
+        tables: Rows, and how they are divided.
+        source: Source: its shares and its split seed.
+        task: Task; None guesses it from the target.
+
+    Raises:
+        ValueError: The target is missing in all rows or does not suit the task, two columns
+            share a name, or a split would be empty.
+    """
+    target = tables.target
+    check_distinct(tables.own.columns)
+    given = together(tables.own, tables.validation, tables.test, tables.names)
+    present = has_value(given.table[target]).to_numpy()
+    known = given.at(present)
+    if known.table.empty:
+        raise ValueError(
+            f"a target must be known in some rows, got none in {len(present)} rows of {target!r}; "
+            "name another target column"
+        )
+    fewest = FEWEST_ROWS if len(tables.all) == 1 else 1
+    goal = read_target(known.table[target], task, known.places, fewest)
+    shares = (
+        source.validation if tables.validation is None else 0.0,
+        source.test if tables.test is None else 0.0,
+    )
+    rows = divide(known, goal, tables.division, shares, source.split_seed)
+    mean, std = goal.scale(rows.train)
+    return Divided(tables, known, goal, rows, mean, std)
+
+
 def table_dataset(tables: Tables, source: Source, task: TaskKind | None = None) -> Dataset:
     """Split a table, fit the preprocessing to its training rows, and apply it to all.
 
@@ -97,59 +199,23 @@ def table_dataset(tables: Tables, source: Source, task: TaskKind | None = None) 
         ValueError: The target is missing in all rows or does not suit the task, two columns
             share a name, texts are no categories, or a split would be empty.
     """
-    target, division = tables.target, tables.division
-    check_distinct(tables.own.columns)
-    given = together(tables.own, tables.validation, tables.test, tables.names)
-    present = has_value(given.table[target]).to_numpy()
-    present_rows = given.at(present)
-    known, places = present_rows.table, present_rows.places
-    if known.empty:
-        raise ValueError(
-            f"a target must be known in some rows, got none in {len(present)} rows of {target!r}; "
-            "name another target column"
-        )
-    of_files = [part for part in (tables.own, tables.validation, tables.test) if part is not None]
-    fewest = FEWEST_ROWS if len(of_files) == 1 else 1
-    goal = read_target(known[target], task, places, fewest)
-    shares = (
-        source.validation if tables.validation is None else 0.0,
-        source.test if tables.test is None else 0.0,
-    )
-    rows = divide(present_rows, goal, division, shares, source.split_seed)
-    mean, std = goal.scale(rows.train)
-    features = known.drop(columns=[target, *division.left_out])
+    found = divided(tables, source, task)
+    features = found.known.table.drop(columns=[tables.target, *tables.division.left_out])
     kinds = {name: kind_of(features[name]) for name in features.columns}
-    check_categories([features[name] for name in kinds if kinds[name] == "category"], places)
+    words = [features[name] for name in kinds if kinds[name] == "category"]
+    check_categories(words, found.known.places)
     missing = source.missing if isinstance(source, TableSource) else ()
-    fitted = fit_table(features.iloc[rows.train], kinds, missing)
-    preprocessing = Preprocessing(fitted, goal.classes, mean, std)
-    targets = goal.values
-    if goal.task == "regression":
-        targets = ((targets - mean) / std).astype(np.float32)
+    fitted = fit_table(features.iloc[found.rows.train], kinds, missing)
+    preprocessing = Preprocessing(fitted, found.goal.classes, found.mean, found.std)
+
+    def inputs(chosen: Ints) -> NDArray[Any]:
+        with np.errstate(over="ignore"):
+            encoded = preprocessing.transform(features.iloc[chosen])
+        check_size(encoded, fitted.columns)
+        return encoded
 
     served = plain_types(features[list(preprocessing.columns)])
-    raw = Labelled(served, goal.truth)
-
-    def part(chosen: NDArray[np.int64]) -> Split:
-        with np.errstate(over="ignore"):
-            inputs = preprocessing.transform(features.iloc[chosen])
-        check_size(inputs, fitted.columns)
-        return Split(inputs, targets[chosen])
-
-    return Dataset(
-        part(rows.train),
-        part(rows.validation),
-        part(rows.test),
-        goal.task,
-        preprocessing.shape,
-        goal.classes,
-        preprocessing,
-        served.iloc[rows.train[examples(len(rows.train))]].reset_index(drop=True),
-        raw.at(rows.train),
-        raw.at(rows.test),
-        fingerprint.of_tables(of_files, target),
-        len(present) - len(known),
-    )
+    return found.dataset(inputs, preprocessing, served)
 
 
 def has_value(column: pd.Series[Any]) -> pd.Series[bool]:

@@ -45,6 +45,7 @@ class Convolutional(nn.Module):
 class CNN(Supervised):
     """Convolutional network."""
 
+    takes_tokens: ClassVar[bool] = False
     live: ClassVar[Mapping[str, Hyperparameter]] = {
         **Supervised.live,
         "dropout": Hyperparameter(float, 0.0, low=0, high=0.99),

@@ -90,6 +90,7 @@ class GAN(Learner):
     several: ClassVar[tuple[str, ...]] = ("generator", "discriminator")
     tasks: ClassVar[tuple[TaskKind, ...]] = ("classification",)
     metrics: ClassVar[Mapping[str, Direction]] = {"frechet": "minimize"}
+    takes_tokens: ClassVar[bool] = False
     live: ClassVar[Mapping[str, Hyperparameter]] = {
         "dropout": Hyperparameter(float, 0.4, low=0, high=0.99),
         "image_noise": Hyperparameter(float, 0.05, low=0),

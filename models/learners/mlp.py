@@ -39,6 +39,7 @@ class Perceptron(nn.Module):
 class MLP(Supervised):
     """Multi-layer perceptron."""
 
+    takes_tokens: ClassVar[bool] = False
     live: ClassVar[Mapping[str, Hyperparameter]] = {
         **Supervised.live,
         "dropout": Hyperparameter(float, 0.0, low=0, high=0.99),

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from nettuner.models.data.dataset import Dataset, Split
-from nettuner.models.data.preprocessing import Sentences
+from nettuner.models.data.preprocessing import Sentences, Text
 from nettuner.models.learner import DataFacts, Learner, Networks
 from nettuner.models.study import Goal, Length
 from nettuner.models.training import checkpoint, optimiser
@@ -90,6 +90,7 @@ def facts(dataset: Dataset) -> DataFacts:
         dataset.preprocessing.target_std,
         found if isinstance(found, Sentences) else None,
         target_mean=dataset.preprocessing.target_mean,
+        tokens=len(found.vocabulary.tokens) if isinstance(found, Text) else 0,
     )
 
 

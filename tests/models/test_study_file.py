@@ -27,7 +27,7 @@ STUDY_KEYS = (
     "repeats, strategy, width, stack, threads, structural, score, patience_rounds, trial_seconds, "
     "stop, finals, finals_seeds"
 )
-SOURCES = "builtin, csv, idx, images, npz, numbers, own, parallel, parquet"
+SOURCES = "builtin, csv, idx, images, npz, numbers, own, parallel, parquet, sentences"
 DISTRIBUTIONS = (
     "uniform, log-uniform, normal, log-normal, truncated-normal, scipy, integer, choice, fixed"
 )
