@@ -67,7 +67,7 @@ class TextClassifier(Supervised):
                 f"{list(data.shape)} without a vocabulary; use mlp or cnn"
             )
 
-    def build(self, *, width: int = 64, layers: int = 0, heads: int = 2) -> nn.Module:
+    def build(self, *, width: int = 64, layers: int = 1, heads: int = 2) -> nn.Module:
         """Embeddings of `width`; `layers` of attention with `heads`, none for a bag of words.
 
         Raises:

@@ -289,7 +289,8 @@ def lines(plan, tmp_path, base, changes):
         # learners
         (
             {"learner": "mpl"},
-            "learner: no learner named 'mpl'; built in: cnn, gan, mlp, translator; "
+            "learner: no learner named 'mpl'; built in: cnn, gan, mlp, "
+            "text_classifier, translator; "
             "your own: path/to/file.py:Class",
         ),
         (

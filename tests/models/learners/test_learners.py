@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -18,6 +19,7 @@ from nettuner.models.data.load import load
 from nettuner.models.data.sources.builtin import Builtin
 from nettuner.models.data.sources.csv import Csv
 from nettuner.models.data.sources.numbers import Numbers
+from nettuner.models.data.sources.sentences import Sentences
 from nettuner.models.fitted import MisfitError
 from nettuner.models.learner import OPTIMISER, DataFacts, Learner, Supervised
 from nettuner.models.space import Space
@@ -35,6 +37,7 @@ SETS = [
     Builtin(name="diabetes"),
     Builtin(name="digits"),
     Numbers(rows=200, longest=6),
+    Sentences(path=str(Path(__file__).with_name("reviews.csv")), text="review"),
 ]
 LARGE = DataFacts("classification", (1, 28, 28), 10)
 SMALL = DataFacts("classification", (1, 8, 8), 10)
