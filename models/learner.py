@@ -88,6 +88,9 @@ DATA_FOR: Mapping[TaskKind, str] = {
     "own": "data whose targets only a learner with a loss of its own understands",
 }
 BATCH_SIZE = Hyperparameter(int, 64, low=1, structural=True)
+# Of the computations of a loss; weights, optimisers and evaluation stay in float32.
+PRECISION = Hyperparameter(str, "float32", choices=("float32", "bf16"), structural=True)
+CLASS_WEIGHT = Hyperparameter(str, "none", choices=("none", "balanced"), structural=True)
 
 
 @dataclass(frozen=True)
@@ -258,9 +261,10 @@ class Learner(ABC):
 
     @classmethod
     def hyperparameters(cls) -> dict[str, Hyperparameter]:
-        """All that may be searched: structural and live ones, the optimisers', the batch size."""
+        """All that may be searched: structural and live ones, the optimisers', those of a step."""
         own = {f"{network}_{name}": h for network in cls.several for name, h in OPTIMISER.items()}
-        return {**_structural(cls), **cls.live, **OPTIMISER, **own, "batch_size": BATCH_SIZE}
+        step = {"batch_size": BATCH_SIZE, "precision": PRECISION}
+        return {**_structural(cls), **cls.live, **OPTIMISER, **own, **step}
 
     @classmethod
     def structural(cls) -> frozenset[str]:
@@ -326,6 +330,11 @@ class Supervised(Learner):
     }
     tasks: ClassVar[tuple[TaskKind, ...]] = ("classification", "regression", "labels")
 
+    @classmethod
+    def hyperparameters(cls) -> dict[str, Hyperparameter]:
+        """Those of every learner, and whether all classes count alike in the loss."""
+        return {**super().hyperparameters(), "class_weight": CLASS_WEIGHT}
+
     @property
     def metrics(self) -> Mapping[str, Direction]:
         """Loss and accuracy for classes and labels; loss, rmse, mae and r2 for numbers."""
@@ -342,10 +351,11 @@ class Supervised(Learner):
     def loss(self, network: str, networks: Networks, batch: Batch, now: Now) -> Tensor:
         """Cross entropy [nats], binary or not, or mean squared error of the target."""
         inputs, targets = batch
+        weights = self._class_weights(now)
         outputs = self.forward(networks[network], inputs, now)
         if self.data.task == "classification":
             return functional.cross_entropy(
-                outputs, targets, label_smoothing=now["label_smoothing"]
+                outputs, targets, weights, label_smoothing=now["label_smoothing"]
             )
         if self.data.task == "labels":
             smooth = now["label_smoothing"]
@@ -353,6 +363,26 @@ class Supervised(Learner):
                 outputs, targets * (1 - smooth) + smooth / 2
             )
         return functional.mse_loss(shaped(outputs, targets), targets)
+
+    def _class_weights(self, now: Now) -> Tensor | None:
+        """Weight of each class in the loss; None for equal ones.
+
+        Raises:
+            ValueError: There are no classes, or they could not be counted.
+        """
+        if now.get("class_weight", "none") == "none":
+            return None
+        if self.data.task != "classification":
+            raise ValueError(
+                f"class_weight must be none where no classes are learned, got "
+                f"{now['class_weight']} and {DATA_FOR[self.data.task]}; drop it"
+            )
+        if not self.data.class_weights:
+            raise ValueError(
+                "class_weight: balanced needs the training rows in memory, got data that are read "
+                "batch by batch; drop it, or weigh the classes in a loss of your own"
+            )
+        return torch.tensor(self.data.class_weights)
 
     def evaluate(self, networks: Networks, inputs: Inputs, targets: Any) -> Mapping[str, Tensor]:
         """The metrics on one split, errors in units of the target."""

@@ -20,7 +20,13 @@ from torch import Tensor, nn
 from nettuner.models.inputs import Inputs, parts, shapes, taken
 from nettuner.models.learner import Learner, Now
 from nettuner.models.stacks.optimiser import KINDS, StackedOptimiser
-from nettuner.models.stacks.program import Gradients, Tensors, Together, gradients
+from nettuner.models.stacks.program import (
+    Gradients,
+    Tensors,
+    Together,
+    UnstackableError,
+    gradients,
+)
 from nettuner.models.stacks.structure import check_alike, divided
 from nettuner.models.training import averages, checkpoint, optimiser
 from nettuner.models.training.batches import shuffled, steps_per_epoch
@@ -75,6 +81,9 @@ class Stack:
     ) -> None:
         self.learner = copy.copy(learner)  # so that attributes it sets are not shared
         self.nows = [learner.now(given) for given in params]
+        if any(now["precision"] != "float32" for now in self.nows):
+            # Sums of several members would be rounded in another order, to another result.
+            raise UnstackableError("bf16 is trained one by one")
         self.params = list(params)
         self.seeds = list(seeds)
         self._draws = np.array([draw_seed(seed) for seed in seeds], dtype=np.uint32)

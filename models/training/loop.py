@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,8 @@ from nettuner.models.training.course import Course
 from nettuner.models.training.metrics import Metric
 from nettuner.models.training.randomness import Randomness, step_keys
 from nettuner.models.training.seeding import derived_seed, seeded
+
+NOTHING = nullcontext()
 
 Measured = dict[str, float]
 Watch = Callable[[int, Networks], None]
@@ -74,6 +78,25 @@ def prepared(found: type[Learner], dataset: Dataset) -> Learner:
 
 def facts(dataset: Dataset) -> DataFacts:
     """The facts about a dataset for a learner."""
+    return replace(_facts(dataset), class_weights=_class_weights(dataset))
+
+
+def _class_weights(dataset: Dataset) -> tuple[float, ...]:
+    """The weight n / (k n_c) of a class with n_c of n training rows, of k classes that occur.
+
+    Source: King and Zeng (2001), doi:10.1093/oxfordjournals.pan.a004868; as scikit-learn's
+    `class_weight="balanced"`.
+    """
+    if dataset.task != "classification" or not isinstance(dataset.train, Split):
+        return ()
+    targets = dataset.train.targets
+    counts = np.bincount(targets[targets >= 0].ravel(), minlength=dataset.outputs)
+    occur = counts > 0
+    share = counts.sum() / (np.maximum(counts, 1) * max(occur.sum(), 1))
+    return tuple(np.where(occur, share, 0.0).tolist())
+
+
+def _facts(dataset: Dataset) -> DataFacts:
     if dataset.preprocessing is None:
         return DataFacts(
             dataset.task,
@@ -123,6 +146,15 @@ class TrainingStep:
         }
         self.averages = Averages(networks, now)
 
+    def _precision(self) -> AbstractContextManager[Any]:
+        """Computes in bfloat16 what is safe to, where that is asked for; weights are not changed.
+
+        Source: Micikevicius et al. (2018), arXiv:1710.03740; bfloat16 needs no scaling of the loss.
+        """
+        if self._now["precision"] == "float32":
+            return NOTHING
+        return torch.autocast("cpu", torch.bfloat16)
+
     def step(self, batch: Batch, at: int, keys: Sequence[Tensor]) -> Iterator[tuple[str, float]]:
         """Update the networks in turn, each by one optimiser step; yields its name and loss first.
 
@@ -135,7 +167,7 @@ class TrainingStep:
         for name, key in zip(self._networks, keys, strict=True):
             given = batch if name == last else copied(batch)
             self._randomness.begin(key)
-            with self._randomness:
+            with self._randomness, self._precision():
                 loss = self._learner.loss(name, self._networks, given, self._now)
             yield name, loss.item()
             own = self.optimisers[name]

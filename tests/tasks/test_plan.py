@@ -76,9 +76,9 @@ FUNCTION = {
     "stop": {"trials": 4},
 }
 SETTINGS = (
-    "batch_size, beta1, beta2, clip_norm, depth, dropout, ema, hidden, label_smoothing, "
-    "learning_rate, momentum, optimizer, peak_at, schedule, step_every, step_factor, warmup_steps, "
-    "weight_decay"
+    "batch_size, beta1, beta2, class_weight, clip_norm, depth, dropout, ema, hidden, "
+    "label_smoothing, learning_rate, momentum, optimizer, peak_at, precision, schedule, "
+    "step_every, step_factor, warmup_steps, weight_decay"
 )
 
 
@@ -132,6 +132,11 @@ def lines(plan, tmp_path, base, changes):
             {"space": {"schedule": ["cosine", "triangle"]}},
             "space.schedule: must be one of constant, linear, cosine, one-cycle, step, got "
             "'triangle'; drop it",
+        ),
+        (
+            {"space": {"class_weight": ["none", "balanced"]}, "data": "diabetes"},
+            "space: the networks cannot be built with class_weight=balanced: class_weight must be "
+            "none where no classes are learned, got balanced and data for regression; drop it",
         ),
         (
             {"space": {"ema": 1}},
@@ -493,6 +498,7 @@ def test_a_plan_knows_what_follows_from_its_study(plan):
     assert found.width == 3
     assert (found.goal.metric, found.goal.direction) == ("val_accuracy", "maximize")
     networks, training = {"hidden", "depth", "activation"}, {"optimizer", "schedule", "batch_size"}
+    training |= {"precision", "class_weight"}
     assert found.structural == networks | training
     assert found.data_name == "iris"
     assert len(found.fingerprint) == 16

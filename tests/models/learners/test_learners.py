@@ -168,7 +168,7 @@ def test_every_default_is_a_value_that_may_be_given(name):
 def test_structural_hyperparameters_change_shapes_or_code(name, data):
     learner, networks, batch = made(name, data)
     known = learner.hyperparameters()
-    common = {"batch_size"}  # and what belongs to the optimisers
+    common = {"batch_size", "precision", "class_weight"}  # and what belongs to the optimisers
     for key in ("optimizer", "schedule"):
         common |= {key, *(f"{name}_{key}" for name in networks)}
     for key in learner.structural() - common:

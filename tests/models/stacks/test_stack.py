@@ -416,6 +416,21 @@ def test_a_stack_of_one_with_todays_hyperparameters_is_training_alone(make, data
     assert_as_alone(make, [{"batch_size": 9, **TODAY}], tmp_path, small(data))
 
 
+@pytest.mark.parametrize("smoothing", [(0.0, 0.0), (0.1, 0.3)])
+def test_members_weigh_classes_as_they_would_alone(smoothing, tmp_path):
+    params = [
+        {"class_weight": "balanced", "label_smoothing": smooth, "batch_size": 9, **rates}
+        for smooth, rates in zip(smoothing, RATES, strict=True)
+    ]
+    assert_as_alone(Normed, params, tmp_path, small("iris"))
+
+
+def test_bf16_is_trained_one_by_one():
+    params = [{**rates, "precision": "bf16"} for rates in RATES]
+    with pytest.raises(UnstackableError, match="bf16 is trained one by one"):
+        trained(Normed, params=params)
+
+
 def test_networks_have_schedules_limits_and_averages_of_their_own(tmp_path):
     shared = {"optimizer": "sgd", "judge_schedule": "linear", "maker_schedule": "one-cycle"}
     params = [{**shared, "judge_ema": 0.9, "maker_clip_norm": 0.01}, {**shared, "maker_ema": 0.5}]

@@ -372,6 +372,62 @@ def test_with_defaults_a_training_is_a_plain_loop_to_the_last_bit(path):
     assert not [key for key in found if not key.startswith(("network/", "optimiser/"))]
 
 
+# Precision and weights of classes
+
+
+@pytest.mark.parametrize("name", ["mlp", "cnn"])
+def test_in_bf16_a_step_is_rounded_and_all_else_is_not(name, tmp_path):
+    data, learner = small("digits"), learners.find(name)
+    params = {"hidden": 8, "dropout": 0.2, "learning_rate": 0.01, "batch_size": 23}
+    states = {}
+    for precision in ("float32", "bf16"):
+        given_ = params | {"precision": precision}
+        rounds, states[precision] = run(learner, data, given_, Length(3), tmp_path / precision)
+        assert all(math.isfinite(metrics["val_loss"]) for _, metrics in rounds)
+    for key, exact in states["float32"].items():
+        rounded = states["bf16"][key]
+        assert rounded.dtype == exact.dtype == torch.float32
+    weights = [key for key in states["bf16"] if key.startswith("network/")]
+    exact, rounded = ([states[p][key] for key in weights] for p in ("float32", "bf16"))
+    assert not all(map(torch.equal, exact, rounded))
+    for one, other in zip(exact, rounded, strict=True):
+        # Adam's steps are at most about 0.01 each, whatever the gradient's size.
+        torch.testing.assert_close(one, other, rtol=0, atol=0.07)
+
+
+def test_a_training_in_bf16_continues_exactly(tmp_path):
+    params = {"precision": "bf16", "hidden": 4, "dropout": 0.3, "batch_size": 8}
+    assert_continues(learners.find("mlp"), small("iris"), params, Length(3), [1, 2], tmp_path)
+
+
+def unequal():
+    """Six training rows: four of class 0, two of class 1, none of class 2."""
+    data = load(Builtin(name="iris"))
+    train = Split(data.train.inputs[:6], np.array([0, 0, 1, 0, 1, 0]))
+    return replace(data, train=train)
+
+
+def test_balanced_classes_weigh_alike():
+    # n / (k n_c) is 6 / (2 * 4) and 6 / (2 * 2); a class that does not occur has none.
+    assert facts(unequal()).class_weights == (0.75, 1.5, 0.0)
+    assert facts(ONES).class_weights == ()
+
+
+def test_the_loss_of_balanced_classes_is_the_mean_of_the_losses_of_each():
+    data = unequal()
+    learner = learners.find("mlp")(facts(data))
+    with seeded(0):
+        networks = learner.networks({"hidden": 4})
+    inputs, targets = torch.from_numpy(data.train.inputs), torch.from_numpy(data.train.targets)
+    now = learner.now({"class_weight": "balanced"})
+    loss = learner.loss("network", networks, (inputs, targets), now).item()
+    each = functional.cross_entropy(networks["network"](inputs), targets, reduction="none")
+    of_class = [each[targets == c].mean().item() for c in (0, 1)]
+    assert loss == pytest.approx(sum(of_class) / 2)
+    plain = learner.loss("network", networks, (inputs, targets), learner.now({})).item()
+    assert plain == pytest.approx(each.mean().item())
+
+
 # What counts of a training, and when it ends. At rate 1.5 each step of SGD doubles -w.
 
 
