@@ -17,8 +17,10 @@ from nettuner.models.data.streams import LoaderStream
 from nettuner.models.did_you_mean import did_you_mean
 from nettuner.models.fitted import Fitted, MisfitError
 from nettuner.models.learner import Hyperparameter, Learner
+from nettuner.models.lightning_class import lightning_package
 from nettuner.models.space import Choice, Dimension, Fixed, Space
 from nettuner.models.study import Direction, Goal, Study
+from nettuner.models.training import lightning
 from nettuner.models.training.loop import facts
 from nettuner.models.training.metrics import asked_for
 from nettuner.models.training.metrics import known as further_ones
@@ -38,7 +40,7 @@ def fit_together(study: Study) -> Fitted:
         except ValueError as error:
             raise MisfitError([("learner", str(error))]) from None
         if own_loop(found) is not None:
-            return _fit_loop(study)
+            return _fit_loop(study, found)
         return _fit_learner(study, found) if isinstance(found, type) else _fit_function(study)
 
 
@@ -75,7 +77,7 @@ def _fit_function(study: Study) -> Fitted:
     return Fitted(Goal(study.metric, study.direction), frozenset(), "", "", kind="function")
 
 
-def _fit_loop(study: Study) -> Fitted:
+def _fit_loop(study: Study, found: Any) -> Fitted:
     faults = [*_own_metric_faults(study), *_course_faults(study)]
     if not study.rounds:
         faults.append(("epochs", f"{study.learner} needs a length, got none; give epochs or steps"))
@@ -85,12 +87,23 @@ def _fit_loop(study: Study) -> Fitted:
         faults.append(
             ("structural", f"must be names of the space ({known}), got {unknown[0]!r}; correct it")
         )
+    if lightning_package(found):
+        faults += _lightning_faults(study, found)
     if faults or study.direction is None:
         raise MisfitError(faults)
     goal, kept = Goal(study.metric, study.direction), _kept(study)
     if study.data is None:
         return Fitted(goal, kept, "", "", kind="loop")
     return Fitted(goal, kept, *_told(study, _loaded(study)), kind="loop")
+
+
+def _lightning_faults(study: Study, found: type) -> list[tuple[str, str]]:
+    try:
+        known = lightning.hyperparameters(found)
+        wrong = lightning.fault(found, study)
+    except Exception as error:
+        return [("learner", f"{study.learner} cannot be used: {_first_line(error)}")]
+    return [*([wrong] if wrong else []), *_space_faults(study, known)]
 
 
 def _own_metric_faults(study: Study) -> list[tuple[str, str]]:

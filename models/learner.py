@@ -293,10 +293,15 @@ class Learner(ABC):
 
 
 def _structural(cls: type[Learner]) -> dict[str, Hyperparameter]:
-    """The named arguments of `build`, with their types and defaults."""
-    hints = get_type_hints(cls.build)
+    """The hyperparameters that fix the networks."""
+    return arguments(cls.build)
+
+
+def arguments(function: Callable[..., Any]) -> dict[str, Hyperparameter]:
+    """The named arguments of a function, with their types and defaults, as hyperparameters."""
+    hints = get_type_hints(function)
     found = {}
-    for name, parameter in inspect.signature(cls.build).parameters.items():
+    for name, parameter in inspect.signature(function).parameters.items():
         if name == "self" or parameter.kind not in NAMED:
             continue
         hint = hints.get(name, object)

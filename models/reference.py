@@ -13,6 +13,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+# Packages that come with an extra of ours.
+EXTRAS = {
+    "lightning": "lightning",
+    "pytorch_lightning": "lightning",
+    "transformers": "transformers",
+    "accelerate": "transformers",
+}
+
 
 def referred(reference: str) -> Any:
     """What a reference names.
@@ -31,9 +39,9 @@ def referred(reference: str) -> Any:
             )
     except (Exception, SystemExit) as error:
         reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        raise ValueError(
-            f"{place} could not be imported: {reason}; {_try_alone(place)} must run"
-        ) from error
+        extra = EXTRAS.get(error.name or "") if isinstance(error, ModuleNotFoundError) else None
+        way = f"pip install 'nettuner[{extra}]'" if extra else f"{_try_alone(place)} must run"
+        raise ValueError(f"{place} could not be imported: {reason}; {way}") from error
     found = getattr(module, name, None)
     if found is None:
         raise ValueError(

@@ -23,6 +23,7 @@ RANKS: dict[str, list[set[str]]] = {
             "class_of",
             "did_you_mean",
             "encodable",
+            "lightning_class",
             "inputs",
             "reference",
             "spread",

@@ -16,15 +16,25 @@ if TYPE_CHECKING:
     from nettuner.models.study import Study
     from nettuner.models.training.context import Context
     from nettuner.models.training.state import load_state
+    from nettuner.models.training.transformers_callback import TransformersCallback
 
     __version__: str
 
-__all__ = ["Context", "Study", "Supervised", "__version__", "load_state", "search"]
+__all__ = [
+    "Context",
+    "Study",
+    "Supervised",
+    "TransformersCallback",
+    "__version__",
+    "load_state",
+    "search",
+]
 
 _MODULES = {
     "Context": "nettuner.models.training.context",
     "Study": "nettuner.models.study",
     "Supervised": "nettuner.models.learner",
+    "TransformersCallback": "nettuner.models.training.transformers_callback",
     "load_state": "nettuner.models.training.state",
     "search": "nettuner.flows.commands.search",
 }

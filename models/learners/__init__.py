@@ -10,6 +10,7 @@ from typing import Any
 
 from nettuner.models.class_of import class_of
 from nettuner.models.learner import Learner
+from nettuner.models.lightning_class import lightning_package
 from nettuner.models.reference import beside, referred
 
 __all__ = ["Function", "Report", "beside", "find", "names"]
@@ -41,11 +42,11 @@ def find(reference: str) -> type[Learner] | Function:
         if missing:
             raise ValueError(f"{reference} must define {', '.join(missing)}, got none; add it")
         return found
-    if callable(found) and not inspect.isclass(found):
+    if (callable(found) and not inspect.isclass(found)) or lightning_package(found):
         return found  # type: ignore[no-any-return]
     raise ValueError(
-        f"{reference} must be a subclass of nettuner.models.learner.Learner or a function "
-        f"f(hyperparameters, report), got {found!r}; derive it from Supervised"
+        f"{reference} must be a subclass of nettuner.models.learner.Learner, a LightningModule or "
+        f"a function f(hyperparameters, report), got {found!r}; derive it from Supervised"
     )
 
 

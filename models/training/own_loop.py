@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from nettuner.models.lightning_class import lightning_package
 from nettuner.models.training.context import Context, takes_context
+from nettuner.models.training.lightning import as_loop
 
 Loop = Callable[[Mapping[str, Any], Context], Any]
 
@@ -19,4 +21,6 @@ def own_loop(found: Any) -> Loop | None:
     Returns:
         None for learners, and for functions without a context.
     """
+    if lightning_package(found):
+        return as_loop(found)
     return found if takes_context(found) else None
