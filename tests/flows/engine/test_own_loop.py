@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
+from pathlib import Path
 from textwrap import dedent
 
 import pytest
+import torch
+from torch import nn
 
 from nettuner import load_state
 from nettuner.models.study_file import load
@@ -51,6 +55,12 @@ space:
   momentum: {{distribution: uniform, low: 0, high: 0.9}}
 strategy: {{name: population, size: 4}}
 """
+
+
+def page(language):
+    """The blocks of code on the page about own loops."""
+    text = (Path(__file__).parents[3] / "docs/own_loop.md").read_text(encoding="utf-8")
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -123,10 +133,14 @@ def test_a_killed_population_of_an_own_loop_ends_as_if_never_interrupted(killed,
     assert outcomes(after.trials) == outcomes(whole.trials)
 
 
-def test_the_winners_state_is_kept_and_its_test_metrics_are_those_it_reported(lab, whole):
-    path = lab.mlflow.download_artifacts(whole.run_id, "state.safetensors", str(lab.home))
-    found = load_state(path)
-    assert list(found) == ["net", "optimiser"]
-    assert found["net"]["weight"].shape == (1, 2)
+def test_the_winners_state_is_kept_and_is_loaded_as_the_page_says(lab, whole):
+    (code,) = [block for block in page("python") if "load_state" in block]
+    names = {"run_id": whole.run_id, "net": nn.Linear(2, 1)}
+    exec(code, names)
+    found = load_state(names["path"])
+    assert torch.equal(names["net"].weight, found["net"]["weight"])
     assert found["optimiser"]["param_groups"][0]["lr"] == whole.best.proposal.params["lr"]
+
+
+def test_test_metrics_are_those_that_the_loop_has_reported(whole):
     assert whole.test == {"test_cost": 2 * whole.best.score}
