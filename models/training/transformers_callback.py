@@ -12,6 +12,7 @@ begins at 0 again where a training is continued.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from transformers import TrainerCallback
@@ -51,11 +52,8 @@ class TransformersCallback(TrainerCallback):
             optimiser=parts["optimizer"],
             schedule=parts["lr_scheduler"],
         )
-        sampler = getattr(
-            getattr(parts["train_dataloader"], "batch_sampler", None), "sampler", None
-        )
-        if hasattr(sampler, "initial_seed"):  # it adds the epoch, which is counted from 0 again
-            sampler.initial_seed += self._context.round
+        with suppress(AttributeError):  # the sampler adds the epoch, which is counted from 0 again
+            parts["train_dataloader"].batch_sampler.sampler.initial_seed += self._context.round
         self._rounds = self._context.rounds()
 
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **parts: Any) -> None:

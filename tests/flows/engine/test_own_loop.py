@@ -14,7 +14,9 @@ import torch
 from torch import nn
 
 from nettuner import load_state
+from nettuner.models.study import Study
 from nettuner.models.study_file import load
+from nettuner.tasks.named_study import SHIPPED
 
 pytestmark = pytest.mark.slow
 
@@ -144,3 +146,18 @@ def test_the_winners_state_is_kept_and_is_loaded_as_the_page_says(lab, whole):
 
 def test_test_metrics_are_those_that_the_loop_has_reported(whole):
     assert whole.test == {"test_cost": 2 * whole.best.score}
+
+
+@pytest.mark.parametrize("name", ["lit", "trainer"])
+def test_lightning_and_transformers_are_searched_as_populations(lab, name):
+    changes = {"epochs": 2, "width": 2, "strategy": {"name": "population", "size": 2}}
+    given = load(SHIPPED / f"{name}.yaml").model_dump() | changes | {"stop": {}}
+    found = lab.search(Study.model_validate(given))
+    assert sorted(trial.proposal.until for trial in found.trials) == [1, 1, 2, 2]
+    assert all(trial.succeeded for trial in found.trials), [t.reason for t in found.trials]
+    assert {t.proposal.parent for t in found.trials if t.proposal.until == 2} <= {0, 1}
+    printed = [run.info.run_id for run in lab.runs(found).values()]
+    outputs = [lab.mlflow.list_artifacts(run_id, "output") for run_id in printed]
+    assert name == "trainer" or not any(outputs)  # Lightning says nothing
+    names = {file.path for file in lab.mlflow.list_artifacts(found.run_id)}
+    assert "state.safetensors" in names
