@@ -441,8 +441,8 @@ def test_a_missing_class_lists_what_the_file_defines(own):
 
 def test_what_is_neither_learner_nor_function_is_refused(own):
     assert refused(f"{own}:number") == (
-        f"{own}:number must be a subclass of nettuner.models.learner.Learner or a function "
-        "f(hyperparameters, report), got 3; derive it from Supervised"
+        f"{own}:number must be a subclass of nettuner.models.learner.Learner, a LightningModule "
+        "or a function f(hyperparameters, report), got 3; derive it from Supervised"
     )
     assert "got <class 'collections.OrderedDict'>" in refused("collections:OrderedDict")
 
