@@ -10,6 +10,7 @@ import torch
 
 from nettuner.models import learners
 from nettuner.models.data.dataset import Dataset
+from nettuner.models.data.foldable import check_foldable
 from nettuner.models.data.load import load
 from nettuner.models.data.profile import Profile
 from nettuner.models.data.profiling import profile
@@ -72,6 +73,7 @@ def _fit_function(study: Study) -> Fitted:
             )
         )
     faults += [*_own_metric_faults(study), *_structural_faults(study), *_course_faults(study)]
+    faults += _folds_without_data(study)
     if faults or study.direction is None:
         raise MisfitError(faults)
     return Fitted(Goal(study.metric, study.direction), frozenset(), "", "", kind="function")
@@ -79,6 +81,8 @@ def _fit_function(study: Study) -> Fitted:
 
 def _fit_loop(study: Study, found: Any) -> Fitted:
     faults = [*_own_metric_faults(study), *_course_faults(study)]
+    if study.data is None:
+        faults += _folds_without_data(study)
     if not study.rounds:
         faults.append(("epochs", f"{study.learner} needs a length, got none; give epochs or steps"))
     unknown = [name for name in study.structural or () if name not in study.space]
@@ -132,6 +136,13 @@ def _course_faults(study: Study) -> list[tuple[str, str]]:
     return faults
 
 
+def _folds_without_data(study: Study) -> list[tuple[str, str]]:
+    if study.folds is None:
+        return []
+    message = f"are of the study's data, got {study.folds} without data; give repeats instead"
+    return [("folds", message)]
+
+
 def _structural_faults(study: Study) -> list[tuple[str, str]]:
     if study.structural is None:
         return []
@@ -157,9 +168,15 @@ def _is_real(dimension: Dimension) -> bool:
 def _loaded(study: Study) -> Dataset:
     assert study.data is not None
     try:
-        return load(study.data)
+        dataset = load(study.data)
     except (ValueError, OSError) as error:
         raise MisfitError([("data", str(error))]) from None
+    if study.folds is not None:
+        try:
+            check_foldable(study.data, study.folds)
+        except ValueError as error:
+            raise MisfitError([("folds", str(error))]) from None
+    return dataset
 
 
 def _told(study: Study, dataset: Dataset) -> tuple[str, str, Profile]:

@@ -126,6 +126,11 @@ class Study(BaseModel):
         description="Trainings of each trial, with different seeds; its score is their mean, and "
         "their spread is recorded.",
     )
+    folds: Annotated[StrictInt, Field(ge=2)] | None = Field(
+        None,
+        description="Cross-validation: training and validation rows are divided into so many "
+        "parts; each trial is trained as often, every time validated on another one.",
+    )
     strategy: Annotated[
         StrategyChoice,
         BeforeValidator(_named, json_schema_input_type=StrategyChoice | str),
@@ -214,8 +219,13 @@ class Study(BaseModel):
 
     @property
     def trainings(self) -> int:
-        """Networks that are trained for one trial."""
-        return self.repeats
+        """Networks that are trained for one trial; with repeats each has folds of its own."""
+        return self.repeats * (self.folds or 1)
+
+    @property
+    def trainings_on_same_rows(self) -> int:
+        """Those of them that could be one program: every fold has rows of its own."""
+        return 1 if self.folds else self.repeats
 
     @property
     def unit(self) -> str:
@@ -311,8 +321,9 @@ class Trial:
         rounds: Rounds (epochs) trained in this trial.
         checkpoint: Path of its checkpoint; None where there is none.
         ended: Time of its end [s], counted from the start of the search.
-        scores: Scores of its trainings, where these are several; `score` is their mean, and the
-            checkpoint is that of the best.
+        scores: Scores of its trainings, where these are several; `score` is their mean.
+        training: Number of the training that the checkpoint is of, the best one; None where there
+            is one alone.
     """
 
     proposal: Proposal
@@ -324,6 +335,7 @@ class Trial:
     checkpoint: str | None = None
     ended: float = 0.0
     scores: tuple[float, ...] = ()
+    training: int | None = None
 
     @property
     def number(self) -> int:

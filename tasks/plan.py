@@ -42,6 +42,7 @@ BEFORE: Mapping[str, object] = {"header": True, "separator": ","}
 # Keys of the study that came later, likewise.
 UNUSED_KEYS: Mapping[str, object] = {
     "repeats": 1,
+    "folds": None,
     "score": "last",
     "patience_rounds": None,
     "metrics": [],
@@ -169,14 +170,13 @@ def _check_members(study: Study, strategy: str) -> None:
                 f"{why}, so it ends none early, got {study.patience_rounds}; drop it",
             )
         )
-    if study.repeats > 1:
-        faults.append(
-            (
-                "repeats",
-                f"a member of a population must be one network, got repeats={study.repeats}; "
-                "drop it and give finals, or choose grid, random or bayesian",
+    for key, given in (("repeats", study.repeats), ("folds", study.folds or 1)):
+        if given > 1:
+            message = (
+                f"a member of a population must be one network, got {key}={given}; drop it and "
+                "give finals, or choose grid, random or bayesian"
             )
-        )
+            faults.append((key, message))
     if faults:
         raise MisfitError(faults)
 
@@ -228,12 +228,12 @@ def _stack(study: Study, strategy: Strategy) -> int:
     if study.trial_seconds is not None:
         return 1
     if study.stack is not None:
-        return max(1, study.stack // study.repeats)
+        return max(1, study.stack // study.trainings_on_same_rows)
     if strategy.one_by_one:
         return 1
     if study.stop.target is not None or study.stop.patience is not None:
-        return max(1, SMALL_STACK // study.repeats)
-    return max(1, LARGE_STACK // study.repeats)
+        return max(1, SMALL_STACK // study.trainings_on_same_rows)
+    return max(1, LARGE_STACK // study.trainings_on_same_rows)
 
 
 def digest(study: Study, fingerprint: str, size: int | None) -> str:

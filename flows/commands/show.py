@@ -54,17 +54,17 @@ def show_plan(plan: Plan) -> None:
 def _networks(plan: Plan) -> str:
     """How many networks are trained in all."""
     study = plan.study
-    parts, total = [], 0
+    parts = []
     of_trials = _members(plan)
-    if of_trials is not None:
-        total += of_trials * study.trainings
-        what = "members" if plan.strategy.counts_members else "trials"
-        parts.append(f"{of_trials} {what}" + _times(study.repeats, "repeats"))
-    else:
-        parts.append("the trials" + _times(study.repeats, "repeats"))
+    what = "members" if plan.strategy.counts_members else "trials"
+    total = (of_trials or 0) * study.trainings
+    folds = _times(study.folds or 1, "folds")
+    each = _times(study.repeats, "repeats") + folds
+    many = "the" if of_trials is None else str(of_trials)
+    parts.append(f"{many} {what}{each}")
     if study.finals:
-        total += study.finals * study.finals_seeds
-        parts.append(f"{study.finals} finalists x {study.finals_seeds} seeds")
+        total += study.finals * study.finals_seeds * (study.folds or 1)
+        parts.append(f"{study.finals} finalists x {study.finals_seeds} seeds{folds}")
     sum_of = " + ".join(parts)
     return sum_of if of_trials is None else f"{total} ({sum_of})"
 

@@ -16,6 +16,7 @@ from nettuner.tasks.plan import Plan, plan_for
 from nettuner.tasks.report import pages
 from nettuner.tasks.training.context import TrialContext
 from nettuner.tasks.training.finals import Finals, finalists
+from nettuner.tasks.workers.pool import Pool
 
 if TYPE_CHECKING:
     from nettuner.flows.engine.search import Engine
@@ -56,7 +57,7 @@ def trained_finals(
     strategy = Finals(tuple(finalist.phases for finalist in chosen), study.finals_seeds)
     plan = plan_for(searched.plan, _with_other_seed(study, strategy), strategy, "finals")
     context.record.finals_begin(searched.why)
-    record, history, spent = _opened(plan, context.record, past)
+    record, history, spent = _opened(plan, context.record, past, context.pool)
     record.recorder.write_in(context.pool)
     with folder_of(record, resumable=True) as folder:
         own = TrialContext(plan.study, plan.goal, context.pool, record, folder, plan.kind, spent)
@@ -84,7 +85,7 @@ def _with_other_seed(study: Study, strategy: Finals) -> Study:
 
 
 def _opened(
-    plan: Plan, of: search_record.SearchRecord, past: recall.PastSearch | None
+    plan: Plan, of: search_record.SearchRecord, past: recall.PastSearch | None, pool: Pool
 ) -> tuple[search_record.SearchRecord, list[Trial], float]:
     """The record of the finals, their trials so far, and the seconds that they took."""
     facts = replace(
@@ -99,4 +100,5 @@ def _opened(
     if begun and begun.status in recall.UNFINISHED and begun.digest == facts.digest:
         record, spent = resuming.resume(client, begun, plan.goal, facts)
         return record, begun.trials, spent
-    return search_record.start_search(client, plan.study, plan.goal, facts), [], 0.0
+    record = search_record.start_search(client, plan.study, plan.goal, facts, pool)
+    return record, [], 0.0

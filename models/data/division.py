@@ -13,6 +13,7 @@ from nettuner.models.arrays import Ints
 from nettuner.models.data.columns import check_distinct
 from nettuner.models.data.fit import kind_of
 from nettuner.models.data.preprocessing import Label, days, listed, numbers, texts
+from nettuner.models.data.source import Source
 from nettuner.models.data.split import Rows, split
 from nettuner.models.data.split_by_group import split_by_group
 from nettuner.models.data.split_by_time import split_by_time
@@ -110,7 +111,7 @@ def divide(
     goal: Target,
     division: Division,
     shares: tuple[float, float],
-    seed: int,
+    source: Source,
 ) -> Rows:
     """The rows of each split.
 
@@ -119,7 +120,7 @@ def divide(
         goal: Target of each of them.
         division: Columns that decide.
         shares: Shares of validation and test; 0 where these have files of their own.
-        seed: Seed that draws the rows.
+        source: Source: its split seed, and its fold if it is one.
 
     Raises:
         ValueError: A split would be empty, a row has no group or time, or a class no training row.
@@ -131,7 +132,7 @@ def divide(
             raise ValueError(
                 f"every split needs a row, got none with a target for {what}; correct its file"
             )
-    found = _divided(known.table.iloc[own], known.places[own], goal, own, division, shares, seed)
+    found = _divided(known.table.iloc[own], known.places[own], goal, own, division, shares, source)
     rows = Rows(
         own[found.train],
         np.concatenate([own[found.validation], apart[0]]),
@@ -149,18 +150,19 @@ def _divided(
     own: Ints,
     division: Division,
     shares: tuple[float, float],
-    seed: int,
+    source: Source,
 ) -> Rows:
     classes = goal.values[own] if goal.task == "classification" else None
     if not any(shares):
         none = np.zeros(0, dtype=np.int64)
-        return Rows(np.arange(len(own)), none, none)
+        return source.folded(Rows(np.arange(len(own)), none, none))
     if division.group is not None:
         groups = _groups(table[division.group], places)
-        return split_by_group(groups, *shares, seed, classes)
+        rows = split_by_group(groups, *shares, source.split_seed, classes)
+        return source.folded(rows, classes, groups)
     if division.time is not None:
         return split_by_time(_times(table[division.time], places), *shares)
-    return split(len(own), *shares, seed, classes)
+    return source.folded(split(len(own), *shares, source.split_seed, classes), classes)
 
 
 def _groups(column: pd.Series[Any], places: NDArray[Any]) -> Ints:

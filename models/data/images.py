@@ -50,6 +50,7 @@ def image_dataset(
         source.split_seed,
         goal.values,
     )
+    rows = source.folded(rows, goal.values)
     top = float(images[rows.train].max()) if scale is None else scale
     height, width, *colours = images.shape[1:]
     rule = Pixels(height, width, top or 1.0, colours[0] if colours else 1)

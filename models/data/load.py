@@ -33,6 +33,10 @@ def _stamp(path: str) -> Stamp:
     return str(place), facts.st_mtime_ns, facts.st_size
 
 
-@functools.lru_cache(maxsize=4)
+# Datasets that a process holds: those of a study's folds, which come in turn.
+MOST_HELD = 10
+
+
+@functools.lru_cache(maxsize=MOST_HELD)
 def _load(source: Source, stamps: tuple[Stamp, ...]) -> Dataset:
     return source.load()

@@ -10,6 +10,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    PrivateAttr,
     StrictInt,
     StrictStr,
     model_validator,
@@ -20,7 +21,10 @@ from nettuner.models.space import Number
 if TYPE_CHECKING:
     import pandas as pd
 
+    from nettuner.models.arrays import Ints
     from nettuner.models.data.dataset import Dataset
+    from nettuner.models.data.fold import Fold
+    from nettuner.models.data.split import Rows
     from nettuner.models.data.tables import Tables
 
 Share = Annotated[Number, Field(gt=0, lt=1)]
@@ -64,6 +68,38 @@ class Source(BaseModel):
     def test_share(self) -> float:
         """Share of the rows set aside for the test; 0 where test rows are published apart."""
         return self.test
+
+    _fold: Fold | None = PrivateAttr(None)
+
+    def at_fold(self, fold: Fold) -> Self:
+        """The same data, of which training and validation rows are divided as a fold says."""
+        found = self.model_copy()
+        found._fold = fold
+        return found
+
+    def folded(self, rows: Rows, classes: Ints | None = None, groups: Ints | None = None) -> Rows:
+        """The rows of each split, divided anew where this is a fold.
+
+        Args:
+            rows: Rows of each split without folds.
+            classes, groups: Class and group of all rows; None where there are none.
+
+        Raises:
+            ValueError: There are no validation rows among them, or fewer rows or groups than folds.
+        """
+        if self._fold is None:
+            return rows
+        if not len(rows.validation):
+            raise ValueError(
+                "folds are of training and validation rows, got validation rows of their own; "
+                "drop these or the folds"
+            )
+        return self._fold.of(rows, self.split_seed, classes, groups)
+
+    @property
+    def why_no_folds(self) -> str | None:
+        """Why training and validation rows cannot be divided otherwise; None if they can."""
+        return None if self.validation_share else "the validation rows have files of their own"
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -169,6 +205,13 @@ class TableSource(Source):
     def test_share(self) -> float:
         """Share of the rows of `path` set aside for the test."""
         return self.test if self.test_path is None else 0.0
+
+    @property
+    def why_no_folds(self) -> str | None:
+        """Why training and validation rows cannot be divided otherwise; None if they can."""
+        if self.split_by_time is not None:
+            return "split_by_time trains on the oldest rows"
+        return super().why_no_folds
 
     @property
     def unread(self) -> tuple[str, ...]:

@@ -182,7 +182,7 @@ def divided(tables: Tables, source: Source, task: TaskKind | None) -> Divided:
         source.validation if tables.validation is None else 0.0,
         source.test if tables.test is None else 0.0,
     )
-    rows = divide(known, goal, tables.division, shares, source.split_seed)
+    rows = divide(known, goal, tables.division, shares, source)
     mean, std = goal.scale(rows.train)
     return Divided(tables, known, goal, rows, mean, std)
 

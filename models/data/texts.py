@@ -130,7 +130,7 @@ def _divided(
     which = np.array([distinct[sentence] for sentence in given.source], dtype=np.int64)
 
     def shares(judged: float, held_out: float) -> tuple[Pairs, Pairs, Pairs]:
-        rows = split(len(distinct), judged, held_out, source.split_seed)
+        rows = source.folded(split(len(distinct), judged, held_out, source.split_seed))
         return (
             given.at(np.flatnonzero(np.isin(which, rows.train))),
             given.at(np.flatnonzero(np.isin(which, rows.validation))),

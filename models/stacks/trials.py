@@ -35,7 +35,7 @@ def run_stack(jobs: Sequence[Job], keep_all: bool, choices: Path) -> StackOutcom
     """Run trials of one structure together, each as if it were alone.
 
     Args:
-        jobs: Jobs that start after the same round and end at the same.
+        jobs: Jobs on the same rows that start after the same round and end at the same.
         keep_all: True to keep the checkpoint of each; else only the best one's is kept.
         choices: Folder that remembers how members of a structure are trained.
     """
@@ -48,8 +48,8 @@ def run_stack(jobs: Sequence[Job], keep_all: bool, choices: Path) -> StackOutcom
 def _run_together(jobs: Sequence[Job], keep_all: bool, choices: Path) -> StackOutcome:
     found = learners.find(jobs[0].study.learner)
     assert isinstance(found, type)
-    assert jobs[0].study.data is not None
-    dataset = load(jobs[0].study.data)
+    assert jobs[0].data is not None
+    dataset = load(jobs[0].data)
     learner = prepared(found, dataset)
     params = [job.proposal.params for job in jobs]
     seeds = [job.seed for job in jobs]

@@ -114,7 +114,7 @@ class Context:
     @cached_property
     def data(self) -> Dataset | None:
         """The data of the study; None where it names none."""
-        return None if self._job.study.data is None else load(self._job.study.data)
+        return None if self._job.data is None else load(self._job.data)
 
     @cached_property
     def folder(self) -> Path:

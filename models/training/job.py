@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from nettuner.models.data.fold import Fold
+from nettuner.models.data.source import Source
 from nettuner.models.study import Goal, Proposal, Study
 from nettuner.models.training.failure import Failure
 
@@ -41,6 +43,11 @@ class Job:
         return own if self.training is None else (*own, self.training)
 
     @property
+    def data(self) -> Source | None:
+        """The data of the study, divided as for this training."""
+        return data_of(self.study, self.training)
+
+    @property
     def output(self) -> Path:
         """Path of what the trial prints."""
         return self.log.with_suffix(".txt")
@@ -71,6 +78,18 @@ class StackOutcome:
 
     outcomes: list[Outcome | Failure]
     why_not_stacked: str | None = None
+
+
+def data_of(study: Study, training: int | None) -> Source | None:
+    """The data of a study as a training of a trial sees them.
+
+    Args:
+        study: Study.
+        training: Number of the training; None where a trial has one alone.
+    """
+    if study.data is None or study.folds is None or training is None:
+        return study.data
+    return study.data.at_fold(Fold(training, study.folds))
 
 
 def trial_seed(study: Study, proposal: Proposal) -> tuple[int, int]:

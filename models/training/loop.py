@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from nettuner.models.data.dataset import Dataset, Split
+from nettuner.models.data.load import MOST_HELD
 from nettuner.models.data.preprocessing import Sentences, Text
 from nettuner.models.learner import DataFacts, Learner, Networks
 from nettuner.models.study import Goal, Length
@@ -57,7 +58,7 @@ def finite(goal: Goal, metrics: Mapping[str, float], when: str) -> None:
         raise DivergedError(f"{goal.metric} is {value} {when}")
 
 
-@functools.lru_cache(maxsize=4)
+@functools.lru_cache(maxsize=MOST_HELD)
 def prepared(found: type[Learner], dataset: Dataset) -> Learner:
     """A learner prepared on the training rows; cached per process, as preparing may take long.
 

@@ -66,8 +66,8 @@ def show(job: Job, learner: Learner, networks: Networks, round_: int) -> None:
 
 
 def _run_learner(job: Job, found: type[Learner], lines: Lines) -> Outcome:
-    assert job.study.data is not None
-    dataset = load(job.study.data)
+    assert job.data is not None
+    dataset = load(job.data)
     learner = copy.copy(prepared(found, dataset))  # so that attributes it sets end with the trial
     length = job.study.length
     course = Course(job.goal, job.study)

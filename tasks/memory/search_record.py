@@ -86,11 +86,12 @@ def start_search(
         **facts.tags,
     }
     described = study.model_dump(mode="json", exclude_defaults=True)
-    params = {
+    params: dict[str, Any] = {
         "strategy": facts.strategy,
         "learner": Path(study.learner).name,
         "seed": study.seed,
         "length": f"{study.steps} steps" if study.steps else f"{study.rounds} epochs",
+        **{key: described[key] for key in ("repeats", "folds", "finals") if key in described},
         **{f"strategy.{name}": value for name, value in facts.settings.items()},
         **{f"stop.{name}": value for name, value in described.get("stop", {}).items()},
         **{f"space.{name}": dimension.support() for name, dimension in study.space.items()},

@@ -13,6 +13,8 @@ from nettuner.tasks.memory.tags import PARAMS, RANKED, TRIAL
 LONGEST_REASON = 500
 LONGEST_TAG = 8000
 LONGEST_PARAM = 6000
+# What came later: a trial that does not use it is recorded as before.
+UNUSED: Mapping[str, object] = {"scores": (), "training": None}
 
 
 def to_tags(trial: Trial) -> dict[str, str]:
@@ -20,8 +22,9 @@ def to_tags(trial: Trial) -> dict[str, str]:
     record = asdict(replace(trial, reason=(trial.reason or "")[:LONGEST_REASON] or None))
     proposal = record.pop("proposal")
     params = proposal.pop("params")
-    if not trial.scores:
-        del record["scores"]
+    for option, unused in UNUSED.items():
+        if getattr(trial, option) == unused:
+            del record[option]
     return {
         **_split(f"{TRIAL}{trial.number}", json.dumps({**proposal, **record})),
         **_split(f"{PARAMS}{trial.number}", json.dumps(params)),

@@ -104,6 +104,7 @@ class TrialContext:
         proposal = replace(jobs[0].proposal, params=dict(jobs[0].proposal.params))
         outcome = combined(outcomes, len(jobs))
         checkpoint = self._kept(jobs, outcomes)
+        whole = [o for o in outcomes if isinstance(o, Outcome)] if len(jobs) > 1 else []
         if isinstance(outcome, Failure):
             return Trial(
                 proposal,
@@ -112,7 +113,6 @@ class TrialContext:
                 rounds=reader.rounds,
                 ended=self.elapsed(),
             )
-        several = [o.score for o in outcomes if isinstance(o, Outcome)] if len(jobs) > 1 else []
         return Trial(
             proposal,
             outcome.score,
@@ -121,7 +121,8 @@ class TrialContext:
             rounds=outcome.rounds,
             checkpoint=checkpoint,
             ended=self.elapsed(),
-            scores=tuple(several),
+            scores=tuple(o.score for o in whole),
+            training=best_of(whole) if whole else None,
         )
 
     def _kept(self, jobs: Sequence[Job], outcomes: Sequence[Outcome | Failure]) -> str | None:

@@ -10,6 +10,7 @@ from prefect.cache_policies import NO_CACHE
 
 from nettuner.models.by_name import ByName
 from nettuner.models.study import Trial
+from nettuner.models.training.job import data_of
 
 if TYPE_CHECKING:
     from nettuner.tasks.training.context import TrialContext
@@ -36,9 +37,10 @@ def examine_winner(context: TrialContext, winner: Trial) -> dict[str, float]:
         return {name: v for name, v in winner.metrics.items() if name.startswith("test_")}
     if winner.checkpoint is None:
         return {}
+    seen = data_of(context.study, winner.training)
     metrics, why_not = context.pool.run(
         EXAMINE,
-        context.study,
+        context.study.model_copy(update={"data": seen}),
         dict(winner.proposal.params),
         Path(winner.checkpoint),
         record.experiment_id,

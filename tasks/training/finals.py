@@ -133,6 +133,7 @@ class Finalist:
             seconds=sum(trial.seconds for trial in trained),
             rounds=sum(trial.rounds for trial in trained),
             checkpoint=best.checkpoint,
+            training=best.training,
             ended=max(trial.ended for trial in trained),
             **(several if len(trained) > 1 else single),
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 
 from prefect import get_run_logger
 
@@ -73,9 +74,14 @@ def _has_failed(outcomes: Sequence[Outcome | Failure]) -> bool:
 def _parts(
     context: TrialContext, trials: Sequence[Sequence[Job]]
 ) -> Iterator[Sequence[tuple[int, Job]]]:
-    """The jobs that are run together, each with the place of its trial; first trainings first."""
-    jobs = [(place, job) for same in zip(*trials, strict=True) for place, job in enumerate(same)]
-    return batched(jobs, context.most_together or len(jobs))
+    """The jobs that are run together, each with the place of its trial; first trainings first.
+
+    They are on the same rows: of several folds each is a part of its own.
+    """
+    columns = [list(enumerate(same)) for same in zip(*trials, strict=True)]
+    together = columns if context.study.folds else [list(chain(*columns))]
+    for jobs in together:
+        yield from batched(jobs, context.most_together or len(jobs))
 
 
 def _alone(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -83,6 +84,7 @@ class MeanReader:
         # Rows of each training that were not told yet, by step and place among those of that step.
         self._waiting: list[dict[tuple[int, int], Row]] = [{} for _ in jobs]
         self._counted: list[dict[int, int]] = [{} for _ in jobs]
+        self._latest: Row = {"step": 1, "time": 0.0, "metrics": {}}
 
     @property
     def rounds(self) -> int:
@@ -97,6 +99,21 @@ class MeanReader:
         """The last of them; deletes the files."""
         return self._joined([reader.rest() for reader in self._readers])
 
+    def conclusion(self, metrics: Mapping[str, float]) -> list[Row]:
+        """A last row for what is not what was told last.
+
+        The trainings may count other rounds than their last ones, or end after different ones.
+
+        Args:
+            metrics: Metrics of the trial.
+        """
+        told = self._latest["metrics"]
+        changed = {name: value for name, value in metrics.items() if told.get(name) != value}
+        # Later by what MLflow tells apart.
+        at = max(time.time(), self._latest["time"] + 0.002)
+        row = {"step": self._latest["step"], "time": at, "metrics": changed, "round": False}
+        return [row] if changed else []
+
     def pictures(self) -> Iterator[Picture]:
         """The pictures of the first training; those of the others are deleted."""
         first, *others = self._readers
@@ -106,14 +123,18 @@ class MeanReader:
         yield from first.pictures()
 
     def _joined(self, read: Sequence[Sequence[Row]]) -> list[Row]:
-        for rows, waiting, counted in zip(read, self._waiting, self._counted, strict=True):
-            for row in rows:
+        for fresh, waiting, counted in zip(read, self._waiting, self._counted, strict=True):
+            for row in fresh:
                 step = row["step"]
                 counted[step] = place = counted.get(step, 0) + 1
                 waiting[step, place] = row
         first, *others = self._waiting
         reached = [key for key in first if all(key in other for other in others)]
-        return [_mean_row([waiting.pop(key) for waiting in self._waiting]) for key in reached]
+        rows = [_mean_row([waiting.pop(key) for waiting in self._waiting]) for key in reached]
+        for row in rows:
+            metrics = {**self._latest["metrics"], **row["metrics"]}
+            self._latest = {"step": row["step"], "time": row["time"], "metrics": metrics}
+        return rows
 
 
 def _mean_row(rows: Sequence[Row]) -> Row:

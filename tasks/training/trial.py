@@ -16,7 +16,7 @@ from nettuner.tasks.home import prefect_ui
 from nettuner.tasks.memory.trial_record import TrialRecord
 from nettuner.tasks.training.context import TrialContext
 from nettuner.tasks.training.outcomes import Clock, outcomes_of
-from nettuner.tasks.training.trainings import Reader, as_markdown, reader_of
+from nettuner.tasks.training.trainings import MeanReader, Reader, as_markdown, reader_of
 from nettuner.tasks.workers.pool import InterruptedSearchError
 
 
@@ -84,7 +84,9 @@ def conclude(
     look(record, reader, rest=True)
     for job in jobs:
         record.keep_output(job.output)
-    if len(jobs) > 1:
+    if isinstance(reader, MeanReader):
+        if trial.succeeded:
+            record.report(reader.conclusion(trial.metrics))
         record.remark(as_markdown(jobs, outcomes))
     record.finish(trial, last=is_last(context.study, trial.proposal))
 

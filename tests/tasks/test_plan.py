@@ -401,6 +401,21 @@ def lines(plan, tmp_path, base, changes):
             "it ends none early, got 2; drop it",
         ),
         (
+            {"strategy": "population", "repeats": 3},
+            "repeats: a member of a population must be one network, got repeats=3; drop it and "
+            "give finals, or choose grid, random or bayesian",
+        ),
+        (
+            {"strategy": "population", "folds": 5},
+            "folds: a member of a population must be one network, got folds=5; drop it and "
+            "give finals, or choose grid, random or bayesian",
+        ),
+        (
+            {"folds": 121},
+            "folds: every fold needs a share of the training and validation rows, got 120 for "
+            "121 folds; give fewer folds",
+        ),
+        (
             {"strategy": {"name": "population", "interval": 0}},
             "strategy.interval: must be a whole number of at least 1, got 0; give one such as 10",
         ),
@@ -450,6 +465,10 @@ def test_a_study_whose_parts_do_not_fit_is_told_why_in_one_line(plan, tmp_path, 
             "context, which has none; name its second argument `context`, or choose grid, random "
             "or bayesian",
         ),
+        (
+            {"folds": 5},
+            "folds: are of the study's data, got 5 without data; give repeats instead",
+        ),
         ({"learner": "OWN:scroe"}, None),
     ],
 )
@@ -490,6 +509,15 @@ def test_all_faults_are_told_at_once(plan, tmp_path):
 )
 def test_trials_are_as_many_as_the_strategy_proposes_and_the_study_allows(plan, changes, trials):
     assert plan(**changes).trials == trials
+
+
+@pytest.mark.parametrize(
+    ("changes", "stack"),
+    [({}, 64), ({"repeats": 3}, 21), ({"folds": 3}, 64), ({"stack": 8, "repeats": 3}, 2)],
+)
+def test_a_stack_has_as_many_networks_with_repeats_as_without(plan, changes, stack):
+    # Trials times repeats are at most 64, or what is asked for; folds are never together.
+    assert plan(**changes).stack == stack
 
 
 def test_a_plan_knows_what_follows_from_its_study(plan):
@@ -539,6 +567,8 @@ SAME = [
     {"trial_seconds": 60},
     {"strategy": {"name": "random"}},
     {"score": "last", "patience_rounds": None, "metrics": []},
+    {"repeats": 1, "folds": None},
+    {"finals": 3, "finals_seeds": 2},
 ]
 OTHER = [
     {"space": {"hidden": [4, 16]}},
@@ -554,6 +584,8 @@ OTHER = [
     {"metrics": ["macro_f1"]},
     {"score": "best"},
     {"patience_rounds": 2},
+    {"repeats": 2},
+    {"folds": 2},
 ]
 
 

@@ -49,6 +49,11 @@ class Parallel(Texts):
     )
 
     @property
+    def validation_share(self) -> float:
+        """Share of the pairs that the search is judged on; 0 where validation texts are given."""
+        return self.validation if self.validation_source_text is None else 0.0
+
+    @property
     def test_share(self) -> float:
         """Share of the pairs set aside for the test; 0 where test texts are given."""
         return self.test if self.test_source_text is None else 0.0

@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 
 from nettuner.models.study import Proposal, Trial
 from nettuner.tasks.memory.tags import PARAMS, TRIAL
-from nettuner.tasks.memory.trial_tags import LONGEST_TAG, from_tags, to_tags
+from nettuner.tasks.memory.trial_tags import (
+    LONGEST_TAG,
+    Final,
+    finals_from_tags,
+    finals_to_tags,
+    from_tags,
+    to_tags,
+)
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 values = st.one_of(st.booleans(), st.integers(-(2**53), 2**53), numbers, st.text(max_size=20))
@@ -31,6 +38,8 @@ trials = st.builds(
     rounds=st.integers(0, 99),
     checkpoint=st.none() | st.just("/folder/trial-3.safetensors"),
     ended=numbers,
+    scores=st.lists(numbers, min_size=2, max_size=4).map(tuple) | st.just(()),
+    training=st.none() | st.integers(0, 9),
 )
 
 
@@ -38,6 +47,21 @@ trials = st.builds(
 @settings(max_examples=100, deadline=None)
 def test_a_trial_is_read_back_as_it_was(trial):
     assert list(from_tags(to_tags(trial))) == [trial]
+
+
+def test_a_trial_of_one_training_is_recorded_as_before_there_were_several():
+    tags = to_tags(Trial(Proposal(0, {}), 0.5))
+    assert {"scores", "training"}.isdisjoint(json.loads(tags[f"{TRIAL}0"]))
+
+
+def test_finals_are_read_back_in_their_order():
+    first = Trial(Proposal(7, {}), 0.5, metrics={"loss": 0.5}, scores=(0.25, 0.75))
+    second = Trial(Proposal(2, {}), 0.75, metrics={"loss": 0.75})
+    assert finals_from_tags(finals_to_tags([first, second])) == [
+        Final(7, (0.25, 0.75), {"loss": 0.5}),
+        Final(2, (0.75,), {"loss": 0.75}),
+    ]
+    assert finals_from_tags({}) == []
 
 
 def test_true_is_not_read_back_as_one():

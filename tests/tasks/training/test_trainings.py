@@ -88,6 +88,31 @@ def test_a_step_is_told_once_all_trainings_have_reached_it(tmp_path):
     assert not second.log.exists()
 
 
+def test_trainings_that_end_after_different_rounds_come_to_the_mean_of_what_each_counts(tmp_path):
+    first, second = jobs(tmp_path, 2)
+    reader = MeanReader([first, second])
+    write(first, (1, 10.0, {"cost": 4.0}), (2, 20.0, {"cost": 2.0}))
+    write(second, (1, 10.0, {"cost": 6.0}))
+    assert [row["step"] for row in reader.rest()] == [1]
+    # What they count is 2 and 6, whose mean is 4; after step 1 it was 5.
+    (row,) = reader.conclusion({"cost": 4.0, "cost_std": math.sqrt(8)})
+    assert (row["step"], row["metrics"], row["round"]) == (
+        1,
+        {"cost": 4.0, "cost_std": math.sqrt(8)},
+        False,
+    )
+    assert row["time"] > 10.0
+
+
+def test_what_was_told_last_is_not_told_again(tmp_path):
+    both = jobs(tmp_path, 2)
+    reader = MeanReader(both)
+    for job in both:
+        write(job, (1, 10.0, {"cost": 4.0}))
+    reader.rest()
+    assert reader.conclusion({"cost": 4.0, "cost_std": 0.0}) == []
+
+
 def test_what_a_function_returns_at_the_end_is_averaged_as_well(tmp_path):
     both = jobs(tmp_path, 2)
     for job, cost in zip(both, (1.0, 3.0), strict=True):
