@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import dataclass, field
 
-from nettuner.models.data.dataset import Dataset, Split
+from nettuner.models.arrays import Ints
 from nettuner.models.data.fold import Fold
-from nettuner.models.data.load import load
 from nettuner.models.data.source import Source
-from nettuner.models.inputs import parts
+from nettuner.models.data.split import Rows
 
 WAY_OUT = "drop folds, or give repeats instead"
 
 
+@dataclass(frozen=True)
+class WatchedFold(Fold):
+    """A fold that notes whether rows were divided by it."""
+
+    divided: list[Rows] = field(default_factory=list, compare=False)
+
+    def of(
+        self, rows: Rows, seed: int, classes: Ints | None = None, groups: Ints | None = None
+    ) -> Rows:
+        """See `Fold.of`."""
+        found = super().of(rows, seed, classes, groups)
+        self.divided.append(found)
+        return found
+
+
 def check_foldable(source: Source, count: int) -> None:
-    """Divide the data into folds, and look at the first two.
+    """Divide the data into folds, and read the first one.
 
     Args:
         source: Source; it can be loaded.
@@ -28,29 +42,10 @@ def check_foldable(source: Source, count: int) -> None:
             f"rows must be free to be trained on or validated on, got {count} folds, but "
             f"{source.why_no_folds}; {WAY_OUT}"
         )
-    first, second = (load(source.at_fold(Fold(number, count))) for number in range(2))
-    if not first.held:
-        raise ValueError(
-            f"folds need rows that are held in memory, got {source.source} data that are read when "
-            f"they are needed; {WAY_OUT}"
-        )
-    if _same(first, second):
+    fold = WatchedFold(0, count)
+    source.at_fold(fold).load()
+    if not fold.divided:
         raise ValueError(
             f"folds need rows that are divided here, got {source.source} data that come divided; "
             f"{WAY_OUT}"
         )
-
-
-def _same(first: Dataset, second: Dataset) -> bool:
-    """Whether both are validated on the same rows."""
-    one, other = first.validation, second.validation
-    assert isinstance(one, Split)
-    assert isinstance(other, Split)
-    return all(
-        np.array_equal(np.asarray(a), np.asarray(b))
-        for a, b in zip(
-            (*parts(one.inputs), *parts(one.targets)),
-            (*parts(other.inputs), *parts(other.targets)),
-            strict=True,
-        )
-    )

@@ -222,6 +222,7 @@ def _divided(
         classes = np.unique(every, return_inverse=True)[1] if every.ndim == 1 else None
     share = 0.0 if test is not None else source.test_share
     rows = split(len(train), source.validation_share, share, source.split_seed, classes)
+    rows = source.folded(rows, classes)
 
     def part(chosen: Any, name: str) -> Known:
         if isinstance(train, Whole):

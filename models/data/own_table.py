@@ -66,7 +66,7 @@ def own_table(
         validation_path=None if tables.validation is None else "the validation data",
         test_path=None if tables.test is None else "the test data",
     )
-    found = table_dataset(tables, shares, task)
+    found = table_dataset(tables, shares.at_fold(source.fold), task)
     parts = {"training": found.train, "validation": found.validation, "test": found.test}
     sizes = {name: f"{len(held(part))} rows of a table" for name, part in parts.items() if part}
     return replace(found, facts={**marks, **sizes})

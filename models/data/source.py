@@ -71,7 +71,12 @@ class Source(BaseModel):
 
     _fold: Fold | None = PrivateAttr(None)
 
-    def at_fold(self, fold: Fold) -> Self:
+    @property
+    def fold(self) -> Fold | None:
+        """How training and validation rows are divided anew; None if they are not."""
+        return self._fold
+
+    def at_fold(self, fold: Fold | None) -> Self:
         """The same data, of which training and validation rows are divided as a fold says."""
         found = self.model_copy()
         found._fold = fold
