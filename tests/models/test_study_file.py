@@ -24,8 +24,8 @@ LINES = {
 }
 STUDY_KEYS = (
     "name, learner, data, space, metric, metrics, direction, epochs, steps, evaluate_every, seed, "
-    "repeats, strategy, width, stack, threads, structural, score, patience_rounds, trial_seconds, "
-    "stop, finals, finals_seeds"
+    "repeats, folds, strategy, width, stack, threads, structural, score, patience_rounds, "
+    "trial_seconds, stop, finals, finals_seeds"
 )
 SOURCES = "builtin, csv, idx, images, npz, numbers, own, parallel, parquet, sentences"
 DISTRIBUTIONS = (
