@@ -151,7 +151,8 @@ class DataFacts:
             return inputs, torch.zeros(rows, length, dtype=torch.int64)
         kind = torch.int64 if self.task == "classification" else torch.float32
         of_inputs = torch.int64 if self.tokens else torch.float32
-        return torch.zeros(rows, *self.shape, dtype=of_inputs), torch.zeros(rows, dtype=kind)
+        targets = torch.zeros(rows, *self.target_shape, dtype=kind)
+        return torch.zeros(rows, *self.shape, dtype=of_inputs), targets
 
 
 class Learner(ABC):

@@ -237,7 +237,8 @@ class Words:
                 return "true or false"
             case "array":
                 least = node.get("minItems")
-                return f"a list of at least {least} value" if least else "a list"
+                values = "value" if least == 1 else "values"
+                return f"a list of at least {least} {values}" if least else "a list"
             case "object":
                 return _either(["a mapping of keys to values", SHORT.get(node.get("title", ""))])
         if node.get("pattern") in PATTERNS:

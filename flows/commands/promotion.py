@@ -57,6 +57,12 @@ def compare(
             f"{study!r}, whose data come from a function as networks take them; register its model "
             "in MLflow by hand, or give the study csv or parquet data"
         )
+    if dataset.preprocessing is not None and dataset.preprocessing.several is not None:
+        raise ValueError(
+            "models are compared by one target, got "
+            f"{', '.join(dataset.preprocessing.several.names)} of {study!r}; register its model in "
+            "MLflow by hand, or give the study one of them"
+        )
     if data is not None:
         held_out = incoming_rows(data, source, database, newest).examples()
     rows = dataset.raw_train.rows

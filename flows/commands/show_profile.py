@@ -47,4 +47,5 @@ def _target(profile: Profile) -> str:
     counts = [f"{label}: {rows:,}" for label, rows in target.classes.items()]
     more = f" and {len(counts) - MOST_CLASSES} more" if len(counts) > MOST_CLASSES else ""
     shown = ", ".join(counts[:MOST_CLASSES])
-    return f"{target.name}, {len(counts)} classes, rows of each: {shown}{more}"
+    what = target.holds or "classes"
+    return f"{target.name}, {len(counts)} {what}, rows of each: {shown}{more}"

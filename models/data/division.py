@@ -13,6 +13,7 @@ from nettuner.models.arrays import Ints
 from nettuner.models.data.columns import check_distinct
 from nettuner.models.data.fit import kind_of
 from nettuner.models.data.preprocessing import Label, days, listed, numbers, texts
+from nettuner.models.data.several_targets import SeveralTargets
 from nettuner.models.data.source import Source
 from nettuner.models.data.split import Rows, split
 from nettuner.models.data.split_by_group import split_by_group
@@ -108,7 +109,7 @@ def together(
 
 def divide(
     known: Together,
-    goal: Target,
+    goal: Target | SeveralTargets,
     division: Division,
     shares: tuple[float, float],
     source: Source,
@@ -138,7 +139,7 @@ def divide(
         np.concatenate([own[found.validation], apart[0]]),
         np.concatenate([own[found.test], apart[1]]),
     )
-    if goal.task == "classification":
+    if isinstance(goal, Target) and goal.task == "classification":
         _check_trained(goal.classes, np.unique(goal.values[rows.train]), len(rows.train))
     return rows
 
@@ -146,7 +147,7 @@ def divide(
 def _divided(
     table: pd.DataFrame,
     places: NDArray[Any],
-    goal: Target,
+    goal: Target | SeveralTargets,
     own: Ints,
     division: Division,
     shares: tuple[float, float],
@@ -207,8 +208,8 @@ def _check_trained(classes: tuple[Label, ...], trained: Ints, rows: int) -> None
         )
 
 
-def divides(columns: list[str], key: str, name: str, target: str) -> str:
-    """The column that divides the rows, which the table must have beside its target.
+def divides(columns: list[str], key: str, name: str, targets: tuple[str, ...]) -> str:
+    """The column that divides the rows, which the table must have beside its targets.
 
     Raises:
         ValueError: It is the target, or there is none.
@@ -218,7 +219,7 @@ def divides(columns: list[str], key: str, name: str, target: str) -> str:
         raise ValueError(
             f"{key} must name a column, got {name!r}; {hint}the table has: {listed(columns)}"
         )
-    if name == target:
+    if name in targets:
         raise ValueError(
             f"{key} must name another column than the target, got {name!r} for both; "
             "correct one of them"

@@ -47,8 +47,9 @@ def of_table(table: pd.DataFrame, target: str) -> str:
     return digest.hexdigest()[:DIGITS]
 
 
-def of_tables(tables: Sequence[pd.DataFrame], target: str) -> str:
-    """Fingerprint of tables in this order; of one alone that of this table."""
+def of_tables(tables: Sequence[pd.DataFrame], targets: Sequence[str]) -> str:
+    """Fingerprint of tables in this order; of one alone with one target that of this table."""
+    target = targets[0] if len(targets) == 1 else json.dumps(list(targets))
     marks = [of_table(table, target) for table in tables]
     if len(marks) == 1:
         return marks[0]

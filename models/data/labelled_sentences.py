@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from nettuner.models.arrays import Ints
 from nettuner.models.data.dataset import Dataset
-from nettuner.models.data.preprocessing import Preprocessing, Text, is_missing, plain_text
+from nettuner.models.data.preprocessing import Text, is_missing, plain_text
 from nettuner.models.data.source import TaskKind, Texts
 from nettuner.models.data.tables import Tables, divided
 from nettuner.models.data.vocabulary import fit_vocabulary
@@ -42,7 +42,7 @@ def sentence_dataset(tables: Tables, text: str, source: Texts, task: TaskKind | 
     )
     longest = max(len(vocabulary.encode(sentence)) for sentence in trained)
     rule = Text(vocabulary, min(longest, source.longest) + 1, text)
-    preprocessing = Preprocessing(rule, found.goal.classes, found.mean, found.std)
+    preprocessing = found.preprocessing(rule)
 
     def inputs(chosen: Ints) -> NDArray[Any]:
         return preprocessing.transform(sentences.iloc[chosen])

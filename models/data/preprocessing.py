@@ -342,6 +342,29 @@ class Text:
 
 
 @dataclass(frozen=True)
+class Several:
+    """Several targets for each row: numbers, or labels of which each applies or does not.
+
+    Args:
+        names: Names of the targets.
+        means, stds: Mean and standard deviation of each number; empty for labels.
+    """
+
+    names: tuple[str, ...]
+    means: tuple[float, ...] = ()
+    stds: tuple[float, ...] = ()
+
+    def answer(self, raw: NDArray[np.float64]) -> pd.DataFrame:
+        """A column for each target from outputs [rows, targets]; of labels also `p_<name>`."""
+        if self.means:
+            return pd.DataFrame(raw * self.stds + self.means, columns=list(self.names))
+        chances = 0.5 * (1 + np.tanh(0.5 * raw))  # the logistic function, without overflow
+        shown = {name: chances[:, i] > 0.5 for i, name in enumerate(self.names)}
+        likely = {f"p_{name}": chances[:, i] for i, name in enumerate(self.names)}
+        return pd.DataFrame({**shown, **likely})
+
+
+@dataclass(frozen=True)
 class Preprocessing:
     """What was learned from the training rows to turn raw rows into inputs, and outputs back.
 
@@ -349,12 +372,14 @@ class Preprocessing:
         inputs: Rules by which rows become inputs.
         classes: Labels in the order of a network's outputs; empty where there are none.
         target_mean, target_std: Mean and standard deviation of a regression target; else 0 and 1.
+        several: What is known of several targets; None where there is one.
     """
 
     inputs: Table | Pixels | Sentences | Text
     classes: tuple[Label, ...] = ()
     target_mean: float = 0.0
     target_std: float = 1.0
+    several: Several | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -375,6 +400,8 @@ class Preprocessing:
         """Numbers a network answers with for each row (token): one per class (word), or 1."""
         if isinstance(self.inputs, Sentences):
             return len(self.inputs.target.tokens)
+        if self.several is not None:
+            return len(self.several.names)
         return len(self.classes) or 1
 
     def transform(self, rows: pd.DataFrame | NDArray[Any]) -> NDArray[Any]:
@@ -391,12 +418,13 @@ class Preprocessing:
         """One row of answer for each row of a network's raw outputs.
 
         Args:
-            outputs: Shape [rows, classes] or, for regression, [rows, 1] or [rows]; for
-                translation tokens [rows, length].
+            outputs: Shape [rows, classes] or, for regression, [rows, 1] or [rows]; for several
+                targets [rows, targets]; for translation tokens [rows, length].
 
         Returns:
             `prediction`: the label, the number in the target's own units, or the translation;
-            for classes also the probability of each as `p_<label>`.
+            for classes also the probability of each as `p_<label>`. For several targets a column
+            for each, by its name.
 
         Raises:
             ValueError: The outputs have another shape.
@@ -404,12 +432,14 @@ class Preprocessing:
         if isinstance(self.inputs, Sentences):
             rows = np.asarray(outputs).astype(np.int64).tolist()
             return pd.DataFrame({"prediction": [self.inputs.target.decode(ids) for ids in rows]})
-        wanted = len(self.classes) or 1
+        wanted = self.outputs
         raw = np.asarray(outputs, dtype=np.float64)
         if not self.classes and raw.ndim == 1:
             raw = raw[:, None]
         if raw.ndim != 2 or raw.shape[1] != wanted:
             raise ValueError(f"outputs must have shape [rows, {wanted}], got {list(raw.shape)}")
+        if self.several is not None:
+            return self.several.answer(raw)
         if not self.classes:
             return pd.DataFrame({"prediction": raw[:, 0] * self.target_std + self.target_mean})
         likelihood = np.exp(raw - raw.max(axis=1, keepdims=True))
@@ -429,6 +459,9 @@ class Preprocessing:
         given = json.loads(text)
         kind, inputs = given.pop("kind"), given.pop("inputs")
         classes = tuple(given.pop("classes"))
+        several = given.pop("several", None)
+        if several is not None:
+            given["several"] = Several(*(tuple(part) for part in several.values()))
         if kind == "Pixels":
             return Preprocessing(Pixels(**inputs), classes, **given)
         if kind == "Sentences":

@@ -41,7 +41,8 @@ def profile(source: Source, dataset: Dataset) -> Profile:
     """
     tables = source.tables()
     columns, warnings = ((), ()) if tables is None else _columns(tables, source, dataset)
-    target, doubts = _target(dataset, "the target" if tables is None else tables.target)
+    name = "the target" if tables is None else ", ".join(tables.targets)
+    target, doubts = _target(dataset, name)
     if tables is not None and dataset.task == "classification":
         texts = texts_of(tables.own[tables.target].astype(object))
         doubts = (*suspicious.known(suspicious.of_numbers_as_text(texts)), *doubts)
@@ -105,6 +106,13 @@ def _target(dataset: Dataset, name: str) -> tuple[TargetFacts, tuple[str, ...]]:
             suspicious.of_majority(name, classes),
             suspicious.of_few_classified(judged, majority),
         )
+    few = suspicious.known(suspicious.of_few_measured(judged))
+    several = dataset.preprocessing.several
+    if several is not None and several.means:
+        return TargetFacts(name, holds=f"{len(several.names)} numbers"), few
+    if several is not None:
+        counts = zip(several.names, targets.sum(0).astype(int).tolist(), strict=True)
+        return TargetFacts(name, dict(counts), "labels"), ()
     inputs = dataset.preprocessing.inputs
     if isinstance(inputs, Sentences):
         words = len(inputs.target.tokens)
@@ -114,7 +122,7 @@ def _target(dataset: Dataset, name: str) -> tuple[TargetFacts, tuple[str, ...]]:
     low, high, mean = given.min(), given.max(), given.mean()
     return (
         TargetFacts(name, holds=f"{low:.4g} to {high:.4g}, {mean:.4g} on average"),
-        suspicious.known(suspicious.of_few_measured(judged)),
+        few,
     )
 
 
@@ -131,7 +139,7 @@ def _columns(
     constant: list[str] = []
     lines: list[str] = []
     for name in tables.own.columns:
-        if name == tables.target:
+        if name in tables.targets:
             continue
         column = tables.own[name]
         if isinstance(inputs, Text) and name == inputs.column:

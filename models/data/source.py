@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 Share = Annotated[Number, Field(gt=0, lt=1)]
 Count = Annotated[StrictInt, Field(ge=1)]
+Targets = Annotated[tuple[StrictStr | StrictInt, ...], Field(min_length=2)]
 TableTask = Literal["classification", "regression"]
 TaskKind = Literal["classification", "regression", "labels", "translation", "own"]
 
@@ -177,7 +178,7 @@ class TableSource(Source):
 
     if TYPE_CHECKING:  # each kind of file declares them in the order of its own keys
         path: str
-        target: str | int
+        target: str | int | tuple[str | int, ...]
         task: TableTask | None
         drop: tuple[str, ...]
 
@@ -222,6 +223,16 @@ class TableSource(Source):
     def unread(self) -> tuple[str, ...]:
         """The columns that nothing needs: those to leave out that do not divide the rows either."""
         return tuple(n for n in self.drop if n not in (self.split_by, self.split_by_time))
+
+    @model_validator(mode="after")
+    def _targets_differ(self) -> TableSource:
+        given = self.target if isinstance(self.target, tuple) else ()
+        for place, target in enumerate(given):
+            if target in given[:place]:
+                raise ValueError(
+                    f"target: must name different columns, got {target!r} twice; drop one"
+                )
+        return self
 
     @model_validator(mode="after")
     def _rows_are_divided_in_one_way(self) -> TableSource:
@@ -280,10 +291,12 @@ class TableSource(Source):
         read = self.read()
         table = chosen(read, self.unread)
         inputs = two_columns(chosen(read, self.drop), self)
-        target = find_target(list(inputs.columns), self.target)
-        check_no_twin(inputs, target)
+        asked = self.target if isinstance(self.target, tuple) else (self.target,)
+        targets = tuple(find_target(list(inputs.columns), one) for one in asked)
+        for target in targets:
+            check_no_twin(inputs, target)
         group, time = (
-            None if name is None else divides(list(table.columns), key, name, target)
+            None if name is None else divides(list(table.columns), key, name, targets)
             for key, name in (("split_by", self.split_by), ("split_by_time", self.split_by_time))
         )
         left_out = {group} | (set(table.columns) - set(inputs.columns))
@@ -293,11 +306,12 @@ class TableSource(Source):
         )
         return Tables(
             table,
-            target,
+            targets[0],
             Division(group, time, tuple(name for name in table.columns if name in left_out)),
             validation,
             test,
             (self.validation_path or "", self.test_path or ""),
+            targets[1:],
         )
 
     def at(self, path: str) -> Self:
@@ -312,6 +326,11 @@ class TableSource(Source):
         from nettuner.models.data.columns import chosen
         from nettuner.models.data.tables import find_target
 
+        if isinstance(self.target, tuple):
+            raise ValueError(
+                f"models are compared in production by one target, got {list(self.target)}; give "
+                "the study one of them"
+            )
         if isinstance(self.target, str) or not Path(self.path).is_file():
             return self.target
         return find_target(list(chosen(self.read(), self.drop).columns), self.target)

@@ -18,7 +18,15 @@ from nettuner.models.data.dataset import Dataset, Split, examples
 from nettuner.models.data.division import Division, Together, divide, together
 from nettuner.models.data.fit import fit_table, kind_of
 from nettuner.models.data.labelled import Labelled
-from nettuner.models.data.preprocessing import Preprocessing, is_missing, listed
+from nettuner.models.data.preprocessing import (
+    Preprocessing,
+    Several,
+    Table,
+    Text,
+    is_missing,
+    listed,
+)
+from nettuner.models.data.several_targets import SeveralTargets, read_targets
 from nettuner.models.data.size import check_size
 from nettuner.models.data.source import Source, TableSource, TaskKind
 from nettuner.models.data.split import Rows
@@ -38,6 +46,7 @@ class Tables:
         division: Columns that decide which rows go where.
         validation, test: Rows of these splits, where they have files of their own.
         names: What these two are called.
+        more: Names of further columns to predict.
     """
 
     own: pd.DataFrame
@@ -46,6 +55,12 @@ class Tables:
     validation: pd.DataFrame | None = None
     test: pd.DataFrame | None = None
     names: tuple[str, str] = ("the validation rows", "the test rows")
+    more: tuple[str, ...] = ()
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Names of all columns to predict."""
+        return (self.target, *self.more)
 
     @property
     def all(self) -> list[pd.DataFrame]:
@@ -104,18 +119,22 @@ class Divided:
         goal: Target of each.
         rows: Numbers of the rows of each split.
         mean, std: Mean and standard deviation of a target to regress; else 0 and 1.
+        several: Means and standard deviations of several targets; None where there is one.
     """
 
     tables: Tables
     known: Together
-    goal: Target
+    goal: Target | SeveralTargets
     rows: Rows
-    mean: float
-    std: float
+    mean: float = 0.0
+    std: float = 1.0
+    several: Several | None = None
 
     @property
     def targets(self) -> NDArray[Any]:
-        """Shape [rows]: class indices, or standardised numbers (float32)."""
+        """Class indices [rows], standardised numbers [rows], or several targets (float32)."""
+        if isinstance(self.goal, SeveralTargets):
+            return self.goal.standardised(self.several)
         if self.goal.task == "classification":
             return self.goal.values
         standard: NDArray[Any] = (self.goal.values - self.mean) / self.std
@@ -149,9 +168,14 @@ class Divided:
             served.iloc[rows.train[examples(len(rows.train))]].reset_index(drop=True),
             raw.at(rows.train),
             raw.at(rows.test),
-            fingerprint.of_tables(self.tables.all, self.tables.target),
+            fingerprint.of_tables(self.tables.all, self.tables.targets),
             sum(map(len, self.tables.all)) - len(self.known.table),
+            targets.shape[1:],
         )
+
+    def preprocessing(self, inputs: Table | Text) -> Preprocessing:
+        """The preprocessing of inputs that were fitted, and of the target."""
+        return Preprocessing(inputs, self.goal.classes, self.mean, self.std, self.several)
 
 
 def divided(tables: Tables, source: Source, task: TaskKind | None) -> Divided:
@@ -166,25 +190,29 @@ def divided(tables: Tables, source: Source, task: TaskKind | None) -> Divided:
         ValueError: The target is missing in all rows or does not suit the task, two columns
             share a name, or a split would be empty.
     """
-    target = tables.target
     check_distinct(tables.own.columns)
     given = together(tables.own, tables.validation, tables.test, tables.names)
-    present = has_value(given.table[target]).to_numpy()
-    known = given.at(present)
+    there = [has_value(given.table[name]).to_numpy() for name in tables.targets]
+    known = given.at(np.logical_and.reduce(there))
     if known.table.empty:
         raise ValueError(
-            f"a target must be known in some rows, got none in {len(present)} rows of {target!r}; "
-            "name another target column"
+            f"a target must be known in some rows, got none in {len(given.table)} rows of "
+            f"{listed(tables.targets)}; name another target column"
         )
     fewest = FEWEST_ROWS if len(tables.all) == 1 else 1
-    goal = read_target(known.table[target], task, known.places, fewest)
+    goal: Target | SeveralTargets
+    if tables.more:
+        goal = read_targets(known.table[list(tables.targets)], task, known.places)
+    else:
+        goal = read_target(known.table[tables.target], task, known.places, fewest)
     shares = (
         source.validation if tables.validation is None else 0.0,
         source.test if tables.test is None else 0.0,
     )
     rows = divide(known, goal, tables.division, shares, source)
-    mean, std = goal.scale(rows.train)
-    return Divided(tables, known, goal, rows, mean, std)
+    if isinstance(goal, SeveralTargets):
+        return Divided(tables, known, goal, rows, several=goal.scale(rows.train))
+    return Divided(tables, known, goal, rows, *goal.scale(rows.train))
 
 
 def table_dataset(tables: Tables, source: Source, task: TaskKind | None = None) -> Dataset:
@@ -200,13 +228,13 @@ def table_dataset(tables: Tables, source: Source, task: TaskKind | None = None) 
             share a name, texts are no categories, or a split would be empty.
     """
     found = divided(tables, source, task)
-    features = found.known.table.drop(columns=[tables.target, *tables.division.left_out])
+    features = found.known.table.drop(columns=[*tables.targets, *tables.division.left_out])
     kinds = {name: kind_of(features[name]) for name in features.columns}
     words = [features[name] for name in kinds if kinds[name] == "category"]
     check_categories(words, found.known.places)
     missing = source.missing if isinstance(source, TableSource) else ()
     fitted = fit_table(features.iloc[found.rows.train], kinds, missing)
-    preprocessing = Preprocessing(fitted, found.goal.classes, found.mean, found.std)
+    preprocessing = found.preprocessing(fitted)
 
     def inputs(chosen: Ints) -> NDArray[Any]:
         with np.errstate(over="ignore"):

@@ -53,7 +53,7 @@ class MeanOfTokens(nn.Module):
 class TextClassifier(Supervised):
     """Mean of the embedded tokens of a sentence; with layers, of what they say in its context."""
 
-    tasks: ClassVar[tuple[TaskKind, ...]] = ("classification", "regression")
+    tasks: ClassVar[tuple[TaskKind, ...]] = ("classification", "regression", "labels")
     live: ClassVar[Mapping[str, Hyperparameter]] = {
         **Supervised.live,
         "dropout": Hyperparameter(float, 0.0, low=0, high=0.99),

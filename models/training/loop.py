@@ -113,6 +113,7 @@ def _facts(dataset: Dataset) -> DataFacts:
         dataset.outputs,
         dataset.preprocessing.target_std,
         found if isinstance(found, Sentences) else None,
+        dataset.target_shape,
         target_mean=dataset.preprocessing.target_mean,
         tokens=len(found.vocabulary.tokens) if isinstance(found, Text) else 0,
     )

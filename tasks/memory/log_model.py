@@ -93,7 +93,7 @@ def signature(winner: Winner) -> ModelSignature:
     if winner.preprocessing is None:
         return infer_signature(winner.example, winner.answers)
     fitted = preprocessing.Preprocessing.from_json(winner.preprocessing)
-    answers = fitted.answer(np.zeros((1, len(fitted.classes) or 1)))
+    answers = fitted.answer(np.zeros((1, fitted.outputs)))
     found: ModelSignature = infer_signature(winner.example, answers)
     if isinstance(winner.example, pd.DataFrame):
         numbers = set(winner.example.select_dtypes("number").columns)

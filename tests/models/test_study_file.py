@@ -161,7 +161,8 @@ MALFORMED = [
     ),
     (
         "data: {source: csv, path: x.csv, target: [1]}",
-        "data.target: must be text or a whole number, got [1]; give one such as -1",
+        "data.target: must be text, a whole number or a list of at least 2 values, got [1]; "
+        "give one such as -1",
     ),
     (
         "data: {source: csv, path: x.csv, header: yes}",

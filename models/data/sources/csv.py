@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AfterValidator, Field, StrictBool, StrictInt, StrictStr, model_validator
 
 from nettuner.models.data.contents import read
-from nettuner.models.data.source import TableSource, TableTask
+from nettuner.models.data.source import TableSource, TableTask, Targets
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,8 +38,10 @@ class Csv(TableSource):
 
     source: Literal["csv"] = "csv"
     path: StrictStr = Field(description="The file, relative to the study's folder; may be gzipped.")
-    target: StrictStr | StrictInt = Field(
-        -1, description="Column to predict: its name, or its position (negative: from the end)."
+    target: StrictStr | StrictInt | Targets = Field(
+        -1,
+        description="Column to predict: its name, or its position (negative: from the end). A list "
+        "of them: several numbers, or several labels of 0 and 1.",
     )
     header: StrictBool | None = Field(
         None,

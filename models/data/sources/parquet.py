@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field, StrictInt, StrictStr
 
 from nettuner.models.data.contents import read
-from nettuner.models.data.source import TableSource, TableTask
+from nettuner.models.data.source import TableSource, TableTask, Targets
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,7 +19,11 @@ class Parquet(TableSource):
 
     source: Literal["parquet"] = "parquet"
     path: StrictStr = Field(description="The file, relative to the study's folder.")
-    target: StrictStr | StrictInt = Field(-1, description="Column to predict: name or position.")
+    target: StrictStr | StrictInt | Targets = Field(
+        -1,
+        description="Column to predict: name or position. A list of them: several numbers, or "
+        "several labels of 0 and 1.",
+    )
     task: TableTask | None = Field(
         None, description="Classification or regression; guessed from the target if absent."
     )

@@ -39,8 +39,8 @@ class Sentences(Csv, Texts):
         from nettuner.models.data.division import divides
 
         found = super().tables()
-        divides(list(found.own.columns), "text", self.text, found.target)
-        needed = {self.text, found.target, found.division.group, found.division.time}
+        divides(list(found.own.columns), "text", self.text, found.targets)
+        needed = {self.text, *found.targets, found.division.group, found.division.time}
         left_out = tuple(name for name in found.own.columns if name not in needed)
         division = replace(
             found.division, left_out=tuple(dict.fromkeys((*found.division.left_out, *left_out)))
