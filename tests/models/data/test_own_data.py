@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from textwrap import dedent
 from types import SimpleNamespace
 
@@ -9,12 +11,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from pydantic import TypeAdapter
+from ruamel.yaml import YAML
 from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset, TensorDataset
 
 from nettuner.models.data.answer import understood
 from nettuner.models.data.dataset import Split
 from nettuner.models.data.load import load
 from nettuner.models.data.own_data import Told, own_dataset
+from nettuner.models.data.sources import AnySource
 from nettuner.models.data.sources.own import Own
 from nettuner.models.data.streams import IterableStream, LoaderStream, RowStream
 
@@ -344,3 +349,32 @@ def test_a_file_that_has_changed_is_read_again(own, tmp_path):
     before = load(own(rows=10)).train.inputs.max()
     (tmp_path / "own.py").write_text(FILE.replace("seed=0", "seed=77"))
     assert (before, load(own(rows=10)).train.inputs.max()) == (0, 77)
+
+
+def snippets(language):
+    text = (Path(__file__).parents[3] / "docs/own_data.md").read_text(encoding="utf-8")
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
+
+
+# What becomes of the training rows of each example of the docs, and how many validate.
+SHOWN = [(LoaderStream, 100), (Split, 20), (RowStream, 12)]
+
+
+def test_the_examples_of_the_docs_are_all_here():
+    assert len(snippets("python")) == len(SHOWN)
+
+
+@pytest.mark.parametrize(("place", "kind", "rows"), [(i, *s) for i, s in enumerate(SHOWN)])
+def test_the_examples_of_the_docs_are_data(tmp_path, place, kind, rows):
+    (tmp_path / "own_data.py").write_text(snippets("python")[place])
+    found = load(Own(function=f"{tmp_path / 'own_data.py'}:make"))
+    assert isinstance(found.train, kind)
+    assert len(found.validation) == rows
+    assert (found.task, found.outputs) == ("classification", 2)
+
+
+def test_the_studies_of_the_docs_name_functions():
+    given = [YAML(typ="safe", pure=True).load(text)["data"] for text in snippets("yaml")]
+    found = [TypeAdapter(AnySource).validate_python(data) for data in given]
+    assert [source.function for source in found] == ["own_data.py:make"] * 2
+    assert found[1].arguments == {"root": "images", "size": 64}
