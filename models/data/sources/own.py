@@ -44,6 +44,9 @@ class Written(BaseModel):
     validation: Share = Field(0.2, description="Share of one set that the search is judged on.")
     test: Share = Field(0.2, description="Share of one set that only the winner ever sees.")
     split_seed: Annotated[StrictInt, Field(ge=0)] = Field(0, description="Which rows go where.")
+    relative_to: StrictStr | None = Field(
+        None, description="Where arguments that are paths start: the study's folder."
+    )
 
 
 class Own(Source):
@@ -71,7 +74,7 @@ class Own(Source):
     @classmethod
     def referred(cls, given: Mapping[str, Any]) -> dict[str, Any]:
         """The function and its arguments, from a mapping that has them all."""
-        own = set(cls.model_fields) - {"source", "function", "arguments", "relative_to"}
+        own = set(cls.model_fields) - {"source", "function", "arguments"}
         rest = {name: value for name, value in given.items() if name != "source"}
         return {
             "source": "own",
