@@ -83,6 +83,11 @@ def own_dataset(answer: Answer, source: Source, told: Told) -> Dataset:
     texts = isinstance(peek.targets, np.ndarray)
     learned: TaskKind = "classification" if texts else task_of(peek.targets)
     task = task or (learned if peek.has_targets else "own")
+    if known[1] is not None and source.fold is not None:
+        raise ValueError(
+            "folds are of one set that nettuner splits, got validation data beside the training "
+            "data; return one set, or drop folds"
+        )
     if known[1] is None:
         known[0], known[1], known[2] = _divided(known[0], known[2], source, task)
     classes = _classes(known[0], answer, peek, task)

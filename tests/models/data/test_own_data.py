@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset, Tenso
 
 from nettuner.models.data.answer import understood
 from nettuner.models.data.dataset import Split
+from nettuner.models.data.fold import Fold
 from nettuner.models.data.load import load
 from nettuner.models.data.own_data import Told, own_dataset
 from nettuner.models.data.sources import AnySource
@@ -378,3 +379,24 @@ def test_the_studies_of_the_docs_name_functions():
     found = [TypeAdapter(AnySource).validate_python(data) for data in given]
     assert [source.function for source in found] == ["own_data.py:make"] * 2
     assert found[1].arguments == {"root": "images", "size": 64}
+
+
+def of_fold(answer, number, **more):
+    source = Own(function="own.py:make", validation=0.25, test=0.2).at_fold(Fold(number, 3))
+    return own_dataset(understood(answer, "make"), source, Told(".:make", {}, **more))
+
+
+def test_folds_divide_one_set_and_each_row_validates_once():
+    found = [of_fold((INPUTS, CLASSES), number) for number in range(3)]
+    judged = np.concatenate([one.validation.inputs[:, 0] for one in found])
+    assert len(judged) == 24  # all but a fifth of 30, which are for the test
+    assert len(set(judged.tolist())) == 24
+    assert all((one.test.inputs == found[0].test.inputs).all() for one in found)
+    table = pd.DataFrame({"x": range(40), "y": [0.5, 1.5] * 20})
+    tables = [of_fold(table, number, target="y").validation.inputs for number in (0, 1)]
+    assert not set(tables[0][:, 0]) & set(tables[1][:, 0])
+
+
+def test_folds_and_validation_data_of_their_own_exclude_each_other():
+    with pytest.raises(ValueError, match="got validation data beside the training data; return"):
+        of_fold((few(), few()), 0)
