@@ -183,7 +183,7 @@ def _told(study: Study, dataset: Dataset) -> tuple[str, str, Profile]:
     """Fingerprint of the data, their name for people, and what was understood of them."""
     assert study.data is not None
     name = getattr(study.data, "name", None) or next(iter(study.data.files), study.data.source)
-    return dataset.fingerprint, name, profile(study.data, dataset)
+    return dataset.fingerprint, name, profile(study.data, dataset, folded=study.folds is not None)
 
 
 def _fit_learner(study: Study, found: type[Learner]) -> Fitted:

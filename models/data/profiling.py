@@ -32,22 +32,25 @@ if TYPE_CHECKING:
 SHOWN_CATEGORIES = 4
 
 
-def profile(source: Source, dataset: Dataset) -> Profile:
+def profile(source: Source, dataset: Dataset, *, folded: bool = False) -> Profile:
     """What was understood of the data of a source.
 
     Args:
         source: Source; the files of tables are read once more, for what training does not need.
         dataset: Dataset that was loaded from it.
+        folded: True where trials are validated on all rows but those of the test, fold by fold.
     """
     tables = source.tables()
     columns, warnings = ((), ()) if tables is None else _columns(tables, source, dataset)
     name = "the target" if tables is None else ", ".join(tables.targets)
-    target, doubts = _target(dataset, name)
+    rows = _rows(dataset)
+    judged = (rows["validation"] or 0) + ((rows["train"] or 0) if folded else 0)
+    target, doubts = _target(dataset, name, judged)
     if tables is not None and dataset.task == "classification":
         texts = texts_of(tables.own[tables.target].astype(object))
         doubts = (*suspicious.known(suspicious.of_numbers_as_text(texts)), *doubts)
     return Profile(
-        rows=_rows(dataset),
+        rows=rows,
         inputs=_inputs(dataset),
         shape=dataset.shape,
         target=target,
@@ -87,7 +90,7 @@ def _inputs(dataset: Dataset) -> str:
     )
 
 
-def _target(dataset: Dataset, name: str) -> tuple[TargetFacts, tuple[str, ...]]:
+def _target(dataset: Dataset, name: str, judged: int) -> tuple[TargetFacts, tuple[str, ...]]:
     """What is predicted, and what looks wrong with it."""
     if dataset.preprocessing is None:
         shape = f", shape {list(dataset.target_shape)}" if dataset.target_shape else ""
@@ -95,7 +98,6 @@ def _target(dataset: Dataset, name: str) -> tuple[TargetFacts, tuple[str, ...]]:
         return TargetFacts(name, holds=f"for {dataset.task}{many}{shape}, as it is given"), ()
     parts = (dataset.train, dataset.validation, dataset.test)
     targets = np.concatenate([part.targets for part in parts if isinstance(part, Split)])
-    judged = _rows(dataset)["validation"] or 0
     if dataset.task == "classification":
         counts = np.bincount(targets, minlength=len(dataset.classes)).tolist()
         labels = map(suspicious.as_text, dataset.classes)

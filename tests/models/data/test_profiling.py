@@ -136,17 +136,25 @@ def test_an_identifier_is_known_by_its_name_if_all_are_different(write):
         (
             "iris",
             "30 validation rows tell accuracies near 90% apart by 5.5 points at best (one standard "
-            "error); about 225 are enough: give more rows or a larger share",
+            "error); about 225 are enough: give more rows, a larger share, or folds",
         ),
         (
             "diabetes",
             "88 validation rows tell errors apart by 8% at best (one standard error of val_rmse); "
-            "about 200 are enough: give more rows or a larger share",
+            "about 200 are enough: give more rows, a larger share, or folds",
         ),
     ],
 )
 def test_a_validation_too_small_to_tell_configurations_apart_is_told_with_the_figure(name, line):
     assert look(Builtin(name=name)).warnings == (line,)
+
+
+def test_with_folds_all_rows_but_those_of_the_test_are_validated_on():
+    # 354 of 442 rows: 1 / sqrt(708) is 3.8 %. 120 of 150: sqrt(0.09 / 120) is 2.7 points.
+    data = load(Builtin(name="diabetes"))
+    assert profile(Builtin(name="diabetes"), data, folded=True).warnings == ()
+    (line,) = profile(Builtin(name="iris"), load(Builtin(name="iris")), folded=True).warnings
+    assert line.startswith("120 validation rows tell accuracies near 90% apart by 2.7 points")
 
 
 def test_with_a_rare_class_the_figure_is_that_of_the_usual_one(write):
