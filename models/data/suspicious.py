@@ -152,7 +152,8 @@ def of_few_measured(rows: int) -> str | None:
 
 
 def _more_rows(enough: float) -> str:
-    return f"about {math.ceil(round(enough, 6)):,} are enough: give more rows, a larger share, or folds"
+    rows = math.ceil(round(enough, 6))
+    return f"about {rows:,} are enough: give more rows, a larger share, or folds"
 
 
 def known(*lines: str | None) -> tuple[str, ...]:
