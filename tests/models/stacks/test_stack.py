@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import random
 from dataclasses import replace
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -23,6 +24,7 @@ from nettuner.models.data.load import load
 from nettuner.models.data.preprocessing import Preprocessing, Table
 from nettuner.models.data.sources.builtin import Builtin
 from nettuner.models.data.sources.numbers import Numbers
+from nettuner.models.data.sources.sentences import Sentences
 from nettuner.models.learner import Hyperparameter, Learner, Supervised
 from nettuner.models.schedules import SCHEDULES
 from nettuner.models.stacks import program
@@ -34,12 +36,14 @@ from nettuner.models.training.loop import DivergedError, facts, fit, prepared
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
+REVIEWS = Path(__file__).parents[1] / "learners" / "reviews.csv"
 OPTIMIZERS = ["sgd", "adam", "adamw", "rmsprop"]
 SETS = [
     Builtin(name="iris"),
     Builtin(name="diabetes"),
     Builtin(name="digits"),
     Numbers(rows=40, longest=4),
+    Sentences(path=str(REVIEWS), text="review"),
 ]
 
 
