@@ -35,7 +35,7 @@ from nettuner.tasks.champion.versions import Version
 from nettuner.tasks.memory import store
 from nettuner.tasks.memory import tags as names
 from nettuner.tasks.named_study import with_data
-from nettuner.tasks.plan import using
+from nettuner.tasks.plan import make_plan, using
 
 AtLeastZero = Annotated[float, Field(ge=0)]
 Outcome = Literal["promoted", "refused", "declined", "skipped"]
@@ -108,6 +108,7 @@ def retune(
         cool_down_minutes: After one retuning of a study, so long none begins.
     """
     asked, source = with_data(study)
+    _check_model(asked)
     late = superseded()
     if late is not None:
         return _left("stale", late)
@@ -139,6 +140,19 @@ def retune(
             return _decided(compared, searched, reason, tolerance, approve, patience_minutes)
     except BusyError as error:
         return _left("already running", str(error))
+
+
+def _check_model(study: Study) -> None:
+    """Refuse a study whose winner is no model that can be compared and served.
+
+    Raises:
+        ValueError: It trains by a loop of its own.
+    """
+    if ":" in study.learner and make_plan(study).kind == "loop":
+        raise ValueError(
+            f"a retuning replaces a model, got the study {study.name!r} of a loop of its own, "
+            "which has a state instead; search it, or make its network a learner"
+        )
 
 
 def _left(outcome: str, why: str) -> State[RetuneResult]:
