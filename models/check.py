@@ -133,6 +133,9 @@ def _course_faults(study: Study) -> list[tuple[str, str]]:
         faults.append(
             ("patience_rounds", f"a function ends by itself, got {study.patience_rounds}; drop it")
         )
+    if study.metrics:
+        message = f"what a function reports are its metrics, got {study.metrics[0]}; report it"
+        faults.append(("metrics", message))
     return faults
 
 

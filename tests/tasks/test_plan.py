@@ -469,6 +469,18 @@ def test_a_study_whose_parts_do_not_fit_is_told_why_in_one_line(plan, tmp_path, 
             {"folds": 5},
             "folds: are of the study's data, got 5 without data; give repeats instead",
         ),
+        (
+            {"score": "best"},
+            "score: what a function reports last counts, got best; report the best last",
+        ),
+        (
+            {"patience_rounds": 3},
+            "patience_rounds: a function ends by itself, got 3; drop it",
+        ),
+        (
+            {"metrics": ["macro_f1"]},
+            "metrics: what a function reports are its metrics, got macro_f1; report it",
+        ),
         ({"learner": "OWN:scroe"}, None),
     ],
 )
