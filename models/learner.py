@@ -105,7 +105,7 @@ class DataFacts:
         outputs: Number of classes, of numbers, of labels, or size of the target's vocabulary.
         target_std: Regression: standard deviation of the target on the training rows.
         sentences: Translation: vocabularies and lengths of sentences.
-        target_mean: Regression: mean of the target on the training rows.
+        means, stds: Regression: mean and standard deviation of each number on the training rows.
         class_weights: Classification: weight of each class by which all classes count alike on the
             training rows; empty where these are not in memory.
         target_shape: Shape of one target, without the batch axis: empty for one class or number.
@@ -122,7 +122,8 @@ class DataFacts:
     sentences: Sentences | None = None
     target_shape: tuple[int, ...] = ()
     first: Batch | None = None
-    target_mean: float = 0.0
+    means: tuple[float, ...] = (0.0,)
+    stds: tuple[float, ...] = (1.0,)
     class_weights: tuple[float, ...] = ()
     tokens: int = 0
 
@@ -413,7 +414,10 @@ class Supervised(Learner):
         found: Tensor = targets
         if self.data.task != "regression":
             return found
-        return found.double() * self.data.target_std + self.data.target_mean
+        means, stds = (
+            torch.tensor(of, dtype=torch.float64) for of in (self.data.means, self.data.stds)
+        )
+        return found.double() * stds + means
 
     def evaluate_batches(
         self, networks: Networks, batches: Iterator[Batch]

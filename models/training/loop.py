@@ -106,15 +106,17 @@ def _facts(dataset: Dataset) -> DataFacts:
             target_shape=dataset.target_shape,
             first=dataset.example,
         )
-    found = dataset.preprocessing.inputs
+    known = dataset.preprocessing
+    found, several = known.inputs, known.several
     return DataFacts(
         dataset.task,
         dataset.shape,
         dataset.outputs,
-        dataset.preprocessing.target_std,
+        known.target_std,
         found if isinstance(found, Sentences) else None,
         dataset.target_shape,
-        target_mean=dataset.preprocessing.target_mean,
+        means=several.means if several and several.means else (known.target_mean,),
+        stds=several.stds if several and several.stds else (known.target_std,),
         tokens=len(found.vocabulary.tokens) if isinstance(found, Text) else 0,
     )
 

@@ -15,6 +15,7 @@ import torch
 from nettuner.models import learners
 from nettuner.models.data.load import load
 from nettuner.models.data.sources.builtin import Builtin
+from nettuner.models.data.sources.csv import Csv
 from nettuner.models.learner import DataFacts
 from nettuner.models.space import Space
 from nettuner.models.stacks.stack import Stack
@@ -22,7 +23,7 @@ from nettuner.models.stacks.training import fit_stack
 from nettuner.models.study import Goal, Length, Proposal, Study
 from nettuner.models.training.examine import examine
 from nettuner.models.training.job import Job
-from nettuner.models.training.loop import fit, prepared
+from nettuner.models.training.loop import facts, fit, prepared
 from nettuner.models.training.metrics import KNOWN, Metric, asked_for, known
 from nettuner.models.training.trial import run
 
@@ -130,7 +131,7 @@ def test_predictions_that_are_not_finite_have_no_metric():
 
 
 def test_numbers_are_compared_in_the_unit_of_the_target():
-    data = DataFacts("regression", (3,), 1, target_std=10.0, target_mean=150.0)
+    data = DataFacts("regression", (3,), 1, means=(150.0,), stds=(10.0,))
     learner = learners.find("mlp")(data)
     networks = learner.networks({"depth": 0})
     with torch.no_grad():
@@ -139,6 +140,24 @@ def test_numbers_are_compared_in_the_unit_of_the_target():
         predictions = learner.predictions(networks, torch.ones(2, 3))
     assert predictions.tolist() == [150.0, 150.0]
     assert learner.truth(torch.tensor([0.0, -1.0])).tolist() == [150.0, 140.0]
+
+
+def test_each_of_several_numbers_is_compared_in_its_own_unit():
+    data = DataFacts("regression", (3,), 2, target_shape=(2,), means=(150.0, 1.0), stds=(10.0, 0.5))
+    learner = learners.find("mlp")(data)
+    assert learner.truth(torch.tensor([[0.0, 2.0]])).tolist() == [[150.0, 2.0]]
+
+
+def test_the_units_of_a_target_are_those_of_its_column(tmp_path):
+    rows = [f"{k},{k % 7},{10 * k},{k % 3}" for k in range(60)]
+    (tmp_path / "rows.csv").write_text("\n".join(["a,b,y,z", *rows]) + "\n")
+    for targets, names in (("z", ["z"]), (("y", "z"), ["y", "z"])):
+        data = load(Csv(path=str(tmp_path / "rows.csv"), target=targets))
+        found = facts(data)
+        standard = torch.from_numpy(data.train.targets).reshape(len(data.train), -1)
+        values = standard * torch.tensor(found.stds) + torch.tensor(found.means)
+        assert len(found.means) == len(found.stds) == len(names)
+        assert torch.allclose(values, values.round(), atol=1e-3), names
 
 
 def test_what_can_be_computed_depends_on_the_data_and_the_learner():
