@@ -6,6 +6,7 @@ import functools
 import hashlib
 import importlib
 import importlib.util
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -89,13 +90,18 @@ def beside(reference: str) -> Iterator[None]:
         reference: As of `referred`: the folder of its file, or of a module the working directory.
     """
     place, _, _ = reference.rpartition(":")
-    folder = str(Path(place).resolve().parent if place.endswith(".py") else Path.cwd())
+    folder = _folder(os.path.abspath(place)) if place.endswith(".py") else os.getcwd()
     sys.path[:0] = [folder] if place else []
     try:
         yield
     finally:
         if place and folder in sys.path:
             sys.path.remove(folder)  # the first one, which is ours
+
+
+@functools.lru_cache
+def _folder(file: str) -> str:
+    return str(Path(file).resolve().parent)
 
 
 def _candidates(module: ModuleType) -> list[str]:

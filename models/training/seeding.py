@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 
 def derived_seed(*key: int) -> int:
@@ -48,31 +49,25 @@ class Generators:
 
     def __init__(self, *key: int) -> None:
         self.seed = derived_seed(*key)
-        self._states: tuple[Any, Any, Any] | None = None
+        self._torchs = torch.Generator().manual_seed(self.seed).get_state()
+        self._numpys = np.random.MT19937(self.seed)
+        self._pythons = random.Random(self.seed).getstate()
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
         """Use them inside the block; the next one goes on where it ended."""
-        before = _states()
-        if self._states is None:
-            torch.default_generator.manual_seed(self.seed)
-            np.random.seed(self.seed % 2**32)  # noqa: NPY002 - what users' code draws from
-            random.seed(self.seed)
-        else:
-            _set(self._states)
+        # numpy's is exchanged as a whole: to copy its state takes longer than many a batch.
+        numpys = np.random.get_bit_generator()  # type: ignore[attr-defined]
+        before = torch.get_rng_state(), numpys, random.getstate()
+        _set(self._torchs, self._numpys, self._pythons)
         try:
             yield
         finally:
-            self._states = _states()
-            _set(before)
+            self._torchs, self._pythons = torch.get_rng_state(), random.getstate()
+            _set(*before)
 
 
-def _states() -> tuple[Any, Any, Any]:
-    return torch.get_rng_state(), np.random.get_state(), random.getstate()  # noqa: NPY002
-
-
-def _set(states: tuple[Any, Any, Any]) -> None:
-    torchs, numpys, pythons = states
+def _set(torchs: Tensor, numpys: np.random.BitGenerator, pythons: tuple[Any, ...]) -> None:
     torch.set_rng_state(torchs)
-    np.random.set_state(numpys)  # noqa: NPY002
+    np.random.set_bit_generator(numpys)  # type: ignore[attr-defined]
     random.setstate(pythons)
