@@ -2,8 +2,8 @@
 
 Run: make bench-lines
 
-The ports are the studies in deploy/studies that have a script of the same name in lines/ beside this
-file: the same networks, data, loops and spaces, searched by Optuna's Gaussian process, with a
+The ports are the studies in deploy/studies that have a script of the same name in lines/ beside
+this file: the same networks, data, loops and spaces, searched by Optuna's Gaussian process, with a
 database to go on from after an interruption. The scripts record metrics and weights, but in no
 MLflow; they know no population, and an interrupted trial starts anew.
 
