@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO_HOME := .nettuner/demo
 
-.PHONY: demo test quick lint bench bench-start bench-bayesian bench-population constraints schema clean
+.PHONY: demo test quick lint bench bench-start bench-lines bench-bayesian bench-population constraints schema clean
 
 LAYOUT := $(VENV)/layout/nettuner
 
@@ -57,6 +57,10 @@ bench: $(VENV)/installed
 # About an hour, on a machine that does nothing else; other tuners run in an environment of their own.
 bench-start: $(VENV)/installed
 	$(BIN)/python tests/benchmarks/start.py
+
+# How long projects are beside the same with Optuna; a second.
+bench-lines:
+	$(PYTHON) tests/benchmarks/lines.py
 
 # Needs hours the first time: other optimisers run in an environment of their own.
 bench-bayesian: $(VENV)/installed

@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,6 +41,20 @@ def test_the_readme_shows_the_example_network_and_its_study_as_they_are():
     study = (ROOT / "deploy/studies/own_net.yaml").read_text(encoding="utf-8")
     assert any(network.endswith(block) for block in code_blocks("python"))
     assert any(study.endswith(block) for block in code_blocks("yaml"))
+
+
+def test_the_readme_edits_a_plain_script_into_the_example_loop(capsys):
+    (block,) = code_blocks("diff")
+    lines = block.splitlines(keepends=True)
+    plain, tuned = ("".join(line[1:] for line in lines if line[0] in kept) for kept in (" -", " +"))
+    example = (ROOT / "deploy/studies/own_loop.py").read_text(encoding="utf-8")
+    before, found, _ = example.partition(tuned)
+    assert found
+    script: dict[str, Any] = {}
+    exec(before + plain.replace("range(20)", "range(2)"), script)
+    script["train"]()
+    losses = [float(line.split()[1]) for line in capsys.readouterr().out.splitlines()]
+    assert 2.4 > losses[0] > losses[1] > 0
 
 
 def test_the_readme_names_files_that_exist():
