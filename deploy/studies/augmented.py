@@ -1,12 +1,11 @@
 """A convolutional network on digits that are shifted anew in every epoch."""
 
-import numpy as np
 import torch
+from sklearn.datasets import load_digits
 from torch import nn
 from torch.utils.data import Dataset
 
 from nettuner import Supervised
-from nettuner.models.data.sources.builtin import FOLDER
 
 
 class Digits(Dataset):
@@ -19,7 +18,7 @@ class Digits(Dataset):
         return len(self.labels)
 
     def __getitem__(self, row):
-        image = torch.from_numpy(self.images[row])
+        image = self.images[row]
         if self.shift:
             by = torch.randint(-self.shift, self.shift + 1, (2,)).tolist()
             image = torch.roll(image, by, dims=(1, 2))
@@ -28,12 +27,11 @@ class Digits(Dataset):
 
 def make(shift: int = 1):
     """Training, validation and test data; what is recorded of them is found out."""
-    with np.load(FOLDER / "digits.npz") as digits:
-        images = digits["images"][:, None].astype(np.float32) / 16
-        labels = digits["target"].astype(np.int64)
-    parts = np.split(np.random.default_rng(0).permutation(len(labels)), [1200, 1500])
-    train, validation, test = ((images[rows], labels[rows]) for rows in parts)
-    return Digits(*train, shift), Digits(*validation), Digits(*test)
+    pixels, labels = load_digits(return_X_y=True)
+    images = torch.tensor(pixels, dtype=torch.float32).view(-1, 1, 8, 8) / 16
+    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))
+    parts = [(images[rows], torch.tensor(labels)[rows]) for rows in order.split([1200, 300, 297])]
+    return Digits(*parts[0], shift), Digits(*parts[1]), Digits(*parts[2])
 
 
 class Net(Supervised):
