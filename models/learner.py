@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from nettuner.models.data.preprocessing import Sentences
+from nettuner.models.data.samples import IGNORED
 from nettuner.models.data.source import TaskKind
 from nettuner.models.inputs import Inputs, called, each, parts, portions, taken
 from nettuner.models.schedules import SCHEDULES
@@ -38,8 +39,6 @@ Now = Mapping[str, Any]
 Batch = tuple[Inputs, Any]
 
 EVALUATION_BATCH = 1024
-# The class of a position that is not learned, as torch's cross entropy has it.
-IGNORED = -100
 NAMED = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from nettuner.models.data.preprocessing import listed
 from nettuner.models.data.source import TaskKind
 from nettuner.models.did_you_mean import did_you_mean
-from nettuner.models.inputs import Inputs, parts
+from nettuner.models.inputs import Inputs
 
 # Names by which a mapping may have its target.
 TARGETS = ("target", "targets", "label", "labels", "y")
@@ -20,6 +20,10 @@ TARGETS = ("target", "targets", "label", "labels", "y")
 IGNORED = -100
 
 Batch = tuple[Inputs, Any]
+
+
+class SampleError(ValueError):
+    """A sample breaks a rule."""
 
 
 def parted(given: Any, target: str | None) -> tuple[Any, Any, bool]:
@@ -33,7 +37,7 @@ def parted(given: Any, target: str | None) -> tuple[Any, Any, bool]:
         target: Name of the target in a mapping; None: one of the usual names.
 
     Raises:
-        ValueError: A mapping has no such entry, or several of the usual names.
+        SampleError: A mapping has no such entry, or several of the usual names.
     """
     if isinstance(given, Mapping):
         name = _target_of(given, target)
@@ -52,14 +56,14 @@ def _target_of(given: Mapping[str, Any], target: str | None) -> str | None:
     if target is not None:
         if target not in given:
             hint = did_you_mean(target, given)
-            raise ValueError(
+            raise SampleError(
                 f"target must be an entry of the samples, got {target!r}; {hint}they have: "
                 f"{listed(given)}"
             )
         return target
     found = [name for name in TARGETS if name in given]
     if len(found) > 1:
-        raise ValueError(
+        raise SampleError(
             f"samples must have one target, got {listed(found)}; say which with target: {found[0]}"
         )
     return found[0] if found else None
@@ -71,7 +75,7 @@ def plain(value: Any, what: str = "inputs") -> Any:
     Texts in a mapping are left out.
 
     Raises:
-        ValueError: Something is no tensor.
+        SampleError: Something is no tensor.
     """
     if isinstance(value, Tensor):
         return value.float() if value.dtype == torch.float64 else value
@@ -80,7 +84,7 @@ def plain(value: Any, what: str = "inputs") -> Any:
     if isinstance(value, tuple | list) and value and not _is_text(value):
         return tuple(plain(part, what) for part in value)
     shown = next(iter(value), value) if _is_text(value) and not isinstance(value, str) else value
-    raise ValueError(
+    raise SampleError(
         f"{what} must be numbers, arrays or tensors, got {shown!r:.60} ({type(shown).__name__}); "
         "convert them in the Dataset or in a collate_fn"
     )
@@ -131,7 +135,7 @@ class Form:
             where: Where it is from, for errors.
 
         Raises:
-            ValueError: It has no numbers, no target, or a class that does not exist.
+            SampleError: It has no numbers, no target, or a class that does not exist.
         """
         inputs, targets, has_targets = parted(given, self.target)
         inputs = plain(inputs)
@@ -143,7 +147,7 @@ class Form:
         """Targets of the type that their loss takes.
 
         Raises:
-            ValueError: There is a class that does not exist.
+            SampleError: There is a class that does not exist.
         """
         if not isinstance(targets, Tensor):
             return targets
@@ -160,19 +164,14 @@ def check_classes(targets: Tensor, classes: int, where: str) -> None:
     """Refuse a class that does not exist.
 
     Raises:
-        ValueError: There is one.
+        SampleError: There is one.
     """
     wrong = (targets < 0) | (targets >= classes)
     if targets.ndim > 1:
         wrong &= targets != IGNORED
     if wrong.any():
         row = int(wrong.nonzero()[0, 0])
-        raise ValueError(
+        raise SampleError(
             f"targets must be classes from 0 to {classes - 1}, got {int(targets[wrong][0])} in row "
             f"{row} of {where}; correct them, or say how many there are with classes"
         )
-
-
-def rows_in(batch: Batch) -> int:
-    """Rows of a batch."""
-    return len(parts(batch[1])[0])

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset
 
-from nettuner.models.data.samples import Batch, Form
+from nettuner.models.data.samples import Batch, Form, SampleError
 from nettuner.models.reference import beside
 from nettuner.models.torch_private import end_loading
 
@@ -71,7 +71,7 @@ class Unheld:
     def _fault(self, error: Exception, place: int) -> ValueError:
         told = " ".join(str(error).split())
         unequal = "equal size" in told
-        if isinstance(error, ValueError) and told.count("; ") == 1 and " must " in told:
+        if isinstance(error, SampleError):
             return error
         with beside(self.reference):
             row = None if unequal else failing_row(self.source, type(error))
