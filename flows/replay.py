@@ -12,7 +12,7 @@ from nettuner.flows.engine.dag import node_name
 from nettuner.flows.engine.record import facts_of, folder_of
 from nettuner.flows.engine.search import SearchFailedError, close
 from nettuner.flows.prefect_runs.prefect_private import plain
-from nettuner.models.study import Proposal, Stop, Study, Trial, best
+from nettuner.models.study import Proposal, Stop, Study, Trial
 from nettuner.tasks.memory import recall, search_record, store
 from nettuner.tasks.memory import tags as names
 from nettuner.tasks.memory.recall import PastSearch
@@ -37,7 +37,7 @@ class Replayable:
         study: As it was searched.
         plan: Plan of the study.
         past: The search.
-        winner: Best trial of the search.
+        winner: Best trial of the search, or the one that won its finals.
     """
 
     study: Study
@@ -93,7 +93,7 @@ def to_replay(study: Study | str, search: str | None = None) -> Replayable:
             f"the study {study.name!r} or its data was changed since {past.name!r} found its "
             "schedule; undo the change (stop rules and width may differ), or search it again"
         )
-    winner = best(past.trials)
+    winner = past.winner
     assert winner is not None  # else the search would have failed
     return Replayable(study, plan, past, winner)
 

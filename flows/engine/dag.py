@@ -34,7 +34,7 @@ class Dag:
         self.context = context
         self.strategy = strategy
         self._prefix = "final-" if follows else ""
-        self._before = follows.trained if follows else []
+        self._before = [allow_failure(f) for f in follows._unseen] if follows else []
         self._trained: dict[int, PrefectFuture[Any]] = {}
         self._asked: list[PrefectFuture[list[Proposal]]] = list(follows._asked) if follows else []
         self._origin: dict[int, PrefectFuture[list[Proposal]]] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from nettuner.models.study import Goal, Study, Trial, best
+from nettuner.models.study import Goal, Study, Trial
 from nettuner.tasks.training.finals import scores_of
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def replay_as_markdown(
 ) -> str:
     """The result of a replay as a page: metrics beside the original's, and the schedule."""
     names = study.space.names()
-    original = best(replayed.trials)
+    original = replayed.winner
     assert original is not None
     lines = [
         f"**{goal.metric}: {goal.value(trials[-1].score or 0.0):.6g}**, trained from scratch on "

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from nettuner.models.study import Goal, Proposal, Study, Trial, best
 from nettuner.tasks.memory.recall import Children, PastSearch
+from nettuner.tasks.memory.trial_tags import Final
 from nettuner.tasks.report.pages import search_as_markdown
 from nettuner.tasks.report.tables import (
     comparison,
@@ -88,6 +90,59 @@ def test_a_bar_or_a_line_break_in_a_value_does_not_end_its_cell():
     )
     page = search_as_markdown(study, GOAL, [trial], trial, {}, "the end")
     assert "| kind | a\\|b c |" in page
+
+
+# Trial 1 has the better mean, trial 0 the better single training.
+REPEATED = [
+    Trial(Proposal(0, {"x": 0.1}), -0.5, rounds=8, ended=2.0, scores=(-0.8, -0.2)),
+    Trial(Proposal(1, {"x": 0.2}), -0.6, rounds=8, ended=3.0, scores=(-0.6, -0.6)),
+]
+
+
+def test_a_mean_stands_beside_its_spread_and_the_number_of_trainings():
+    table = trials_table(past(REPEATED))
+    assert table["accuracy"].tolist() == [0.6, 0.5]
+    # 0.2 and 0.8 are 0.3 from their mean: the root of 2 x 0.09.
+    assert table["accuracy_std"].tolist() == pytest.approx([0, 0.18**0.5])
+    assert table["trainings"].tolist() == [2, 2]
+    assert "final" not in table
+
+
+def test_every_training_counts_as_a_network():
+    (row,) = comparison([past(REPEATED)]).to_dict("records")
+    assert (row["networks"], row["best accuracy"], row["accuracy_std"]) == (4, 0.6, 0)
+    assert curve(past(REPEATED))["trained"].tolist() == [2.0, 4.0]
+    assert curve(past(REPEATED, rounds=0))["trained"].tolist() == [2.0, 4.0]
+
+
+def test_the_winner_of_finals_comes_first_with_its_scores_there():
+    finals = [Final(0, (-0.7, -0.5), {"accuracy": 0.6}), Final(1, (-0.4, -0.4), {"accuracy": 0.4})]
+    decided = past(REPEATED, finals=finals)
+    table = trials_table(decided)
+    assert table["trial"].tolist() == [0, 1]
+    assert table["final"].tolist() == pytest.approx([0.6, 0.4])
+    assert table["final_std"].tolist() == pytest.approx([0.02**0.5, 0])
+    assert (decided.winner.number, decided.winner.score) == (0, pytest.approx(-0.6))
+    assert latest_of_each_strategy([decided]) == [decided]
+
+
+def test_a_page_says_what_the_finals_decided():
+    winner = replace(REPEATED[0], score=-0.6, scores=(-0.7, -0.5))
+    study = Study.model_validate(
+        {
+            "name": "s",
+            "learner": "f.py:f",
+            "space": {"x": [0.1, 0.2]},
+            "metric": "accuracy",
+            "finals": 1,
+            "finals_seeds": 2,
+        }
+    )
+    page = search_as_markdown(study, GOAL, REPEATED, winner, {}, "the end", [winner])
+    # 0.5 and 0.7 are 0.1 from their mean: the root of 2 x 0.01 is 0.14.
+    assert page.startswith("**Best accuracy: 0.6 ± 0.14 of 2** (trial 0 of 2, 0 failed).")
+    assert "the best 1 were trained again with 2 other seeds each, and the best mean wins" in page
+    assert "| trial 0 | 0.6 ± 0.14 of 2 | 0.7, 0.5 | 0.1 |" in page
 
 
 def test_a_search_without_trials_has_an_empty_table():

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from nettuner.models.space import Params, Space
 from nettuner.models.study import Proposal, Trial
-from nettuner.tasks.strategies.bayesian import Bayesian
+from nettuner.tasks.strategies.bayesian import Bayesian, fitting
 from nettuner.tasks.strategies.random_search import RandomSearch
 
 PLANE = Space.model_validate(
@@ -456,3 +456,28 @@ def test_an_earlier_search_of_another_space_helps_as_far_as_it_fits():
 def test_an_earlier_search_that_says_nothing_changes_nothing(old):
     expected = Bayesian(seed=0).propose(PLANE, [], [], 4)
     assert Bayesian(seed=0, earlier=old).propose(PLANE, [], [], 4) == expected
+
+
+def test_what_earlier_trials_know_of_their_noise_is_kept():
+    trial = Trial(Proposal(3, {"x": 1.0, "gone": 2}), 2.0, scores=(1.0, 3.0))
+    (kept,) = fitting(PLANE, [trial])
+    assert (kept.proposal.params, kept.scores) == ({"x": 1.0}, (1.0, 3.0))
+
+
+def test_a_lucky_mean_of_repeats_that_differ_is_not_followed():
+    # On a line all means are 1 but one of 0; its repeats are either alike, or from -9 to 9.
+    line = Space.model_validate({"x": SIDE})
+    places = [0.1, 0.3, 0.5, 0.7, 0.9]
+
+    def first_after(*lucky: float) -> float:
+        history = [
+            Trial(Proposal(k, {"x": x}), 1.0 + k / 100, scores=(1.0 + k / 100,) * 2)
+            for k, x in enumerate(places)
+        ]
+        history[3] = Trial(Proposal(3, {"x": 0.7}), 0.0, scores=lucky)
+        strategy = Bayesian(seed=0, initial=2, explore=0)
+        (proposal,) = strategy.propose(line, history, [], 1)
+        return float(proposal.params["x"])
+
+    assert abs(first_after(0.0, 0.0) - 0.7) < 0.1
+    assert abs(first_after(-9.0, 9.0) - 0.7) > 0.1
