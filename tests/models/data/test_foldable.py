@@ -79,7 +79,7 @@ def test_one_set_of_ones_own_has_folds(own, name):
 
 @pytest.mark.parametrize("name", ["divided", "divided_and_changing", "loaders"])
 def test_sets_that_come_divided_have_none(own, name):
-    with pytest.raises(ValueError, match="got own data that come divided; drop folds"):
+    with pytest.raises(ValueError, match="folds are of one set that nettuner splits"):
         check_foldable(own(name), 3)
 
 
