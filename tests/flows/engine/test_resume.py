@@ -97,6 +97,12 @@ def begun(lab):
     return Counter(line.removeprefix("begin ") for line in lines if line.startswith("begin"))
 
 
+def done(lab):
+    """How many trials have come to their end: the records of them follow."""
+    path = lab.home / "calls.txt"
+    return path.read_text().count("end ") if path.exists() else 0
+
+
 def alive(pids):
     """Those that are neither gone nor waiting to be buried."""
     found = set()
@@ -124,8 +130,8 @@ class Story:
     answer: str = ""
 
     def stop(self, lab, process, name, enough, sign):
-        """Stop a search in the middle of its trials, and look at what it leaves behind."""
-        wait_until(lambda: len(finished(lab, name)) >= enough or process.poll() is not None)
+        """Stop a search once it has done enough, and look at what it leaves behind."""
+        wait_until(lambda: enough() or process.poll() is not None)
         assert process.poll() is None, process.stderr.read()
         workers = children(process.pid)
         process.send_signal(sign)
@@ -153,8 +159,8 @@ def killed(lab):
     told.path.write_text(POPULATION)
 
     def tell():
-        first = lab.command("search", told.path, env=slow(3.5))
-        told.stop(lab, first, "killed", 6, signal.SIGKILL)
+        first = lab.command("search", told.path, env=slow(6))
+        told.stop(lab, first, "killed", lambda: len(finished(lab, "killed")) >= 6, signal.SIGKILL)
         told.end(lab, lab.command("search", told.path, "--resume"), "killed")
 
     telling = threading.Thread(target=tell)
@@ -172,13 +178,14 @@ def story(lab, killed):
     told = Story(lab.home / "tardy.yaml")
     told.path.write_text(STUDY)
     first = lab.command("search", told.path, env=slow(3))
-    told.stop(lab, first, "tardy", 2, signal.SIGINT)
+    told.stop(lab, first, "tardy", lambda: done(lab) >= 3, signal.SIGINT)
     other = load(told.path).model_copy(update={"seed": 6})
     with pytest.raises(ValueError, match="was changed") as refusal:
         lab.search(other, resume=True)
     told.refused = str(refusal.value)
     again = lab.command("search", told.path, "--resume", env=slow(3))
-    told.stop(lab, again, "tardy", len(told.past[0].trials) + 2, signal.SIGKILL)
+    enough = done(lab) + 3
+    told.stop(lab, again, "tardy", lambda: done(lab) >= enough, signal.SIGKILL)
     told.end(lab, lab.command("search", told.path, "--resume"), "tardy")
     return told
 
