@@ -136,7 +136,7 @@ def test_a_file_of_somebody_else_is_not_quoted_at_length(folder):
     secret = {"A_TOKEN": "hunter2" * 100}
     status, _, lines = run("check bowl.yaml", folder, folder / "home", environment=secret)
     assert (status, len(lines)) == (2, 1)
-    assert lines[0].startswith("error: bowl.yaml: data: a table needs a target")
+    assert lines[0].startswith("error: bowl.yaml: data: ")  # what it lacks depends on what it holds
     assert len(lines[0]) < 400
 
 

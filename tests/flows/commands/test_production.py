@@ -58,7 +58,7 @@ deployments:
     concurrency_limit: {limit: 1, collision_strategy: CANCEL_NEW}
 """
 SHIPPED = Path(__file__).parents[3] / "deploy" / "automations" / "retune-breast-cancer.yaml"
-PATIENCE = 240
+PATIENCE = 480
 
 
 def free_port():

@@ -223,7 +223,7 @@ def test_a_stack_trains_each_member_as_it_trains_alone():
     ]
     seeds = [(0, 0), (0, 1)]
     stack = Stack(learner, params, seeds, {}, convolve_one_by_one=False)
-    losses = stack.train(*tensors(dataset.train), np.arange(3))[:, 0]
+    losses = stack.train(*tensors(dataset.train), np.arange(3), 3)[:, 0]
     for member, (given, seed) in enumerate(zip(params, seeds, strict=True)):
         (_, metrics), *_ = fit(learner, dataset, given, Length(1, 3), seed=seed)
         assert losses[:, member].mean().item() == pytest.approx(metrics["train_loss"], rel=1e-4)
@@ -311,8 +311,8 @@ def study(**given):
         (
             "mlp",
             {"source": "numbers", "rows": 100},
-            "mlp cannot be made for these data: the learner is for classification or regression, "
-            "got data for translation; name another learner or other data",
+            "mlp cannot be made for these data: the learner is for classification or regression "
+            "or labels, got data for translation; name another learner or other data",
         ),
     ],
 )

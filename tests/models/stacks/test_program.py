@@ -21,7 +21,7 @@ def trained(learner_name, data, params):
     seeds = [(0, k) for k in range(len(params))]
     stack = Stack(learner, params, seeds, Programs(), convolve_one_by_one=False)
     with torch.no_grad():
-        losses = stack.train(*tensors(dataset.train), np.arange(5))
+        losses = stack.train(*tensors(dataset.train), np.arange(5), 5)
     return losses, stack.rows
 
 

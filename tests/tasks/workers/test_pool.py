@@ -354,8 +354,13 @@ def test_a_studys_module_is_imported_once_for_all_workers(tmp_path):
 
 @pytest.mark.parametrize("learner", learners.names())
 def test_training_a_learner_leaves_its_worker_to_the_next_call(learner, tmp_path):
-    data = {"source": "numbers", "rows": 60, "longest": 4} if learner == "translator" else "digits"
-    given = study(learner, data=data, epochs=1)
+    table = tmp_path / "reviews.csv"
+    table.write_text("text,label\n" + "good film,1\nbad film,0\n" * 10)
+    others = {
+        "translator": {"source": "numbers", "rows": 60, "longest": 4},
+        "text_classifier": {"source": "sentences", "path": str(table), "text": "text"},
+    }
+    given = study(learner, data=others.get(learner, "digits"), epochs=1)
     job = Job(
         given,
         Goal("val_frechet" if learner == "gan" else "val_loss", "minimize"),
