@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,8 @@ OPTIONS = (
     "collate_fn",
     "num_workers",
 )
+# Those of them that are whole numbers, with the lowest of each.
+NUMBERS = {"epoch": 1, "num_workers": 0}
 WAY_OUT = (
     "return train and validation (and test): Datasets, DataLoaders, DataFrames or arrays; or one "
     "set to be split"
@@ -105,6 +108,12 @@ def _of_mapping(given: Mapping[Any, Any], function: str) -> Answer:
     if train is None:
         raise ValueError(f"{function} must return training data, got None; {WAY_OUT}")
     options = {name: given[name] for name in OPTIONS if given.get(name) is not None}
+    for name, lowest in NUMBERS.items():
+        told = options.get(name, lowest)
+        if not isinstance(told, Integral) or isinstance(told, bool) or told < lowest:
+            raise ValueError(
+                f"{name} must be a whole number from {lowest}, got {told!r:.60}; correct it"
+            )
     return Answer(train, found(VALIDATION), found(TEST), options)
 
 

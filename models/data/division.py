@@ -154,9 +154,6 @@ def _divided(
     source: Source,
 ) -> Rows:
     classes = goal.values[own] if goal.task == "classification" else None
-    if not any(shares):
-        none = np.zeros(0, dtype=np.int64)
-        return source.folded(Rows(np.arange(len(own)), none, none))
     if division.group is not None:
         groups = _groups(table[division.group], places)
         rows = split_by_group(groups, *shares, source.split_seed, classes)

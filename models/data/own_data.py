@@ -149,7 +149,7 @@ def _known(
         if options.get("epoch") is not None and isinstance(part.dataset, IterableDataset):
             batches = math.ceil(options["epoch"] / (part.batch_size or 1))
         return LoaderStream(name, form, reference, part, batches if name == NAMES[0] else None)
-    collate, workers = options.get("collate_fn"), int(options.get("num_workers", 0))
+    collate, workers = options.get("collate_fn"), options.get("num_workers", 0)
     if isinstance(part, IterableDataset):
         rows = options.get("epoch") if name == NAMES[0] else None
         return IterableStream(name, form, reference, part, rows, collate, workers)

@@ -7,10 +7,15 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
+from nettuner.models.brief import cut
+
 Kind = Literal["number", "category", "date", "text", "left out"]
 
 # What every database keeps of a text; MLflow's own bounds are wider.
 MOST_CHARACTERS = 65_535
+# What is kept of a long text, and how many warnings, where all of it is more.
+MOST_OF_A_TEXT = 300
+MOST_WARNINGS = 5
 TYPES: Mapping[str, str] = {
     "number": "double",
     "category": "string",
@@ -95,25 +100,34 @@ class Profile:
             if column.kind != "left out"
         ]
         kind = "string" if self.target.classes else "double"
-        target = {"type": kind, "name": self.target.name, "required": True}
+        target = {"type": kind, "name": cut(self.target.name, MOST_OF_A_TEXT), "required": True}
         while len(text := json.dumps({"mlflow_colspec": [*used, target]})) > MOST_CHARACTERS:
             used = used[: len(used) // 2]
         return text
 
     def facts(self) -> str:
-        """All of it as JSON, with the number of rows as MLflow shows it; of very many columns the
-        first ones."""
+        """All of it as JSON, with the number of rows as MLflow shows it.
+
+        Of very many columns and classes the first ones, of long texts the beginning and the end.
+        """
         kept = self
         while len(text := json.dumps(kept._described())) > MOST_CHARACTERS:
-            few = len(kept.columns) // 2
-            shortened = dict(list(kept.target.classes.items())[: len(kept.target.classes) // 2])
-            kept = replace(
-                kept,
-                columns=kept.columns[:few],
-                target=replace(kept.target, classes=shortened),
-                warnings=kept.warnings[:5],
-            )
+            kept = kept._shortened()
         return text
+
+    def _shortened(self) -> Profile:
+        classes = list(self.target.classes.items())
+        return replace(
+            self,
+            columns=self.columns[: len(self.columns) // 2],
+            target=TargetFacts(
+                cut(self.target.name, MOST_OF_A_TEXT),
+                dict(classes[: len(classes) // 2]),
+                cut(self.target.holds, MOST_OF_A_TEXT),
+            ),
+            warnings=tuple(cut(line, MOST_OF_A_TEXT) for line in self.warnings[:MOST_WARNINGS]),
+            origin={name: cut(told, MOST_OF_A_TEXT) for name, told in self.origin.items()},
+        )
 
     def _described(self) -> dict[str, Any]:
         return {"num_rows": sum(filter(None, self.rows.values())), **asdict(self)}

@@ -40,7 +40,7 @@ def profile(source: Source, dataset: Dataset, *, folded: bool = False) -> Profil
         dataset: Dataset that was loaded from it.
         folded: True where trials are validated on all rows but those of the test, fold by fold.
     """
-    tables = source.tables()
+    tables = None if dataset.preprocessing is None else source.tables()
     columns, warnings = ((), ()) if tables is None else _columns(tables, source, dataset)
     name = "the target" if tables is None else ", ".join(tables.targets)
     rows = _rows(dataset)

@@ -42,14 +42,24 @@ def parted(given: Any, target: str | None) -> tuple[Any, Any, bool]:
     if isinstance(given, Mapping):
         name = _target_of(given, target)
         inputs: Any = {key: value for key, value in given.items() if key != name}
+        if not inputs:
+            raise _without_inputs(given)
         inputs = next(iter(inputs.values())) if len(inputs) == 1 else inputs
         return inputs, inputs if name is None else given[name], name is not None
     if not isinstance(given, tuple | list):
         return given, given, False
+    if not given:
+        raise _without_inputs(given)
     *first, last = given
     if not first:
         return last, last, False
     return first[0] if len(first) == 1 else tuple(first), last, True
+
+
+def _without_inputs(given: Any) -> SampleError:
+    return SampleError(
+        f"samples must have inputs, got {f'only {listed(given)}' if given else 'nothing'}; add them"
+    )
 
 
 def _target_of(given: Mapping[str, Any], target: str | None) -> str | None:
@@ -152,12 +162,28 @@ class Form:
         if not isinstance(targets, Tensor):
             return targets
         if self.task == "classification":
-            targets = targets.long()
+            targets = whole(targets, where)
             if self.outputs is not None:
                 check_classes(targets, self.outputs, where)
         elif self.task in ("labels", "regression"):
             targets = targets.float()
         return targets
+
+
+def whole(targets: Tensor, where: str) -> Tensor:
+    """Classes as whole numbers.
+
+    Raises:
+        SampleError: One is none.
+    """
+    found = targets.long()
+    wrong = targets != found
+    if wrong.any():
+        raise SampleError(
+            f"targets must be classes, which are whole numbers, got {targets[wrong][0]:g} in row "
+            f"{int(wrong.nonzero()[0, 0])} of {where}; correct them, or give task: regression"
+        )
+    return found
 
 
 def check_classes(targets: Tensor, classes: int, where: str) -> None:

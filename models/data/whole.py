@@ -139,7 +139,8 @@ def _collated(dataset: Any, rows: list[int], name: str) -> Any:
             "collate_fn"
         ) from None
     except (RuntimeError, KeyError) as error:
-        raise _unequal(dataset, rows, name) or unreadable(name, rows[0], error) from None
+        row = origin(dataset, rows[0])
+        raise _unequal(dataset, rows, name) or unreadable(name, row, error) from None
 
 
 def _joined(found: list[Any], dataset: Any, name: str) -> Any:
@@ -159,13 +160,21 @@ def _joined(found: list[Any], dataset: Any, name: str) -> Any:
 
 
 def _unequal(dataset: Any, rows: list[int], name: str) -> ValueError | None:
-    """What to say of the first row whose shapes are not those of the first of these rows."""
+    """What to say of the first row whose shapes are not those of the first of these rows.
+
+    None where they do not differ, or the rows have not the same parts.
+    """
     first: Any = None
     for row in rows:
-        found = shapes(Form().batch(default_collate([dataset[row]]), "")[0])
+        found = shapes(plain(default_collate([dataset[row]])))
         first = found if first is None else first
+        if len(found) != len(first):
+            return None
         if found != first:
-            one, other = (", ".join(str(list(shape[1:])) for shape in s) for s in (first, found))
+            differ = [pair for pair in zip(first, found, strict=True) if pair[0] != pair[1]]
+            one, other = (
+                ", ".join(str(list(shape[1:])) for shape in s) for s in zip(*differ, strict=True)
+            )
             at = f"rows {origin(dataset, rows[0])} and {origin(dataset, row)}"
             return unequal_samples(name, f"{one} and {other}", at)
     return None

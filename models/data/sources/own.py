@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import inspect
 import json
+import pathlib
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import (
@@ -171,8 +174,10 @@ class Own(Source):
                 raise ValueError(
                     f"{self.name} must be given {name!r}, got none; add it beside source"
                 )
-        hints = get_type_hints(function)
-        return {name: self._as(hints.get(name), value) for name, value in given.items()}
+        return {
+            name: self._as(_hint(known[name], function), value) if name in known else value
+            for name, value in given.items()
+        }
 
     def _shared(self, names: list[str]) -> dict[str, Any]:
         """Keys of nettuner's that were given and that the function takes."""
@@ -186,7 +191,10 @@ class Own(Source):
 
     def _marks(self, function: Any, arguments: Mapping[str, Any]) -> dict[str, str]:
         """What tells the data from others: the function's file, and the arguments."""
-        file = inspect.getsourcefile(inspect.unwrap(function))
+        try:
+            file = inspect.getsourcefile(_definition(function))
+        except TypeError:  # it is built in
+            file = None
         content = Path(file).read_bytes() if file else b""
         return {
             "function": self.name,
@@ -196,3 +204,27 @@ class Own(Source):
 
 
 _VARIADIC = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+# Names that annotations may use though they are imported for type checkers alone.
+_PATHS = {"Path": Path, "pathlib": pathlib}
+
+
+def _definition(function: Any) -> Any:
+    """What was written down: the function below decorators and partial ones, or an object's class."""
+    function = inspect.unwrap(function)
+    while isinstance(function, functools.partial):
+        function = inspect.unwrap(function.func)
+    written = inspect.isroutine(function) or inspect.isclass(function)
+    return function if written else type(function)
+
+
+def _hint(parameter: inspect.Parameter, function: Any) -> Any:
+    """The type of a parameter; None where its annotation names what is not imported."""
+
+    def alone() -> None: ...
+
+    alone.__annotations__ = {parameter.name: parameter.annotation}
+    module = sys.modules.get(_definition(function).__module__)
+    try:
+        return get_type_hints(alone, {**_PATHS, **(vars(module) if module else {})})[parameter.name]
+    except Exception:
+        return None

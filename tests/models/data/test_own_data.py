@@ -242,6 +242,17 @@ def test_samples_of_unequal_shapes_need_a_collate_fn():
     assert "[3] and [5]" in fault((DataLoader(Samples(samples), batch_size=3), few()))
 
 
+def test_what_is_unequal_in_samples_is_named_whatever_it_is():
+    named = [{"x": torch.zeros(n), "y": 0, "label": 0} for n in (3, 3, 5)]
+    assert "got [3] and [5] in rows 0 and 2" in fault((Samples(named), few()), target="label")
+    targets = [(torch.zeros(2), torch.zeros(n)) for n in (3, 3, 5)]
+    assert "got [3] and [5] in rows 0 and 2" in fault((Samples(targets), few()))
+    lacking = [{"x": 0.5, "y": 0}, {"y": 0}]
+    assert "every row of the training data must be readable, got KeyError" in fault(
+        (Samples(lacking), few())
+    )
+
+
 FAULTS = [
     (lambda: None, "must return data, got NoneType"),
     (lambda: 3, "got int"),
@@ -258,6 +269,17 @@ FAULTS = [
     (lambda: DataLoader(few()), "return validation data beside it"),
     (lambda: (Samples([("a", 1)] * 3), few()), "inputs must be numbers"),
     (lambda: {"train": few(), "validation": few(), "task": "magic"}, "task must be one of"),
+    (lambda: {"train": {}, "validation": few()}, "samples must have inputs, got nothing"),
+    (lambda: {"train": {"y": np.zeros(4)}, "validation": few()}, "have inputs, got only 'y'"),
+    (lambda: (Samples([()] * 3), few()), "samples must have inputs, got nothing"),
+    (lambda: {"data": few(), "epoch": "many"}, "epoch must be a whole number from 1, got 'many'"),
+    (lambda: {"data": few(), "epoch": 0}, "epoch must be a whole number from 1, got 0"),
+    (lambda: {"data": few(), "num_workers": "two"}, "num_workers must be a whole number from 0"),
+    (lambda: {"data": few(), "num_workers": -1}, "num_workers must be a whole number from 0"),
+    (
+        lambda: {"data": (INPUTS, CLASSES + 0.5), "task": "classification"},
+        "targets must be classes, which are whole numbers, got 0.5",
+    ),
 ]
 
 
@@ -320,6 +342,49 @@ def test_keys_of_nettuner_reach_a_function_that_takes_them(own):
 def test_texts_become_paths_below_the_studys_folder_where_the_function_takes_a_path(own, tmp_path):
     (tmp_path / "images").mkdir()
     assert len(load(own(rows=10, root="images").below(tmp_path)).train) == 6
+
+
+ANNOTATED = dedent(
+    """
+    from __future__ import annotations
+
+    import functools
+    from typing import TYPE_CHECKING
+
+    import numpy as np
+
+    if TYPE_CHECKING:
+        from pathlib import Path
+
+        from no_such_module import Tensor
+
+
+    def make(rows: int, root: Path | None = None) -> tuple[Tensor, Tensor]:
+        assert root is None or root.is_dir(), root
+        return np.zeros((rows, 2)), np.arange(rows) % 2
+
+
+    ten = functools.partial(make, rows=10)
+
+
+    class Maker:
+        def __call__(self, root: Path | None = None) -> tuple[Tensor, Tensor]:
+            return make(10, root)
+
+
+    maker = Maker()
+    """
+)
+
+
+@pytest.mark.parametrize("name", ["ten", "maker"])
+def test_whatever_can_be_called_is_a_function_also_with_types_for_checkers_alone(tmp_path, name):
+    (tmp_path / "typed.py").write_text(ANNOTATED)
+    (tmp_path / "images").mkdir()
+    source = Own(function=f"{tmp_path / 'typed.py'}:{name}", arguments={"root": "images"})
+    found = load(source.below(tmp_path))
+    assert len(found.train) == 6
+    assert len(found.facts["file"]) == 16
 
 
 BAD = [

@@ -13,6 +13,7 @@ from nettuner.models.data.profiling import profile
 from nettuner.models.data.sources.builtin import Builtin
 from nettuner.models.data.sources.csv import Csv
 from nettuner.models.data.sources.numbers import Numbers
+from nettuner.models.data.sources.own import Own
 from nettuner.models.data.sources.parquet import Parquet
 
 
@@ -190,6 +191,36 @@ def test_categories_that_are_declared_and_booleans_are_told_alike(tmp_path):
         ("category", "2: 1, 2"),
         ("category", "2: True, False"),
     ]
+
+
+def test_however_long_arguments_and_names_are_a_database_can_keep_what_is_known():
+    long = "\N{SNOWMAN}" * 70_000  # six characters each in JSON
+    found = Profile(
+        {"train": 3},
+        "many",
+        (2,),
+        TargetFacts(long, holds=long),
+        columns=(Column("x", "number"),),
+        warnings=(long,) * 9,
+        origin={"function": "own.py:make", "arguments": long},
+    )
+    schema, facts = found.schema(), found.facts()
+    assert max(len(schema), len(facts)) <= MOST_CHARACTERS
+    assert json.loads(facts)["origin"]["function"] == "own.py:make"
+
+
+def test_a_function_is_not_called_again_for_data_that_are_no_table(tmp_path):
+    (tmp_path / "own.py").write_text(
+        "from pathlib import Path\n\nimport numpy as np\n\n\n"
+        "def make(note: Path):\n"
+        "    note.write_text(note.read_text() + '.')\n"
+        "    return np.eye(20), np.arange(20) / 20\n"
+    )
+    note = tmp_path / "calls.txt"
+    note.write_text("")
+    found = look(Own(function=f"{tmp_path / 'own.py'}:make", arguments={"note": str(note)}))
+    assert found.columns == ()
+    assert note.read_text() == "."
 
 
 def wide(columns):
