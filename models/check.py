@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -15,11 +14,11 @@ from nettuner.models.data.load import load
 from nettuner.models.data.profile import Profile
 from nettuner.models.data.profiling import profile
 from nettuner.models.data.streams import LoaderStream
-from nettuner.models.did_you_mean import did_you_mean
 from nettuner.models.fitted import Fitted, MisfitError
-from nettuner.models.learner import Hyperparameter, Learner
+from nettuner.models.learner import Learner
 from nettuner.models.lightning_class import lightning_package
 from nettuner.models.space import Choice, Dimension, Fixed, Space
+from nettuner.models.space_faults import space_faults
 from nettuner.models.study import Direction, Goal, Study
 from nettuner.models.training import lightning
 from nettuner.models.training.loop import facts
@@ -107,7 +106,7 @@ def _lightning_faults(study: Study, found: type) -> list[tuple[str, str]]:
         wrong = lightning.fault(found, study)
     except Exception as error:
         return [("learner", f"{study.learner} cannot be used: {_first_line(error)}")]
-    return [*([wrong] if wrong else []), *_space_faults(study, known)]
+    return [*([wrong] if wrong else []), *space_faults(study, known)]
 
 
 def _own_metric_faults(study: Study) -> list[tuple[str, str]]:
@@ -202,7 +201,7 @@ def _fit_learner(study: Study, found: type[Learner]) -> Fitted:
     except Exception as error:
         message = f"{study.learner} cannot be made for these data: {_first_line(error)}"
         raise MisfitError([("learner", message)]) from error
-    faults = [*_structural_faults(study), *_space_faults(study, found.hyperparameters())]
+    faults = [*_structural_faults(study), *space_faults(study, found.hyperparameters())]
     if isinstance(dataset.train, LoaderStream) and "batch_size" in study.space:
         own = dataset.train.loader.batch_size
         message = (
@@ -227,13 +226,12 @@ def _goal(study: Study, learner: Learner) -> tuple[Goal, list[tuple[str, str]]]:
         return Goal(study.metric, "minimize"), [("metrics", str(error))]
     known = {f"val_{name}": direction for name, direction in known.items()}
     if study.metric not in known:
+        further = [f"val_{name}" for name in further_ones(learner) if f"val_{name}" not in known]
         likely = f"val_{study.metric}"
-        possible = {*known, *(f"val_{name}" for name in further_ones(learner))}
-        hint = f"did you mean {likely}? " if likely in possible else ""
+        hint = f"did you mean {likely}? " if likely in (*known, *further) else ""
         message = (
             f"{study.learner} reports no {study.metric!r}; {hint}it reports: {', '.join(known)}"
         )
-        further = [f"val_{name}" for name in further_ones(learner) if f"val_{name}" not in known]
         if further:
             message += f"; also {', '.join(further)}"
         return Goal(study.metric, "minimize"), [("metric", message)]
@@ -245,76 +243,6 @@ def _goal(study: Study, learner: Learner) -> tuple[Goal, list[tuple[str, str]]]:
         message = f"{study.metric} is there to {direction}, got {study.direction}; drop direction"
         return Goal(study.metric, direction), [("direction", message)]
     return Goal(study.metric, direction), []
-
-
-def _space_faults(study: Study, known: Mapping[str, Hyperparameter]) -> Iterator[tuple[str, str]]:
-    for name, dimension in study.space.items():
-        key = f"space.{name}"
-        if name not in known:
-            hint = did_you_mean(name, known)
-            takes = ", ".join(sorted(known))
-            yield key, f"{study.learner} takes no {name!r}; {hint}it takes: {takes}"
-        else:
-            wrong = _wrong_value(dimension, known[name])
-            if wrong:
-                yield key, wrong
-    for name, hyperparameter in known.items():
-        if hyperparameter.default is not None:
-            continue
-        if name not in study.space:
-            yield "space", f"{study.learner} must be given {name!r}, got none; add it to the space"
-        elif study.space[name].when:
-            yield (
-                f"space.{name}",
-                f"must be given in every trial, got a condition; drop when, or give {name} a "
-                f"default in {study.learner}",
-            )
-
-
-def _wrong_value(dimension: Dimension, wanted: Hyperparameter) -> str | None:
-    """Message about the first value of a dimension that the learner cannot take; None if none."""
-    values = dimension.levels or (dimension.from_unit(0.0), dimension.from_unit(1.0))
-    for value in values:
-        if wanted.choices and value not in wanted.choices:
-            return f"must be one of {', '.join(map(str, wanted.choices))}, got {value!r}; drop it"
-        if not _is_a(wanted.kind, value):
-            return (
-                f"must be {_in_words(wanted.kind)}, got {value!r} ({type(value).__name__}); "
-                f"use {_suitable(wanted.kind)}"
-            )
-        if isinstance(value, int | float) and not wanted.low <= value <= wanted.high:
-            if math.isinf(wanted.high):
-                rule = f"at least {wanted.low:g}"
-            else:
-                rule = f"between {wanted.low:g} and {wanted.high:g}"
-            if isinstance(dimension, Choice | Fixed):
-                return f"must be {rule}, got {value:g}; correct it"
-            end = "down" if value < wanted.low else "up"
-            return f"must be {rule}, got values {end} to {value:g}; narrow the range"
-    return None
-
-
-def _is_a(kind: type, value: object) -> bool:
-    if kind is object or kind not in (int, float, str, bool):
-        return True
-    if kind is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    return type(value) is kind
-
-
-def _in_words(kind: type) -> str:
-    words = {int: "a whole number", float: "a number", str: "a word", bool: "true or false"}
-    return words[kind]
-
-
-def _suitable(kind: type) -> str:
-    uses = {
-        int: "distribution: integer",
-        float: "distribution: uniform or log-uniform",
-        str: "a choice of words",
-        bool: "a choice of true and false",
-    }
-    return uses[kind]
 
 
 def _build_faults(space: Space, learner: Learner) -> list[tuple[str, str]]:

@@ -33,7 +33,7 @@ RANKS: dict[str, list[set[str]]] = {
         {"data"},
         {"study"},
         {"study_faults", "learner", "networks", "production", "fitted", "structure"},
-        {"study_file", "learners"},
+        {"study_file", "space_faults", "learners"},
         {"training"},
         {"stacks", "check"},
         {"preload"},

@@ -13,12 +13,10 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from nettuner.models.data.preprocessing import listed
+from nettuner.models.data.split_names import SPLIT_NAMES
 from nettuner.models.did_you_mean import did_you_mean
 
-# Names of the splits in a mapping or an object.
-TRAIN = ("train", "training")
-VALIDATION = ("validation", "val", "valid")
-TEST = ("test",)
+TRAIN, VALIDATION, TEST = SPLIT_NAMES.values()
 ONE_SET = "data"
 # What else it may say.
 OPTIONS = (

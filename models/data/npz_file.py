@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nettuner.models.data.preprocessing import listed
+from nettuner.models.data.split_names import SPLIT_NAMES
 from nettuner.models.did_you_mean import did_you_mean
 
-SPLITS = {
-    "train": ("train",),
-    "validation": ("val", "valid", "validation"),
-    "test": ("test",),
-}
 WHAT = {"train": "train", "validation": "validate", "test": "test"}
 # What an array may be packed to, as of a file that is packed by gzip.
 MOST_BYTES = 8 * 2**30
@@ -35,31 +33,29 @@ def read_pairs(content: bytes, path: str, inputs: str, targets: str) -> dict[str
     Raises:
         ValueError: It is no such file, has no such arrays, or they do not match.
     """
-    try:
+    with _readable(path):
         with zipfile.ZipFile(io.BytesIO(content)) as packed:
             size = sum(member.file_size for member in packed.infolist())
         if size > MOST_BYTES:
             raise ValueError(f"{size:,} bytes unpacked, of at most {MOST_BYTES:,}")
-        with np.load(io.BytesIO(content), allow_pickle=False) as file:
-            pairs = {
-                split: (file[x], file[y])
-                for split, (x, y) in _names(list(file.files), path, inputs, targets).items()
-            }
-    except (OSError, EOFError, zipfile.BadZipFile) as error:
-        raise _unreadable(path, error) from None
-    except ValueError as error:
-        if str(error).startswith(path):
-            raise
-        raise _unreadable(path, error) from None
+        file = np.load(io.BytesIO(content), allow_pickle=False)
+    names = _names(list(file.files), path, inputs, targets)
+    with _readable(path), file:
+        pairs = {split: (file[x], file[y]) for split, (x, y) in names.items()}
     _check(pairs, path)
     return pairs
 
 
-def _unreadable(path: str, error: Exception) -> ValueError:
-    reason = " ".join(str(error).split())
-    return ValueError(
-        f"{path} must be an .npz file of plain arrays, got: {reason}; write it with numpy.savez"
-    )
+@contextmanager
+def _readable(path: str) -> Iterator[None]:
+    """What goes wrong while a file is read, in a line."""
+    try:
+        yield
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(
+            f"{path} must be an .npz file of plain arrays, got: {reason}; write it with numpy.savez"
+        ) from None
 
 
 def _names(there: list[str], path: str, inputs: str, targets: str) -> dict[str, tuple[str, str]]:
@@ -67,7 +63,7 @@ def _names(there: list[str], path: str, inputs: str, targets: str) -> dict[str, 
     if inputs in there:
         return {"train": (inputs, _named(there, path, targets))}
     found: dict[str, tuple[str, str]] = {}
-    for split, endings in SPLITS.items():
+    for split, endings in SPLIT_NAMES.items():
         for ending in endings:
             if f"{inputs}_{ending}" in there:
                 wanted = f"{targets}_{ending}"

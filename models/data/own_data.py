@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 import numpy as np
@@ -16,28 +15,17 @@ from torch.utils.data import DataLoader, IterableDataset, Subset
 from nettuner.models.data import fingerprint
 from nettuner.models.data.answer import Answer, is_array
 from nettuner.models.data.dataset import EXAMPLES, Dataset, Split
+from nettuner.models.data.own_classes import Classes, classes_of, indices
 from nettuner.models.data.own_table import own_table
-from nettuner.models.data.preprocessing import Label, listed
+from nettuner.models.data.peek import Known, peek
 from nettuner.models.data.samples import Batch, Form, task_of
-from nettuner.models.data.source import Source, TaskKind
+from nettuner.models.data.source import OwnTask, Source, TaskKind
 from nettuner.models.data.split import split
-from nettuner.models.data.streams import (
-    IterableStream,
-    LoaderStream,
-    RowStream,
-    Stream,
-    formed,
-)
+from nettuner.models.data.streams import IterableStream, LoaderStream, RowStream, Stream
 from nettuner.models.data.whole import Whole, empty, of_arrays, of_dataset
 from nettuner.models.inputs import each, parts, taken
 
-# Rows of a Dataset that are looked at to see what it holds.
-LOOKED_AT = 64
-# How long the classes of a training set that is not in memory may be counted [s].
-COUNT_SECONDS = 30.0
 NAMES = ("training", "validation", "test")
-
-Known = Whole | Stream
 
 
 @dataclass(frozen=True)
@@ -79,10 +67,10 @@ def own_dataset(answer: Answer, source: Source, told: Told) -> Dataset:
         for part, name in zip(given, NAMES, strict=True)
     ]
     assert known[0] is not None
-    peek = _peek(known[0])
-    texts = isinstance(peek.targets, np.ndarray)
-    learned: TaskKind = "classification" if texts else task_of(peek.targets)
-    task = task or (learned if peek.has_targets else "own")
+    seen = peek(known[0])
+    texts = isinstance(seen.targets, np.ndarray)
+    learned: TaskKind = "classification" if texts else task_of(seen.targets)
+    task = task or (learned if seen.has_targets else "own")
     if known[1] is not None and source.fold is not None:
         raise ValueError(
             "folds are of one set that nettuner splits, got validation data beside the training "
@@ -90,7 +78,7 @@ def own_dataset(answer: Answer, source: Source, told: Told) -> Dataset:
         )
     if known[1] is None:
         known[0], known[1], known[2] = _divided(known[0], known[2], source, task)
-    classes = _classes(known[0], answer, peek, task)
+    classes = classes_of(known[0], answer, seen, task)
     form = Form(target if isinstance(target, str) else None, task, classes.count)
     finished = [
         None if part is None else _finished(part, name, form, classes)
@@ -99,18 +87,14 @@ def own_dataset(answer: Answer, source: Source, told: Told) -> Dataset:
     train, validation, test = finished
     assert train is not None
     assert validation is not None
-    first = _first(known[0], train, form)
-    inputs, targets = first
+    inputs, targets = first = _first(train)
     target_shape = tuple(targets.shape[1:]) if isinstance(targets, Tensor) else ()
-    outputs = classes.count or (target_shape[0] if task == "labels" else math.prod(target_shape))
+    several = task == "labels" and target_shape
+    outputs = classes.count or (target_shape[0] if several else math.prod(target_shape))
     held = [part for part in finished if isinstance(part, Split)]
     sizes = {
-        name: _size(part, known_part)
-        for name, part, known_part in zip(NAMES, finished, known, strict=True)
-        if part is not None
+        name: _size(part) for name, part in zip(NAMES, finished, strict=True) if part is not None
     }
-    for part in (part for part in finished if part is not None and not isinstance(part, Split)):
-        _peek(part)  # a fault is found before anything is trained
     return Dataset(
         train,
         validation,
@@ -130,7 +114,7 @@ def own_dataset(answer: Answer, source: Source, told: Told) -> Dataset:
 
 
 def _task(given: Any) -> TaskKind | None:
-    known = [name for name in get_args(TaskKind) if name != "translation"]
+    known = get_args(OwnTask)
     if given is not None and given not in known:
         raise ValueError(f"task must be one of {', '.join(known)}, got {given!r}; correct it")
     return given  # type: ignore[no-any-return]
@@ -172,46 +156,6 @@ def _is_arrays(part: Any) -> bool:
     return is_array(part)
 
 
-@dataclass(frozen=True, eq=False)
-class Peek:
-    """The first rows of a split: inputs, targets, and whether these are other than the inputs."""
-
-    inputs: Any
-    targets: Any
-    has_targets: bool
-
-    @property
-    def row_bytes(self) -> int:
-        """Size of a row [bytes]."""
-        every = parts(self.inputs)
-        return int(sum(p.numel() * p.element_size() for p in every)) // max(1, len(every[0]))
-
-
-def _peek(part: Known) -> Peek:
-    """The first rows of a split; starts no process."""
-    if isinstance(part, Whole):
-        first = part if len(part) <= LOOKED_AT**2 else part.at(slice(LOOKED_AT**2))
-        return Peek(first.inputs, first.targets, part.has_targets)
-    batches = _here(part)
-    found = next(batches, None)
-    batches.close()
-    if found is None:
-        raise empty(part.name)
-    inputs, targets = found
-    return Peek(inputs, targets, inputs is not targets)
-
-
-def _here(part: Stream) -> Any:
-    """The batches of an epoch, read by this process."""
-    if isinstance(part, RowStream):
-        rows = range(len(part))
-        places = [list(rows[at : at + LOOKED_AT]) for at in range(0, len(part), LOOKED_AT)]
-        return part.read(places, here=True)
-    if isinstance(part, IterableStream):
-        part = part.loaded(LOOKED_AT)
-    return part.read(0, 0, here=True)
-
-
 def _divided(
     train: Known, test: Known | None, source: Source, task: TaskKind
 ) -> tuple[Known, Known, Known | None]:
@@ -242,86 +186,6 @@ def _divided(
     )
 
 
-@dataclass(frozen=True)
-class Classes:
-    """The classes of a target.
-
-    Args:
-        count: How many there are; None where there are none.
-        labels: Their labels, where they have any.
-        texts: Whether targets are these labels.
-    """
-
-    count: int | None = None
-    labels: tuple[Label, ...] = ()
-    texts: bool = False
-
-
-def _classes(train: Known, answer: Answer, peek: Peek, task: TaskKind) -> Classes:
-    if task != "classification":
-        return Classes()
-    told = answer.options.get("classes")
-    if told is None:
-        told = _attribute(answer.train, "classes")
-    if isinstance(train, Whole) and isinstance(train.targets, np.ndarray):  # texts
-        found = tuple(sorted({str(text) for text in train.targets.tolist()}))
-        names = found if told is None else tuple(map(str, told))
-        return Classes(len(names), names, texts=True)
-    if isinstance(told, int) and not isinstance(told, bool):
-        return Classes(told)
-    if isinstance(told, Sequence) and told and not isinstance(told, str):
-        return Classes(len(told), tuple(map(str, told)))
-    if told is not None:
-        raise ValueError(
-            f"classes must be their number, or a list of their names, got {told!r:.60}; correct it"
-        )
-    if not isinstance(peek.targets, Tensor):
-        raise ValueError(
-            f"classes need targets that are one tensor, got {type(peek.targets).__name__}; give "
-            "task: own and a learner with a loss of its own"
-        )
-    if isinstance(train, Whole):
-        return Classes(int(train.targets.max()) + 1)
-    targets = _attribute(answer.train, "targets")
-    if targets is not None and len(targets):
-        return Classes(int(torch.as_tensor(np.asarray(targets)).max()) + 1)
-    return Classes(_counted(train))
-
-
-def _attribute(given: Any, name: str) -> Any:
-    """An attribute of a Dataset, or of the one in a DataLoader."""
-    return getattr(getattr(given, "dataset", given), name, None)
-
-
-def _counted(train: Stream) -> int:
-    """One more than the largest class of an epoch.
-
-    Raises:
-        ValueError: To read it takes too long.
-    """
-    largest, deadline = 0, time.monotonic() + COUNT_SECONDS
-    left = _most_batches(train)
-    for _, targets in _here(train):
-        largest = max(largest, int(targets.max()))
-        left -= 1
-        if left == 0:
-            break
-        if time.monotonic() > deadline:
-            raise ValueError(
-                f"the number of classes must be known, got training data that cannot be read in "
-                f"{COUNT_SECONDS:g} s to count them; answer with classes: NUMBER"
-            )
-    return largest + 1
-
-
-def _most_batches(part: Stream) -> int:
-    if isinstance(part, RowStream):
-        return len(part)
-    if isinstance(part, LoaderStream):
-        return part.batches_of_an_epoch()
-    return math.ceil(part.rows_of_an_epoch() / LOOKED_AT)
-
-
 def _finished(part: Known, name: str, form: Form, classes: Classes) -> Split | Stream:
     """A split as it is trained on or evaluated."""
     if not isinstance(part, Whole):
@@ -329,10 +193,17 @@ def _finished(part: Known, name: str, form: Form, classes: Classes) -> Split | S
             part.rows_of_an_epoch()
         if isinstance(part, LoaderStream) and name == NAMES[0]:
             part.batches_of_an_epoch()
-        return formed(part, form, _peek(part).row_bytes)
+        stream: Stream = replace(part, form=form)
+        # It is read in its form: a fault is found before anything is trained.
+        return replace(stream, row_bytes=peek(stream).row_bytes)
     targets = part.targets
     if classes.texts:
-        targets = _indices(np.asarray(targets), classes.labels, name)
+        targets = indices(np.asarray(targets), classes.labels, name)
+    elif isinstance(targets, np.ndarray):
+        raise ValueError(
+            f"targets must be numbers here, got {str(targets.flat[0])!r} in the {name} data; "
+            "encode them, or give texts for classification in every split"
+        )
     targets = form.typed(targets, f"the {name} data") if part.has_targets else part.inputs
     return Split(each(_array, part.inputs), each(_array, targets))
 
@@ -341,36 +212,19 @@ def _array(tensor: Tensor) -> Any:
     return tensor.contiguous().numpy()
 
 
-def _indices(texts: Any, labels: tuple[Label, ...], name: str) -> Tensor:
-    """The class of each label.
-
-    Raises:
-        ValueError: There is another label.
-    """
-    index = {label: place for place, label in enumerate(labels)}
-    for row, text in enumerate(texts.tolist()):
-        if str(text) not in index:
-            raise ValueError(
-                f"targets must be classes of the training data, got {text!r} in row {row} of the "
-                f"{name} data; training has: {listed(labels)}"
-            )
-    return torch.tensor([index[str(text)] for text in texts.tolist()])
-
-
-def _first(part: Known | None, train: Split | Stream, form: Form) -> Batch:
+def _first(train: Split | Stream) -> Batch:
     """Inputs and targets of the first training rows."""
-    if isinstance(train, Split):
-        few = slice(EXAMPLES)
-        return (
-            each(torch.from_numpy, taken(train.inputs, few)),
-            each(torch.from_numpy, taken(train.targets, few)),
-        )
-    peek = _peek(train)
     few = slice(EXAMPLES)
-    return taken(peek.inputs, few), taken(peek.targets, few)
+    if not isinstance(train, Split):
+        seen = peek(train)
+        return taken(seen.inputs, few), taken(seen.targets, few)
+    return (
+        each(torch.from_numpy, taken(train.inputs, few)),
+        each(torch.from_numpy, taken(train.targets, few)),
+    )
 
 
-def _size(part: Split | Stream, known: Known | None) -> str:
+def _size(part: Split | Stream) -> str:
     """How large a split is, for people."""
     if isinstance(part, Split):
         return f"{len(part)} rows in memory"

@@ -11,24 +11,6 @@ from nettuner.models.data.source import Source, TaskKind
 from nettuner.models.data.tables import Tables, find_target, table_dataset
 
 
-class Frames(Source):
-    """Which of the splits have a DataFrame of their own."""
-
-    source: str
-    validation_path: str | None = None
-    test_path: str | None = None
-
-    @property
-    def validation_share(self) -> float:
-        """Share of the training rows that the search is judged on."""
-        return self.validation if self.validation_path is None else 0.0
-
-    @property
-    def test_share(self) -> float:
-        """Share of the training rows set aside for the test."""
-        return self.test if self.test_path is None else 0.0
-
-
 def own_table(
     answer: Answer,
     target: str | int | None,
@@ -58,15 +40,7 @@ def own_table(
             f"a DataFrame has one class or number to predict, got task {task!r}; return arrays or "
             "a Dataset"
         )
-    shares = Frames(
-        source="own",
-        validation=source.validation,
-        test=source.test,
-        split_seed=source.split_seed,
-        validation_path=None if tables.validation is None else "the validation data",
-        test_path=None if tables.test is None else "the test data",
-    )
-    found = table_dataset(tables, shares.at_fold(source.fold), task)
+    found = table_dataset(tables, source, task)
     parts = {"training": found.train, "validation": found.validation, "test": found.test}
     sizes = {name: f"{len(held(part))} rows of a table" for name, part in parts.items() if part}
     return replace(found, facts={**marks, **sizes})

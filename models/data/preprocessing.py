@@ -279,13 +279,8 @@ class Sentences:
         Raises:
             ValueError: The column is missing, a value is no text, or a sentence is too long.
         """
-        if not isinstance(rows, pd.DataFrame) or self.column not in rows.columns:
-            got = listed(rows.columns) if isinstance(rows, pd.DataFrame) else type(rows).__name__
-            raise ValueError(
-                f"the model takes a table with the column {self.column!r}, got {got}; "
-                "pass a pandas DataFrame with one sentence in each row"
-            )
-        return padded([self._encode(row) for row in rows[self.column]], self.source_length)
+        given = _column_of(rows, self.column)
+        return padded([self._encode(sentence) for sentence in given], self.source_length)
 
     def _encode(self, sentence: Any) -> list[int]:
         if not isinstance(sentence, str):
@@ -326,19 +321,32 @@ class Text:
         Raises:
             ValueError: The column is missing.
         """
-        if not isinstance(rows, pd.DataFrame) or self.column not in rows.columns:
-            got = listed(rows.columns) if isinstance(rows, pd.DataFrame) else type(rows).__name__
-            raise ValueError(
-                f"the model takes a table with the column {self.column!r}, got {got}; "
-                "pass a pandas DataFrame with one sentence in each row"
-            )
-        given = rows[self.column]
-        sentences = [
-            "" if gap or is_missing(value) else plain_text(value)
-            for value, gap in zip(given, given.isna(), strict=True)
-        ]
         most = self.length - 1
-        return padded([[*self.vocabulary.encode(s)[:most], END] for s in sentences], self.length)
+        given = sentences_of(_column_of(rows, self.column))
+        return padded([[*self.vocabulary.encode(s)[:most], END] for s in given], self.length)
+
+
+def _column_of(rows: Any, name: str) -> pd.Series[Any]:
+    """The column of sentences.
+
+    Raises:
+        ValueError: There is none.
+    """
+    if not isinstance(rows, pd.DataFrame) or name not in rows.columns:
+        got = listed(rows.columns) if isinstance(rows, pd.DataFrame) else type(rows).__name__
+        raise ValueError(
+            f"the model takes a table with the column {name!r}, got {got}; "
+            "pass a pandas DataFrame with one sentence in each row"
+        )
+    return rows[name]
+
+
+def sentences_of(column: pd.Series[Any]) -> list[str]:
+    """The sentences of a column as texts, a missing one as an empty one."""
+    return [
+        "" if gap or is_missing(value) else plain_text(value)
+        for value, gap in zip(column, column.isna(), strict=True)
+    ]
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from nettuner.models.data.preprocessing import (
 from nettuner.models.data.profile import Column, Kind, Profile, TargetFacts
 from nettuner.models.data.source import Source
 from nettuner.models.data.streams import RowStream
+from nettuner.models.data.table_source import TableSource
 from nettuner.models.data.tables import Tables
 
 if TYPE_CHECKING:
@@ -100,8 +101,7 @@ def _target(dataset: Dataset, name: str, judged: int) -> tuple[TargetFacts, tupl
     targets = np.concatenate([part.targets for part in parts if isinstance(part, Split)])
     if dataset.task == "classification":
         counts = np.bincount(targets, minlength=len(dataset.classes)).tolist()
-        labels = map(suspicious.as_text, dataset.classes)
-        classes = dict(zip(labels, counts, strict=True))
+        classes = dict(zip(map(str, dataset.classes), counts, strict=True))
         majority = max(counts) / max(sum(counts), 1)
         return TargetFacts(name, classes), suspicious.known(
             suspicious.of_spelling(name, [c for c in dataset.classes if isinstance(c, str)]),
@@ -136,6 +136,7 @@ def _columns(
     inputs = dataset.preprocessing.inputs
     of_table = inputs.columns if isinstance(inputs, Table) else ()
     fitted = {column.name: column for column in of_table}
+    drop = source.drop if isinstance(source, TableSource) else ()
     columns: list[Column] = []
     counting: list[str] = []
     constant: list[str] = []
@@ -148,7 +149,7 @@ def _columns(
             columns.append(_sentences(column, inputs))
         elif name in tables.division.left_out:
             divides = name in (tables.division.group, tables.division.time)
-            said = name in getattr(source, "drop", ())
+            said = name in drop
             why = "divides the rows" if divides else "as drop says" if said else "not read"
             columns.append(Column(name, "left out", why, _missing(column)))
         elif name not in fitted:
@@ -166,7 +167,7 @@ def _columns(
                 suspicious.of_numbers_as_text(texts),
                 suspicious.of_spelling(name, texts.values),
             )
-    dropped = [name for name in getattr(source, "drop", ()) if name not in tables.own.columns]
+    dropped = [name for name in drop if name not in tables.own.columns]
     columns += [Column(name, "left out", "as drop says") for name in dropped]
     if counting:
         lines.insert(0, suspicious.of_indices(counting))

@@ -6,7 +6,7 @@ import copy
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -235,11 +235,6 @@ class IterableStream(Unheld):
 
 
 Stream = RowStream | LoaderStream | IterableStream
-
-
-def formed(stream: Stream, form: Form, row_bytes: int) -> Stream:
-    """The same rows in another form."""
-    return replace(stream, form=form, row_bytes=row_bytes)
 
 
 def endless(name: str) -> ValueError:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -159,8 +158,3 @@ def _more_rows(enough: float) -> str:
 def known(*lines: str | None) -> tuple[str, ...]:
     """The lines that there are."""
     return tuple(line for line in lines if line is not None)
-
-
-def as_text(label: Any) -> str:
-    """A label for people."""
-    return label if isinstance(label, str) else str(label)

@@ -28,8 +28,9 @@ from nettuner.models.data.preprocessing import (
 )
 from nettuner.models.data.several_targets import SeveralTargets, read_targets
 from nettuner.models.data.size import check_size
-from nettuner.models.data.source import Source, TableSource, TaskKind
+from nettuner.models.data.source import Source, TaskKind
 from nettuner.models.data.split import Rows
+from nettuner.models.data.table_source import TableSource
 from nettuner.models.data.target import FEWEST_ROWS, Target, read_target
 from nettuner.models.did_you_mean import did_you_mean
 

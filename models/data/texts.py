@@ -20,8 +20,8 @@ from nettuner.models.data.preprocessing import (
     Vocabulary,
     padded,
 )
-from nettuner.models.data.source import Texts
 from nettuner.models.data.split import split
+from nettuner.models.data.text_source import Texts
 from nettuner.models.data.vocabulary import fit_vocabulary
 
 

@@ -10,9 +10,10 @@ import pandas as pd
 from nettuner.models.data.columns import check_distinct, without
 from nettuner.models.data.labelled import Labelled
 from nettuner.models.data.preprocessing import listed
-from nettuner.models.data.source import Source, TableSource
+from nettuner.models.data.source import Source
 from nettuner.models.data.sources.csv import Csv
 from nettuner.models.data.sources.parquet import Parquet
+from nettuner.models.data.table_source import TableSource
 from nettuner.models.data.tables import find_target, has_value, plain_types
 from nettuner.models.production.query import run_query
 

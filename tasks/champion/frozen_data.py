@@ -11,8 +11,9 @@ from nettuner.models.data import fingerprint
 from nettuner.models.data.columns import nameless, without
 from nettuner.models.data.labelled import Labelled
 from nettuner.models.data.load import load
-from nettuner.models.data.source import Source, TableSource, TaskKind
+from nettuner.models.data.source import Source, TaskKind
 from nettuner.models.data.sources.parquet import Parquet
+from nettuner.models.data.table_source import TableSource
 from nettuner.models.production.drift import Reference, reference
 from nettuner.models.production.incoming import Incoming, as_labelled
 from nettuner.models.production.set_aside import set_aside

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from nettuner.models.data.load import load
-from nettuner.models.data.source import Source, TableSource, TaskKind
+from nettuner.models.data.source import Source, TaskKind
+from nettuner.models.data.table_source import TableSource
 
 
 def task_of(source: Source) -> TaskKind:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AfterValidator, Field, StrictBool, StrictInt, StrictStr, model_validator
 
 from nettuner.models.data.contents import read
-from nettuner.models.data.source import TableSource, TableTask, Targets
+from nettuner.models.data.table_source import TableSource, TableTask, Targets
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -31,6 +32,7 @@ class Idx(Source):
         *("validation_images", "validation_labels"),
         *("test_images", "test_labels"),
     )
+    apart: ClassVar[Mapping[str, str]] = {"validation": "validation_images", "test": "test_images"}
 
     source: Literal["idx"] = "idx"
     images: StrictStr = Field(description="The images file, relative to the study's folder.")
@@ -45,16 +47,6 @@ class Idx(Source):
         None, description="Published test images, used instead of a share of `images`."
     )
     test_labels: StrictStr | None = Field(None, description="The labels of `test_images`.")
-
-    @property
-    def validation_share(self) -> float:
-        """Share of `images` that the search is judged on; 0 where there are images for that."""
-        return self.validation if self.validation_images is None else 0.0
-
-    @property
-    def test_share(self) -> float:
-        """Share of `images` set aside for the test; 0 where test images are given."""
-        return self.test if self.test_images is None else 0.0
 
     @model_validator(mode="after")
     def _published_files_come_in_pairs(self) -> Idx:

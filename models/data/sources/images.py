@@ -8,17 +8,11 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field, StrictStr
 
 from nettuner.models.data.source import Count, Source
+from nettuner.models.data.split_names import SPLIT_NAMES
 
 if TYPE_CHECKING:
     from nettuner.models.data.dataset import Dataset
     from nettuner.models.data.images import Images as Labelled
-
-# What the folders of published splits are called.
-SPLITS: dict[str, tuple[str, ...]] = {
-    "train": ("train", "training"),
-    "validation": ("val", "valid", "validation", "dev"),
-    "test": ("test", "testing"),
-}
 
 
 class Images(Source):
@@ -90,11 +84,11 @@ class Images(Source):
         named = {
             split: folder
             for folder in inside
-            for split, names in SPLITS.items()
+            for split, names in SPLIT_NAMES.items()
             if folder.name.lower() in names
         }
         if "train" in named and len(named) == len(inside):
-            order = [split for split in SPLITS if split in named]
+            order = [split for split in SPLIT_NAMES if split in named]
             return {split: _labelled(named[split], _folders(named[split])) for split in order}
         return {"train": _labelled(Path(self.folder), inside)}
 

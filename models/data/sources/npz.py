@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field, StrictStr
 
 from nettuner.models.data.contents import read
-from nettuner.models.data.source import Source, TableTask
+from nettuner.models.data.source import Source
+from nettuner.models.data.table_source import TableTask
 
 if TYPE_CHECKING:
     from nettuner.models.data.dataset import Dataset

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, StrictInt
 
-from nettuner.models.data.source import Texts
+from nettuner.models.data.text_source import Texts
 
 if TYPE_CHECKING:
     from nettuner.models.data.dataset import Dataset

@@ -23,14 +23,13 @@ from typing import (
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
 
-from nettuner.models.data.source import Share, Source
+from nettuner.models.data.source import OwnTask, Share, Source
 
 if TYPE_CHECKING:
     from nettuner.models.data.answer import Answer
     from nettuner.models.data.dataset import Dataset
     from nettuner.models.data.tables import Tables
 
-OwnTask = Literal["classification", "regression", "labels", "own"]
 Reference = Annotated[StrictStr, Field(pattern=r".:.")]
 
 
@@ -209,7 +208,7 @@ _PATHS = {"Path": Path, "pathlib": pathlib}
 
 
 def _definition(function: Any) -> Any:
-    """What was written down: the function below decorators and partial ones, or an object's class."""
+    """What was written down: the function below decorators and partial ones, an object's class."""
     function = inspect.unwrap(function)
     while isinstance(function, functools.partial):
         function = inspect.unwrap(function.func)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, StrictBool, StrictStr, model_validator
 
 from nettuner.models.data.contents import read
-from nettuner.models.data.source import Count, Texts
+from nettuner.models.data.source import Count
+from nettuner.models.data.text_source import Texts
 
 if TYPE_CHECKING:
     from nettuner.models.data.dataset import Dataset
@@ -25,6 +27,10 @@ class Parallel(Texts):
         "test_source_text",
         "test_target_text",
     )
+    apart: ClassVar[Mapping[str, str]] = {
+        "validation": "validation_source_text",
+        "test": "test_source_text",
+    }
 
     source: Literal["parallel"] = "parallel"
     source_text: StrictStr = Field(
@@ -47,16 +53,6 @@ class Parallel(Texts):
     limit: Count | None = Field(
         None, description="Only the first lines of `source_text`, this many."
     )
-
-    @property
-    def validation_share(self) -> float:
-        """Share of the pairs that the search is judged on; 0 where validation texts are given."""
-        return self.validation if self.validation_source_text is None else 0.0
-
-    @property
-    def test_share(self) -> float:
-        """Share of the pairs set aside for the test; 0 where test texts are given."""
-        return self.test if self.test_source_text is None else 0.0
 
     @model_validator(mode="after")
     def _published_files_come_in_pairs(self) -> Parallel:

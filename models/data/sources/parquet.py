@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field, StrictInt, StrictStr
 
 from nettuner.models.data.contents import read
-from nettuner.models.data.source import TableSource, TableTask, Targets
+from nettuner.models.data.table_source import TableSource, TableTask, Targets
 
 if TYPE_CHECKING:
     import pandas as pd

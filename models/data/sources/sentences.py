@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, StrictBool, StrictStr
 
-from nettuner.models.data.source import Count, Source, Texts
+from nettuner.models.data.source import Count, Source
 from nettuner.models.data.sources.csv import Csv
+from nettuner.models.data.text_source import Texts
 
 if TYPE_CHECKING:
     from nettuner.models.data.dataset import Dataset
@@ -32,7 +33,7 @@ class Sentences(Csv, Texts):
         """
         from nettuner.models.data.labelled_sentences import sentence_dataset
 
-        return sentence_dataset(self.tables(), self.text, self, self.task)
+        return sentence_dataset(self.tables(), self.text, self, self.task, lowercase=self.lowercase)
 
     def tables(self) -> Tables:
         """The rows of the files; of the columns the sentences, the target and what divides them."""

@@ -277,6 +277,14 @@ FAULTS = [
     (lambda: {"data": few(), "num_workers": "two"}, "num_workers must be a whole number from 0"),
     (lambda: {"data": few(), "num_workers": -1}, "num_workers must be a whole number from 0"),
     (
+        lambda: ((np.zeros((2, 1)), np.zeros(2)), (np.zeros((2, 1)), np.array(["a", "b"]))),
+        "targets must be numbers here, got 'a' in the validation data",
+    ),
+    (
+        lambda: {"data": (np.zeros((9, 1)), np.array(["a"] * 9)), "task": "regression"},
+        "targets must be numbers here, got 'a' in the training data",
+    ),
+    (
         lambda: {"data": (INPUTS, CLASSES + 0.5), "task": "classification"},
         "targets must be classes, which are whole numbers, got 0.5",
     ),
