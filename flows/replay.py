@@ -129,9 +129,7 @@ def replay(study: StudyGiven, search: str | None = None, seed: int | None = None
         folder_of(record, resumable=False) as folder,
         open_pool(1, again.threads, again) as pool,
     ):
-        return _run(
-            TrialContext(again, found.plan.goal, pool, record, folder, found.plan.kind), found
-        )
+        return _run(TrialContext(changed(found.plan, study=again), pool, record, folder), found)
 
 
 def _run(context: TrialContext, found: Replayable) -> ReplayResult:

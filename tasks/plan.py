@@ -70,6 +70,7 @@ class Plan:
         digest: Digest of all that decides what the trials are.
         profile: What was understood of the data; None where a function brings its own.
         kind: What is trained: a learner, a function with a context, or one without.
+        stackable: Whether several trainings can be one program: a learner on data in memory.
     """
 
     study: Study
@@ -84,6 +85,7 @@ class Plan:
     trials: int | None
     digest: str
     kind: Kind
+    stackable: bool
     profile: Profile | None = None
 
 
@@ -128,6 +130,7 @@ def make_plan(study: Study, file: str = "study", fit: Fit = FIT) -> Plan:
     except ValueError as error:
         raise StudyError([f"{file}: strategy: {error}"]) from None
     trials = _trials(study, strategy, size)
+    stackable = fitted.kind == "learner" and fitted.held
     stop = study.stop
     if trials is None and stop.seconds is None and stop.target is None and stop.patience is None:
         raise StudyError(
@@ -145,11 +148,12 @@ def make_plan(study: Study, file: str = "study", fit: Fit = FIT) -> Plan:
         fingerprint=fitted.fingerprint,
         data_name=fitted.data_name,
         width=width_of(study),
-        stack=_stack(study, strategy) if fitted.kind == "learner" and fitted.held else 1,
+        stack=_stack(study, strategy, stackable),
         trials=trials,
         digest=digest(study, fitted.fingerprint, size),
         profile=fitted.profile,
         kind=fitted.kind,
+        stackable=stackable,
     )
 
 
@@ -197,7 +201,7 @@ def plan_for(plan: Plan, study: Study, strategy: Strategy, name: str) -> Plan:
         study=study,
         strategy=strategy,
         strategy_name=name,
-        stack=_stack(study, strategy) if plan.kind == "learner" else 1,
+        stack=_stack(study, strategy, plan.stackable),
         trials=size,
         digest=described[:16],
     )
@@ -218,14 +222,14 @@ def _trials(study: Study, strategy: Strategy, size: int | None) -> int | None:
     return study.stop.trials if size is None else min(size, study.stop.trials)
 
 
-def _stack(study: Study, strategy: Strategy) -> int:
+def _stack(study: Study, strategy: Strategy, stackable: bool) -> int:
     """The most trials in a stack.
 
-    None are stacked where a trial may have to be stopped by itself, and, unless it is asked for,
-    where proposals get better by waiting for results. Where results may end the search, stacks
+    None are stacked where they cannot be, or may have to be stopped by themselves, and, unless it
+    is asked for, where proposals get better by waiting for results. Where results may end the search, stacks
     stay small, for all that is in flight is trained to its end.
     """
-    if study.trial_seconds is not None:
+    if not stackable or study.trial_seconds is not None:
         return 1
     if study.stack is not None:
         return max(1, study.stack // study.trainings_on_same_rows)

@@ -101,7 +101,7 @@ def search(study: Study, resume: bool = False) -> SearchResult:
         record.recorder.write_in(pool)
         plan = replace(plan, strategy=warmed(plan.strategy, client, study.name, record))
         folder = held.enter_context(folder_of(record, resumable=True))
-        context = TrialContext(study, plan.goal, pool, record, folder, plan.kind, spent)
+        context = TrialContext(plan, pool, record, folder, spent)
         engine = Engine(context, plan, history)
         engine.ended = past.ended if past else None
         engine.train()

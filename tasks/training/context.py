@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from nettuner.models.fitted import Kind
-from nettuner.models.study import Goal, Proposal, Study, Trial
+from nettuner.models.study import Proposal, Trial
 from nettuner.models.training.failure import Failure
 from nettuner.models.training.job import Job, Outcome
 from nettuner.tasks.home import home
 from nettuner.tasks.memory.search_record import SearchRecord
+from nettuner.tasks.plan import Plan
 from nettuner.tasks.training.trainings import Reader, best_of, combined
 from nettuner.tasks.workers.pool import Pool
 
@@ -21,31 +21,28 @@ class TrialContext:
     """What the trials of one search share.
 
     Args:
-        study: Study that is searched.
-        goal: Metric and direction.
+        plan: Plan of the study that is searched.
         pool: Pool of worker processes.
         record: Run of the search in MLflow.
         folder: Folder of checkpoints and logs.
-        kind: What is trained.
         spent: Wall time of the search before it was resumed [s].
     """
 
     def __init__(
         self,
-        study: Study,
-        goal: Goal,
+        plan: Plan,
         pool: Pool,
         record: SearchRecord,
         folder: Path,
-        kind: Kind,
         spent: float = 0.0,
     ) -> None:
-        self.study = study
-        self.goal = goal
+        self.study = plan.study
+        self.goal = plan.goal
+        self.kind = plan.kind
         self.pool = pool
         self.record = record
         self.folder = folder
-        self.kind = kind
+        self._stackable = plan.stackable
         # A resumed search continues the count.
         self._began = time.monotonic() - spent
 
@@ -65,7 +62,7 @@ class TrialContext:
     @property
     def most_together(self) -> int | None:
         """Most trainings that one call of a worker may run; None for any number."""
-        if self.kind != "learner" or self.study.trial_seconds is not None:
+        if not self._stackable or self.study.trial_seconds is not None:
             return 1
         return self.study.stack
 

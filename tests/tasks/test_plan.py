@@ -10,10 +10,15 @@ import pytest
 from nettuner.models.study import Study
 from nettuner.models.study_file import StudyError
 from nettuner.tasks import strategies
-from nettuner.tasks.plan import digest, make_plan, using
+from nettuner.tasks.plan import digest, make_plan, plan_for, using
+from nettuner.tasks.strategies.population.lineage import Phase
+from nettuner.tasks.training.context import TrialContext
+from nettuner.tasks.training.finals import Finals
 
 OWN = """
+import torch
 from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
 
 from nettuner.models.learner import Supervised
 
@@ -56,6 +61,11 @@ class Breaks(Flags):
 
 class Incomplete(Supervised):
     pass
+
+
+def loaded():
+    rows = TensorDataset(torch.rand(24, 2), torch.arange(24) % 2)
+    return DataLoader(rows, batch_size=6), DataLoader(rows, batch_size=6)
 """
 
 IRIS = {
@@ -530,6 +540,18 @@ def test_trials_are_as_many_as_the_strategy_proposes_and_the_study_allows(plan, 
 def test_a_stack_has_as_many_networks_with_repeats_as_without(plan, changes, stack):
     # Trials times repeats are at most 64, or what is asked for; folds are never together.
     assert plan(**changes).stack == stack
+
+
+def test_what_a_loader_reads_is_trained_one_by_one_also_in_finals_and_repeats(plan, tmp_path):
+    changes = {"learner": "OWN:Flags", "space": {"learning_rate": uniform(0.01, 0.1)}, "repeats": 3}
+    found = plan(**changes, data=f"{tmp_path / 'own.py'}:loaded")
+    strategy = Finals(((Phase(0, 3, {"learning_rate": 0.05}),),), seeds=3)
+    finals = plan_for(found, found.study.model_copy(update={"repeats": 1}), strategy, "finals")
+    assert (found.stack, finals.stack) == (1, 1)
+    assert TrialContext(found, pool=None, record=None, folder=tmp_path).most_together == 1
+    held = plan(**changes)
+    assert (held.stack, plan_for(held, held.study, strategy, "finals").stack) == (21, 21)
+    assert TrialContext(held, pool=None, record=None, folder=tmp_path).most_together is None
 
 
 def test_a_plan_knows_what_follows_from_its_study(plan):
