@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -23,30 +23,20 @@ from nettuner.tasks.strategies import Strategy
 
 # What may change between an interruption and its resume.
 CHANGEABLE = {"stop", "width", "stack", "threads", "trial_seconds", "finals", "finals_seeds"}
-# Options of data that came later: a study that does not use them has the digest it had before.
-UNUSED: Mapping[str, Sequence[object]] = {
-    "drop": ([],),
-    "decimal": (None, "."),
-    "thousands": (None,),
-    "encoding": (None,),
-    "missing": ([],),
-    "validation_images": (None,),
-    "validation_labels": (None,),
-    "validation_path": (None,),
-    "test_path": (None,),
-    "split_by": (None,),
-    "split_by_time": (None,),
+# Keys of studies and of data that the digest has had from the beginning, also at their defaults. Any
+# other key is in it where it says more than its default, so one that comes later needs no entry.
+ALWAYS = {
+    *("data", "direction", "epochs", "evaluate_every", "seed", "steps", "strategy"),
+    *("source", "validation", "test", "split_seed"),
+    *("header", "separator", "target", "task"),  # tables
+    *("colour", "size", "test_images", "test_labels"),
+    *("inputs", "targets", "arguments", "relative_to"),  # arrays and functions
+    *("lowercase", "longest", "min_count", "vocabulary", "vocabulary_size"),
+    *("test_source_text", "test_target_text", "validation_source_text", "validation_target_text"),
+    *("limit", "rows", "highest"),
 }
-# Defaults of before, where none is given now and the data are looked at.
-BEFORE: Mapping[str, object] = {"header": True, "separator": ","}
-# Keys of the study that came later, likewise.
-UNUSED_KEYS: Mapping[str, object] = {
-    "repeats": 1,
-    "folds": None,
-    "score": "last",
-    "patience_rounds": None,
-    "metrics": [],
-}
+# Defaults of before, meant where none is given now and the data are looked at.
+FORMER_DEFAULTS: Mapping[str, object] = {"header": True, "separator": ",", "decimal": "."}
 Fit = Callable[[Study], Fitted]
 FIT: Fit = ByName("nettuner.models.check", "fit_together")
 LARGE_STACK = 64
@@ -226,8 +216,8 @@ def _stack(study: Study, strategy: Strategy, stackable: bool) -> int:
     """The most trials in a stack.
 
     None are stacked where they cannot be, or may have to be stopped by themselves, and, unless it
-    is asked for, where proposals get better by waiting for results. Where results may end the search, stacks
-    stay small, for all that is in flight is trained to its end.
+    is asked for, where proposals get better by waiting for results. Where results may end the
+    search, stacks stay small, for all that is in flight is trained to its end.
     """
     if not stackable or study.trial_seconds is not None:
         return 1
@@ -248,20 +238,27 @@ def digest(study: Study, fingerprint: str, size: int | None) -> str:
         fingerprint: Fingerprint of its data.
         size: Size of its grid or population, which may follow from `stop.trials`.
     """
-    described = study.model_dump(mode="json", exclude=CHANGEABLE)
-    if described["structural"] is None:
-        del described["structural"]
-    for option, unused in UNUSED.items():
-        if described["data"] and described["data"].get(option, ...) in unused:
-            del described["data"][option]
-    for option, default in BEFORE.items():
-        if described["data"] and described["data"].get(option, default) is None:
-            described["data"][option] = default
-    for key, default in UNUSED_KEYS.items():
-        if described[key] == default:
-            del described[key]
+    described = _described(study)
+    if study.data is not None:
+        described["data"] = _described(study.data)
     text = json.dumps([described, study.space.names(), fingerprint, size], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _described(said: BaseModel) -> dict[str, object]:
+    """What a study or its data say, without keys that came later and are not used."""
+    defaults = {
+        key: field.get_default(call_default_factory=True)
+        for key, field in type(said).model_fields.items()
+        if key not in ALWAYS
+    }
+    unused = {
+        key
+        for key, default in defaults.items()
+        if getattr(said, key) in (default, FORMER_DEFAULTS.get(key, default))
+    }
+    described = said.model_dump(mode="json", exclude=CHANGEABLE | unused)
+    return described | {k: v for k, v in FORMER_DEFAULTS.items() if described.get(k, v) is None}
 
 
 def using(study: Study, strategy: str) -> Study:

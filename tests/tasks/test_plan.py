@@ -497,7 +497,7 @@ def test_a_study_whose_parts_do_not_fit_is_told_why_in_one_line(plan, tmp_path, 
 def test_a_function_that_does_not_fit_is_told_why_in_one_line(plan, tmp_path, changes, line):
     wanted = line or (
         "learner: OWN has no 'scroe'; it defines: "
-        "score, Needs, Flags, Choosy, Lies, Rows, Breaks, Incomplete"
+        "score, Needs, Flags, Choosy, Lies, Rows, Breaks, Incomplete, loaded"
     )
     assert lines(plan, tmp_path, FUNCTION, changes) == [f"s.yaml: {wanted}"]
 
@@ -661,6 +661,24 @@ def test_an_option_that_came_later_changes_no_digest_until_it_is_used(source, be
     for used in ({"drop": ("id",)}, {"split_by": "id"}, {"missing": ("-",)}):
         changed = study.model_copy(update={"data": study.data.model_copy(update=used)})
         assert digest(changed, "0123456789abcdef", None) != before
+
+
+def test_a_key_that_comes_later_changes_no_digest_at_its_default():
+    class Later(Study):
+        patches: tuple[int, ...] = ()
+        tuned: bool | None = True
+
+    given = {
+        "name": "a",
+        "learner": "mlp",
+        "data": "iris",
+        "space": {"lr": 0.1},
+        "metric": "val_loss",
+    }
+    before = digest(Study.model_validate(given), "0123", None)
+    assert digest(Later.model_validate(given), "0123", None) == before
+    for used in ({"patches": (1,)}, {"tuned": False}, {"tuned": None}):
+        assert digest(Later.model_validate({**given, **used}), "0123", None) != before
 
 
 def test_the_digest_changes_with_the_order_of_the_dimensions_as_the_draws_do(plan):
