@@ -23,8 +23,8 @@ from nettuner.tasks.strategies import Strategy
 
 # What may change between an interruption and its resume.
 CHANGEABLE = {"stop", "width", "stack", "threads", "trial_seconds", "finals", "finals_seeds"}
-# Keys of studies and of data that the digest has had from the beginning, also at their defaults. Any
-# other key is in it where it says more than its default, so one that comes later needs no entry.
+# Keys of studies and of data that the digest has had from the beginning, also at their defaults.
+# Any other key is in it where it says more than its default: one that comes later needs no entry.
 ALWAYS = {
     *("data", "direction", "epochs", "evaluate_every", "seed", "steps", "strategy"),
     *("source", "validation", "test", "split_seed"),

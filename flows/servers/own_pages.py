@@ -37,7 +37,7 @@ def app() -> ASGIApp:
 
 def mlflow_app() -> ASGIApp:
     """MLflow's application, guarded: by itself it trusts all pages of this machine."""
-    from nettuner.tasks.memory.mlflow_private import server_app  # slow to import
+    from nettuner.tasks.memory.mlflow_private import server_app
 
     inner = server_app(os.environ[MLFLOW_STORE], os.environ[MLFLOW_ARTIFACTS])
     return guarded(inner, os.environ[MLFLOW_ORIGINS].split(","))

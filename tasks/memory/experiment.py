@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-import os
-import sqlite3
 import sys
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from nettuner.models.by_name import ByName
 from nettuner.models.study import Goal, Study
 from nettuner.tasks.home import home, tracking_uri
+from nettuner.tasks.memory import rest_reader
 from nettuner.tasks.memory import tags as names
+from nettuner.tasks.memory.mlflow_private import experiment_in_file
 from nettuner.tasks.memory.reader import reader
-from nettuner.tasks.memory.rest_reader import Experiment
 from nettuner.tasks.memory.store import find_experiment
 from nettuner.tasks.memory.writer import has_tables
 from nettuner.tasks.workers.pool import Pool, TrialFailedError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Experiment
 
-MAKE = ByName("nettuner.tasks.memory.experiment", "make_there")
-FILE = "sqlite:///"
-# Where MLflow keeps the experiments of several teams, its client is asked.
-WORKSPACE = "MLFLOW_WORKSPACE"
-FIND = "select experiment_id, name, lifecycle_stage from experiments where name = ?"
+FIND_OR_MAKE = ByName("nettuner.tasks.memory.experiment", "find_or_make")
 
 
 def experiment_of(mlflow: MlflowClient, study: Study, goal: Goal, pool: Pool | None = None) -> str:
@@ -44,38 +38,30 @@ def experiment_of(mlflow: MlflowClient, study: Study, goal: Goal, pool: Pool | N
     Raises:
         ValueError: It was deleted.
     """
-    known = _in_file(mlflow.tracking_uri, study.name)
-    elsewhere = pool is not None and has_tables(mlflow.tracking_uri) and "mlflow" not in sys.modules
-    if known is None and pool is not None and elsewhere:
+    store = mlflow.tracking_uri
+    known = experiment_in_file(store, study.name)
+    if known is not None:
+        return _id_of(known)
+    if pool is not None and has_tables(store) and "mlflow" not in sys.modules:
         try:
-            return str(pool.run(MAKE, mlflow.tracking_uri, study, goal))
+            return str(pool.run(FIND_OR_MAKE, store, study, goal))
         except TrialFailedError:  # it is said, or done, here
             pass
-    return make(mlflow, study, goal, known)
+    return _found_or_made(mlflow, study, goal)
 
 
-def make_there(store: str, study: Study, goal: Goal) -> str:
-    """The same in a worker."""
+def find_or_make(store: str, study: Study, goal: Goal) -> str:
+    """The same by MLflow's client; for a worker process."""
     from mlflow import MlflowClient
 
-    return make(MlflowClient(store), study, goal)
+    return _found_or_made(MlflowClient(store), study, goal)
 
 
-def make(mlflow: MlflowClient, study: Study, goal: Goal, found: Experiment | None = None) -> str:
-    """Id of the study's experiment, made by MLflow's client unless it was found.
-
-    Raises:
-        ValueError: It was deleted.
-    """
+def _found_or_made(mlflow: MlflowClient, study: Study, goal: Goal) -> str:
     quick = reader() if mlflow.tracking_uri == tracking_uri() else mlflow
-    known = found or quick.get_experiment_by_name(study.name)
-    if known is not None and known.lifecycle_stage == "deleted":
-        raise ValueError(
-            f"the experiment {study.name!r} was deleted in MLflow; restore it there "
-            "or give the study another name"
-        )
-    if known is not None:
-        return str(known.experiment_id)
+    there: Experiment | rest_reader.Experiment | None = quick.get_experiment_by_name(study.name)
+    if there is not None:
+        return _id_of(there)
     local = tracking_uri().startswith("sqlite")
     folder = home() / "artifacts" / study.name
     note = (
@@ -94,17 +80,18 @@ def make(mlflow: MlflowClient, study: Study, goal: Goal, found: Experiment | Non
         there = find_experiment(mlflow, study.name)
         if there is None:
             raise
-        return str(there.experiment_id)
+        return _id_of(there)
 
 
-def _in_file(store: str, name: str) -> Experiment | None:
-    """The experiment in a store's SQLite file; None where its client has to be asked."""
-    path = Path(store.removeprefix(FILE))
-    if not store.startswith(FILE) or os.environ.get(WORKSPACE) or not path.is_file():
-        return None
-    try:
-        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as file:
-            found = file.execute(FIND, (name,)).fetchall()
-    except sqlite3.Error:  # it is no store so far, or of another version
-        return None
-    return Experiment(*map(str, found[0])) if len(found) == 1 else None
+def _id_of(known: Experiment | rest_reader.Experiment) -> str:
+    """Id of an experiment that is there.
+
+    Raises:
+        ValueError: It was deleted.
+    """
+    if known.lifecycle_stage == "deleted":
+        raise ValueError(
+            f"the experiment {known.name!r} was deleted in MLflow; restore it there "
+            "or give the study another name"
+        )
+    return str(known.experiment_id)

@@ -7,33 +7,39 @@
 - `server_app`: the application of its server, which `mlflow server` runs in a process of its own.
 - `Tables`: the tables of its database, as its client needs a transaction for every call, and
   several for a batch.
+- `experiment_in_file`: an experiment in its database, as its client takes seconds to import.
 
+MLflow is imported by what is called, not by this module.
 `tests/tasks/memory/test_mlflow_private.py` fails if a release changes one of them.
 """
 
 from __future__ import annotations
 
 import os
+import sqlite3
 import warnings
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import quote
 
-from mlflow import MlflowClient, pyfunc
-from mlflow.exceptions import MlflowException
-from mlflow.models import Model
-from mlflow.protos.databricks_pb2 import (
-    INVALID_PARAMETER_VALUE,
-    INVALID_STATE,
-    RESOURCE_ALREADY_EXISTS,
-    RESOURCE_DOES_NOT_EXIST,
-    ErrorCode,
-)
+from nettuner.tasks.memory.rest_reader import ABSENT, Experiment
 
 if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
     from sqlalchemy import Connection, Table
     from starlette.types import ASGIApp
 
+# Further codes of errors, as `ABSENT`.
+EXISTS = "RESOURCE_ALREADY_EXISTS"
+WRONG_STATE = "INVALID_STATE"
+WRONG_VALUE = "INVALID_PARAMETER_VALUE"
+FILE = "sqlite:///"
+# Where MLflow keeps the experiments of several teams, its client is asked.
+WORKSPACE = "MLFLOW_WORKSPACE"
+FIND = "select experiment_id, name, lifecycle_stage from experiments where name = ?"
 # How long to wait for another process that writes to an SQLite file [ms].
 BUSY_MILLISECONDS = 5000
 # Most ids in one question.
@@ -64,24 +70,25 @@ def server_app(store: str, artifacts: str) -> ASGIApp:
 
 def is_absent(error: MlflowException) -> bool:
     """Whether the model or version does not exist."""
-    return bool(error.error_code == ErrorCode.Name(RESOURCE_DOES_NOT_EXIST))
+    return bool(error.error_code == ABSENT)
 
 
 def has_no_alias(error: MlflowException) -> bool:
     """Whether no version of the model has the alias."""
-    wrong = error.error_code == ErrorCode.Name(INVALID_PARAMETER_VALUE)
-    return wrong and "alias" in str(error)
+    return error.error_code == WRONG_VALUE and "alias" in str(error)
 
 
 def exists(error: MlflowException) -> bool:
     """Whether the object to create exists already."""
-    return bool(error.error_code == ErrorCode.Name(RESOURCE_ALREADY_EXISTS))
+    return bool(error.error_code == EXISTS)
 
 
 def is_refusal(error: Exception) -> bool:
     """Whether a store will never take what it was given, as the run was deleted, say."""
-    codes = (INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST, INVALID_STATE)
-    return isinstance(error, MlflowException) and error.error_code in map(ErrorCode.Name, codes)
+    from mlflow.exceptions import MlflowException
+
+    codes = (WRONG_VALUE, ABSENT, WRONG_STATE)
+    return isinstance(error, MlflowException) and error.error_code in codes
 
 
 def log_pyfunc(
@@ -96,6 +103,9 @@ def log_pyfunc(
         name: Name of the model.
         model: Further arguments of `mlflow.pyfunc.log_model`.
     """
+    from mlflow import pyfunc
+    from mlflow.models import Model
+
     # Created here, as `Model.log` would take the experiment from global state.
     logged = mlflow.create_logged_model(
         experiment_id, name=name, source_run_id=run_id, model_type="winner"
@@ -109,6 +119,24 @@ def log_pyfunc(
             run_id=run_id,
             **model,
         )
+
+
+def experiment_in_file(store: str, name: str) -> Experiment | None:
+    """The experiment in a store's SQLite file; None where its client has to be asked.
+
+    Args:
+        store: URI of the store.
+        name: Name of the experiment.
+    """
+    path = Path(store.removeprefix(FILE))
+    if not store.startswith(FILE) or os.environ.get(WORKSPACE) or not path.is_file():
+        return None
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as file:
+            found = file.execute(FIND, (name,)).fetchall()
+    except sqlite3.Error:  # it is no store so far, or of another version
+        return None
+    return Experiment(*map(str, found[0])) if len(found) == 1 else None
 
 
 class Tables:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from nettuner.models.address import without_account
 from nettuner.tasks.memory.events import Event, kept_image
 from nettuner.tasks.memory.journal import Journal
+from nettuner.tasks.memory.mlflow_private import is_refusal
 from nettuner.tasks.memory.writer import WorkerWriter, Writer, has_tables, writer_to
 from nettuner.tasks.workers.pool import Pool
 
@@ -177,8 +178,6 @@ def send_patiently(journal: Journal, writer: Writer) -> None:
             sent(journal, writer)
             return
         except Exception as error:
-            from nettuner.tasks.memory.mlflow_private import is_refusal  # imports MLflow
-
             if is_refusal(error) or time.monotonic() > until:
                 raise
             time.sleep(PAUSE_SECONDS)

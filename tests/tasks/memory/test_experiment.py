@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import sqlite3
-
 import pytest
-from mlflow import MlflowClient
 
 from nettuner.models.study import Goal, Study
-from nettuner.tasks.memory import experiment
 from nettuner.tasks.memory.experiment import experiment_of
 
 pytestmark = pytest.mark.slow
@@ -48,23 +44,3 @@ def test_one_that_was_deleted_is_refused(mlflow, away):
     mlflow.delete_experiment(experiment_of(mlflow, study("gone"), GOAL))
     with pytest.raises(ValueError, match="the experiment 'gone' was deleted in MLflow; restore it"):
         experiment_of(away, study("gone"), GOAL)
-
-
-@pytest.mark.parametrize("content", [None, b"", b"no database at all, but long enough to be read"])
-def test_a_file_that_is_no_store_is_left_to_the_client(tmp_path, content):
-    place = tmp_path / "mlflow.db"
-    if content is not None:
-        place.write_bytes(content)
-    assert experiment._in_file(f"sqlite:///{place}", "x") is None
-    assert place.exists() == (content is not None)
-
-
-def test_a_name_that_two_teams_use_is_left_to_the_client(tmp_path):
-    place = tmp_path / "mlflow.db"
-    MlflowClient(f"sqlite:///{place}").create_experiment("x")
-    with sqlite3.connect(place) as file:
-        file.execute(
-            "insert into experiments (experiment_id, name, lifecycle_stage, workspace) "
-            "values (7, 'x', 'active', 'others')"
-        )
-    assert experiment._in_file(f"sqlite:///{place}", "x") is None

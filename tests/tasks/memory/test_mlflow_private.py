@@ -1,8 +1,10 @@
 """The private parts of MLflow that are used, each as it is relied on."""
 
 import inspect
+import sqlite3
 
 import pytest
+from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE
 
@@ -70,3 +72,23 @@ def test_tables_have_the_columns_and_keys_that_are_written_to(model, key, others
     table = private._table(model)
     assert {column.name for column in table.primary_key} == key
     assert {column.name for column in table.columns} == key | others
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no database at all, but long enough to be read"])
+def test_a_file_that_is_no_store_is_left_to_the_client(tmp_path, content):
+    place = tmp_path / "mlflow.db"
+    if content is not None:
+        place.write_bytes(content)
+    assert private.experiment_in_file(f"sqlite:///{place}", "x") is None
+    assert place.exists() == (content is not None)
+
+
+def test_a_name_that_two_teams_use_is_left_to_the_client(tmp_path):
+    place = tmp_path / "mlflow.db"
+    MlflowClient(f"sqlite:///{place}").create_experiment("x")
+    with sqlite3.connect(place) as file:
+        file.execute(
+            "insert into experiments (experiment_id, name, lifecycle_stage, workspace) "
+            "values (7, 'x', 'active', 'others')"
+        )
+    assert private.experiment_in_file(f"sqlite:///{place}", "x") is None
