@@ -27,7 +27,7 @@ def show_plan(plan: Plan) -> None:
     study, console = plan.study, plain_console()
     data = f" on {plan.data_name} (data {plan.fingerprint})" if plan.data_name else ""
     what = f": {study.learner}{data}, {plan.goal.direction} {plan.goal.metric}"
-    console.print(_titled(study.name, what))
+    console.print(_titled(study.name, what), soft_wrap=True)
     if plan.profile is not None:
         show_profile(plan.profile)
     table = bare_table()
@@ -39,14 +39,14 @@ def show_plan(plan: Plan) -> None:
             name, _distribution(dimension), dimension.support(), _condition(dimension), kind
         )
     console.print(table)
-    console.print(f"grid:     {_grid_size(plan)}")
+    console.print(f"grid:     {_grid_size(plan)}", soft_wrap=True)
     console.print(f"strategy: {plan.strategy_name}, {plan.width} trials at a time")
     length = f"{study.steps} steps" if study.steps else f"{study.rounds} epochs"
     many = "no fixed number of" if plan.trials is None else str(plan.trials)
     each = f", each at most {length}" if study.rounds else ""
     console.print(f"trials:   {many}{each}")
     if study.trainings > 1 or study.finals:
-        console.print(f"networks: {_networks(plan)}")
+        console.print(f"networks: {_networks(plan)}", soft_wrap=True)
     for line in plan.profile.warnings if plan.profile is not None else ():
         console.print(_titled("warning:  ", line), soft_wrap=True)
 

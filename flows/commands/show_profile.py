@@ -42,10 +42,11 @@ def show_profile(profile: Profile) -> None:
 
 def _target(profile: Profile) -> str:
     target = profile.target
+    column = f"{target.name}, " if profile.columns else ""
     if not target.classes:
-        return f"{target.name}, {target.holds}"
+        return f"{column}{target.holds}"
     counts = [f"{label}: {rows:,}" for label, rows in target.classes.items()]
     more = f" and {len(counts) - MOST_CLASSES} more" if len(counts) > MOST_CLASSES else ""
     shown = ", ".join(counts[:MOST_CLASSES])
     what = target.holds or "classes"
-    return f"{target.name}, {len(counts)} {what}, rows of each: {shown}{more}"
+    return f"{column}{len(counts)} {what}, rows of each: {shown}{more}"

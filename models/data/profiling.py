@@ -95,8 +95,11 @@ def _target(dataset: Dataset, name: str, judged: int) -> tuple[TargetFacts, tupl
     """What is predicted, and what looks wrong with it."""
     if dataset.preprocessing is None:
         shape = f", shape {list(dataset.target_shape)}" if dataset.target_shape else ""
-        many = f" of {dataset.outputs} classes" if dataset.task == "classification" else ""
-        return TargetFacts(name, holds=f"for {dataset.task}{many}{shape}, as it is given"), ()
+        many = f"{dataset.outputs} classes"
+        what = {"classification": many, "regression": "numbers", "labels": "labels of 0 and 1"}
+        given = "as they are given"
+        told = f"{what[dataset.task]} {given}" if dataset.task in what else given
+        return TargetFacts(name, holds=f"{told}{shape}"), ()
     parts = (dataset.train, dataset.validation, dataset.test)
     targets = np.concatenate([part.targets for part in parts if isinstance(part, Split)])
     if dataset.task == "classification":

@@ -39,6 +39,14 @@ def test_rows_file_inputs_target_and_columns_are_shown(capsys):
     ]
 
 
+def test_a_target_that_is_no_column_has_no_name(capsys):
+    rows = {"train": 3, "validation": 1}
+    given = Profile(rows, "", (2,), TargetFacts("the target", holds="3 classes as they are given"))
+    assert "target:   3 classes as they are given" in shown(given, capsys)
+    counted = Profile(rows, "", (2,), TargetFacts("the target", {"0": 3, "1": 1}))
+    assert "target:   2 classes, rows of each: 0: 3, 1: 1" in shown(counted, capsys)
+
+
 def test_of_a_wide_table_the_first_columns_are_shown(capsys):
     many = tuple(Column(f"c{i}", "number", "0 to 1", 0, 1) for i in range(MOST_COLUMNS + 5))
     rows = {"train": 3, "validation": 1, "test": 1}

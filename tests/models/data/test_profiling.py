@@ -243,3 +243,18 @@ def test_however_wide_a_table_is_a_database_can_keep_what_is_known_of_it(columns
     names = [column["name"] for column in json.loads(schema)["mlflow_colspec"]]
     assert names[0] == "column 0"
     assert names[-1] == "y"
+
+
+@pytest.mark.parametrize(
+    ("targets", "task", "holds"),
+    [
+        ("np.arange(30) % 3", None, "3 classes as they are given"),
+        ("np.random.rand(30, 2)", None, "numbers as they are given, shape [2]"),
+        ("np.random.rand(30, 2) > 0.5", "labels", "labels of 0 and 1 as they are given, shape [2]"),
+        ("np.arange(30) % 3", "own", "as they are given"),
+    ],
+)
+def test_of_the_target_of_a_function_it_is_said_what_networks_get(tmp_path, targets, task, holds):
+    made = f"{{'inputs': np.zeros((30, 2)), 'targets': {targets}}}"
+    (tmp_path / "own.py").write_text(f"import numpy as np\n\n\ndef make():\n    return {made}\n")
+    assert look(Own(function=f"{tmp_path / 'own.py'}:make", task=task)).target.holds == holds
