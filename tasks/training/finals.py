@@ -15,7 +15,7 @@ from nettuner.models.space import Space
 from nettuner.models.spread import mean
 from nettuner.models.study import Proposal, Study, Trial
 from nettuner.tasks.strategies.population.lineage import Phase, schedule
-from nettuner.tasks.training.trainings import averaged
+from nettuner.tasks.training.trainings import averaged, without_deviations
 
 Schedule = tuple[Phase, ...]
 
@@ -125,7 +125,9 @@ class Finalist:
         """
         best = min(trained, key=lambda trial: (trial.score, trial.number))
         scores = scores_of(trained)
-        several = {"scores": scores, "metrics": averaged([t.metrics for t in trained])}
+        # With folds each has deviations of its own; what counts is how far the seeds differ.
+        means = [without_deviations(t.metrics) if t.scores else t.metrics for t in trained]
+        several = {"scores": scores, "metrics": averaged(means)}
         single = {"scores": (), "metrics": best.metrics}
         return replace(
             self.trial,

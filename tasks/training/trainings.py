@@ -26,6 +26,12 @@ def averaged(found: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {**spreads, **{name: mean(of) for name, of in values.items()}}
 
 
+def without_deviations(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Metrics that are means, without the standard deviations beside them."""
+    deviations = {f"{name}{DEVIATION}" for name in metrics}
+    return {name: value for name, value in metrics.items() if name not in deviations}
+
+
 def combined(outcomes: Sequence[Outcome | Failure], trainings: int) -> Outcome | Failure:
     """What came of a trial whose trainings came to this; one that failed fails it.
 
@@ -65,7 +71,7 @@ def as_markdown(jobs: Sequence[Job], outcomes: Sequence[Outcome | Failure]) -> s
     means = averaged(ended) if ended else {}
     for name in ended[0] if ended else ():
         if name in means:
-            shown = [means[name], means.get(f"{name}{DEVIATION}"), *(of[name] for of in ended)]
+            shown = [means[name], means[f"{name}{DEVIATION}"], *(of[name] for of in ended)]
             cells = " | ".join(f"{value:.6g}" for value in shown)
             lines.append(f"| {' '.join(name.split()).replace('|', chr(92) + '|')} | {cells} |")
     failed = [

@@ -69,6 +69,17 @@ def test_a_finalist_is_its_trial_with_the_mean_of_the_finals_and_the_best_weight
     assert found.metrics == {"loss": 0.4, "loss_std": pytest.approx(0.2 / 2**0.5)}
 
 
+def test_the_spread_of_a_finalist_is_over_its_seeds_also_where_each_has_one_over_its_folds():
+    def trained(number, loss):
+        metrics = {"loss": loss, "loss_std": 9.0}
+        return Trial(Proposal(number, A), loss, metrics=metrics, scores=(loss - 1, loss + 1))
+
+    found = Finalist(Trial(Proposal(17, A), 0.1), ()).after([trained(4, 1.0), trained(5, 3.0)])
+    # 1 and 3 are 1 from their mean: the root of 2 x 1.
+    assert found.metrics == {"loss": 2.0, "loss_std": pytest.approx(2**0.5)}
+    assert found.spread == pytest.approx(2**0.5)
+
+
 def test_of_one_seed_no_spread_is_known():
     found = Finalist(Trial(Proposal(17, A), 0.1), ()).after([Trial(Proposal(4, A), 0.5)])
     assert (found.score, found.scores, found.spread) == (0.5, (), None)
