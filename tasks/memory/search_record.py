@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nettuner.models.data.profile import Profile
+from nettuner.models.spread import DEVIATION
 from nettuner.models.study import Goal, Proposal, Study, Trial
 from nettuner.tasks.memory import tags as names
 from nettuner.tasks.memory.events import ended, kept_text, logged, opened, trained_on
@@ -267,7 +268,7 @@ class SearchRecord:
         assert winner.score is not None
         final = {f"final_{self.goal.metric}": self.goal.value(winner.score)}
         if winner.spread is not None:
-            final[f"final_{self.goal.metric}_std"] = winner.spread
+            final[f"final_{self.goal.metric}{DEVIATION}"] = winner.spread
         metrics = finite_metrics(0, time.time(), final)
         tags = {names.FINALS: url, **finals_to_tags(ranked)}
         self.recorder.add(logged(self.run_id, metrics, {}, tags))

@@ -129,9 +129,14 @@ def test_a_population_of_an_own_loop_goes_on_from_its_parents(whole):
 
 
 def test_a_member_that_fails_goes_on_from_a_better_one(whole):
+    trials = {trial.number: trial for trial in whole.trials}
     failed = [trial for trial in whole.trials if not trial.succeeded]
-    assert {trial.reason for trial in failed} <= {"ArithmeticError: too fast"}
-    assert whole.best.proposal.until == 3
+    assert {trial.reason for trial in failed} == {"ArithmeticError: too fast"}
+    for trial in failed:
+        assert trial.proposal.until == 2  # the third segment follows
+        parent = trials[trial.number + 4].proposal.parent
+        assert parent != trial.number
+        assert trials[parent].succeeded
 
 
 def test_a_killed_population_of_an_own_loop_ends_as_if_never_interrupted(killed, whole):
