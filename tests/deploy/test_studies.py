@@ -57,13 +57,6 @@ def test_the_readme_edits_a_plain_script_into_the_example_loop(capsys):
     assert 2.4 > losses[0] > losses[1] > 0
 
 
-def test_the_readme_names_files_that_exist():
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    names = re.findall(r"\]\(([^)#:]+)\)", text)
-    assert names
-    assert [name for name in names if not (ROOT / name.strip()).exists()] == []
-
-
 # In two parts each, so that this file does not name them itself.
 WORDS = ["pypi" + ".org", "python" + "hosted", "registry." + "npm", "/work" + "/", "/root" + "/"]
 KINDS = {".py", ".md", ".txt", ".yaml", ".toml"}
