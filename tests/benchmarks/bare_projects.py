@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from nettuner import Supervised
 
-EPOCHS = 5
+EPOCHS = 12
 RATE = 1e-3
 
 

@@ -3,9 +3,10 @@
 Run: make bench-lines
 
 The ports are the studies in deploy/studies that have a script of the same name in lines/ beside
-this file: the same networks, data, loops and spaces, searched by Optuna's Gaussian process, with a
-database to go on from after an interruption. The scripts record metrics and weights, but in no
-MLflow; they know no population, and an interrupted trial starts anew.
+this file: the same networks, data, loops and spaces, searched by Optuna's Gaussian process (one at
+random, as its study is), with a database to go on from after an interruption. The scripts save
+weights and record what Optuna itself does (Lightning's and Transformers' only the last metric), but
+in no MLflow; they know no population, and an interrupted trial is counted, but lost.
 
 Blank lines, comments and docstrings are not counted. All are formatted by the same formatter.
 
