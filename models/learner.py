@@ -31,6 +31,7 @@ from nettuner.models.data.preprocessing import Sentences
 from nettuner.models.data.samples import IGNORED
 from nettuner.models.data.source import TaskKind
 from nettuner.models.inputs import Inputs, called, each, parts, portions, taken
+from nettuner.models.optimisers import KINDS
 from nettuner.models.schedules import SCHEDULES
 from nettuner.models.study import Direction
 
@@ -63,9 +64,7 @@ class Hyperparameter:
 
 
 OPTIMISER: Mapping[str, Hyperparameter] = {
-    "optimizer": Hyperparameter(
-        str, "adam", choices=("sgd", "adam", "adamw", "rmsprop"), structural=True
-    ),
+    "optimizer": Hyperparameter(str, "adam", choices=tuple(KINDS), structural=True),
     "learning_rate": Hyperparameter(float, 1e-3, low=0),
     "momentum": Hyperparameter(float, 0.9, low=0, high=1),
     "beta1": Hyperparameter(float, 0.9, low=0, high=0.999999),

@@ -119,15 +119,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # What a test starts ends with it.
 os.environ["NETTUNER_SERVERS"] = "none"
 
-# What takes longest begins first, so that nobody waits for it at the end. Then those whose loaders
-# fork this process: it has to be as a worker is, without what Prefect has started in it.
-FIRST = ("test_production", "test_batches", "test_torch_private")
+# What takes longest begins first, so that nobody waits for it at the end.
+LONGEST = "test_production"
 
 
 def pytest_collection_modifyitems(items):
-    """Some files first; tests of one file run in one process and share its fixtures."""
-    place = {name: number for number, name in enumerate(FIRST)}
-    items.sort(key=lambda item: place.get(item.path.stem, len(FIRST)))
+    """The longest file first; tests of one file run in one process and share its fixtures."""
+    items.sort(key=lambda item: item.path.stem != LONGEST)
 
 
 @pytest.fixture

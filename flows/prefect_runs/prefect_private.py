@@ -6,15 +6,18 @@
 - `drain_events`: waits until the server has all events, which a process that ends would lose.
 - `is_taken`: distinguishes a slot that is taken from a server that is slow to answer.
 - `plain`: passes a task its argument without a search for results of other tasks in it.
+- `_active_services`: what a process that was forked from this one would wait for at its end.
 
 `tests/flows/prefect_runs/test_prefect_private.py` fails if a release changes one of them.
 """
 
 from __future__ import annotations
 
+import os
 from typing import TypeVar, cast
 
 from httpx import HTTPStatusError, codes
+from prefect._internal.concurrency.services import _active_services
 from prefect.concurrency.asyncio import ConcurrencySlotAcquisitionError
 from prefect.utilities.annotations import quote
 from starlette.types import ASGIApp
@@ -34,6 +37,20 @@ Value = TypeVar("Value")
 
 # As Prefect tells the temporary server that it would start itself later.
 EPHEMERAL = {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1"}
+
+
+def _leave_services_behind() -> None:
+    """Let a process that was forked end with status 0.
+
+    Once a flow has run, Prefect waits at the end of its process until its services have sent
+    everything. In a child these are stopped and empty, which it refuses by an AssertionError: every
+    worker of a DataLoader that is read after a search would have failed.
+    """
+    for service in list(_active_services):
+        service.drain = lambda at_exit=False: False  # type: ignore[method-assign]
+
+
+os.register_at_fork(after_in_child=_leave_services_behind)
 
 
 def read_settings_again() -> None:

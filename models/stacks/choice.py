@@ -9,10 +9,8 @@ from __future__ import annotations
 import copy
 import functools
 import math
-import random
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +25,7 @@ from nettuner.models.stacks.evaluation import seconds
 from nettuner.models.stacks.stack import MOST_BYTES, Programs, Stack
 from nettuner.models.training.batches import batches_of, tensors
 from nettuner.models.training.loop import TrainingStep
+from nettuner.models.training.seeding import Generators
 
 # Largest share of the time for training one by one that the benchmark may take.
 SHARE = 0.1
@@ -93,18 +92,6 @@ class Speeds:
 SPEEDS: OrderedDict[Any, Speeds] = OrderedDict()
 
 
-@contextmanager
-def generators_kept() -> Iterator[None]:
-    """Restore the global generators of Python, numpy and torch after the block."""
-    ordinary, numpys = random.getstate(), np.random.get_state()  # noqa: NPY002
-    try:
-        with torch.random.fork_rng(devices=[]):
-            yield
-    finally:
-        random.setstate(ordinary)
-        np.random.set_state(numpys)  # noqa: NPY002
-
-
 def choose(
     learner: Learner,
     dataset: Dataset,
@@ -123,10 +110,10 @@ def choose(
     Raises:
         Exception: The learner raised it at a step alone.
     """
-    with generators_kept():
+    with Generators(*seeds[0]).in_use():
         speeds = speeds_of(learner, params[0])
         if math.isinf(speeds.alone):
-            speeds.alone = _alone(learner, dataset, params[0], seeds[0], steps)
+            speeds.alone = _alone(learner, dataset, params[0], seeds[0])
         _measure(speeds, learner, dataset, params, seeds, steps)
     return speeds.best(len(params))
 
@@ -207,13 +194,13 @@ def _seconds(step: Callable[[int], object]) -> float:
     return min(seconds(functools.partial(step, at)) for at in range(1, STEPS))
 
 
-def _alone(learner: Learner, dataset: Dataset, params: Now, seed: Seed, steps: int) -> float:
+def _alone(learner: Learner, dataset: Dataset, params: Now, seed: Seed) -> float:
     """Seconds per step of one member in the ordinary loop."""
     learner = copy.copy(learner)
     now = learner.now(params)
     batches = batches_of(dataset.train, now["batch_size"], seed)
     networks = learner.networks(params)
-    training = TrainingStep(learner, networks, now, max(steps, STEPS))
+    training = TrainingStep(learner, networks, now, STEPS)
     keys = [torch.zeros((), dtype=torch.int32) for _ in networks]
 
     def step(at: int) -> None:

@@ -21,14 +21,12 @@ from nettuner.models.data.streams import IterableStream, LoaderStream, RowStream
 from nettuner.models.inputs import Inputs, each, taken
 from nettuner.models.learner import EVALUATION_BATCH
 from nettuner.models.study import Length
-from nettuner.models.training.seeding import Generators, derived_seed
+from nettuner.models.training.seeding import READING, Generators, derived_seed
 
 Seed = tuple[int, ...]
 Batch = tuple[Inputs, Any]
 Readable = Batch | Stream
 
-# Of the numbers that seeds of data are derived from, so that they are no seeds of anything else.
-READING = 3
 # Most memory for one batch that is only evaluated [bytes].
 EVALUATION_BYTES = 2**26
 

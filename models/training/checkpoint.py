@@ -1,18 +1,17 @@
-"""Checkpoints of a training: safetensors files, written atomically, never pickle."""
+"""Checkpoints of a training: weights, their averages and the state of optimisers in one file."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from nettuner.models.optimisers import Optimiser
+from nettuner.models.training import tensor_file
 from nettuner.models.training.averages import Averages
 
 Moments = Mapping[str, Mapping[int, Mapping[str, Any]]]
@@ -54,15 +53,7 @@ def write(
             for key, moment in found.items():
                 if moment is not None:
                     tensors[f"optimiser/{name}/{index}/{key}"] = torch.as_tensor(moment)
-    # Cloned, because safetensors refuses tensors that share memory, as tied weights do.
-    copies = {key: tensor.detach().cpu().contiguous().clone() for key, tensor in tensors.items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        save_file(copies, partial, metadata={"rounds": str(rounds)})
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    tensor_file.write(path, tensors, {"rounds": str(rounds)})
 
 
 def load(
@@ -111,12 +102,9 @@ def read(path: Path, networks: Mapping[str, nn.Module]) -> tuple[int, Moments, A
         FileNotFoundError: There is no such file.
         ValueError: The file is damaged, or belongs to networks of another structure.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"no checkpoint {path}; it was deleted or belongs elsewhere")
     try:
-        with safe_open(path, framework="pt") as file:
-            rounds = int((file.metadata() or {})["rounds"])
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        metadata, tensors = tensor_file.read(path)
+        rounds = int(metadata["rounds"])
         for name, network in networks.items():
             network.load_state_dict(_below(tensors, f"network/{name}/"))
     except KeyError as error:

@@ -31,7 +31,7 @@ from nettuner.models.training.job import Job
 from nettuner.models.training.lines import Lines, numbers
 from nettuner.models.training.loop import finite
 from nettuner.models.training.pictures import draw
-from nettuner.models.training.seeding import derived_seed, seed_generators
+from nettuner.models.training.seeding import OWN, derived_seed, seed_generators
 from nettuner.models.training.state import State
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class Context:
         """Optimiser steps of this round, counted from 0, where the study counts steps.
 
         Raises:
-            ValueError: The study counts epochs.
+            ValueError: The study counts epochs, or no round has begun.
         """
         length = self.length
         if length.steps is None or length.steps_per_round is None:
@@ -97,13 +97,18 @@ class Context:
                 f"steps are those of a study that gives steps, got epochs={length.rounds}; "
                 "train one pass over the data in each round, or give steps"
             )
+        if not self._in_rounds:
+            raise ValueError(
+                "steps are those of a round, got a question before the first one; ask in "
+                "`for epoch in context.rounds()`"
+            )
         last = min(self.round * length.steps_per_round, length.steps)
         return range((self.round - 1) * length.steps_per_round, last)
 
     @property
     def seed(self) -> int:
         """Seed of this trial, below 2**32; all segments of a population's member share it."""
-        return derived_seed(*self._job.seed, 3) % 2**32
+        return derived_seed(*self._job.seed, OWN) % 2**32
 
     @cached_property
     def device(self) -> torch.device:
@@ -198,6 +203,11 @@ class Context:
         finally:
             self._left = True
 
+    @property
+    def _in_rounds(self) -> bool:
+        """Whether a round has begun in this call of the function."""
+        return self.round > self._done
+
     def _begin(self, round_: int) -> None:
         self.round = round_
         self._reported = False
@@ -244,7 +254,7 @@ class Context:
             self._lines.conclude(found)
             return
         goal = self._job.goal
-        if not self._begun:
+        if not self._in_rounds:
             raise ValueError(
                 "metrics must be those of a round, got a report before the first one; report in "
                 "`for epoch in context.rounds()`"
@@ -282,7 +292,7 @@ class Context:
             )
         if array.dtype.kind not in "iu":
             array = (np.clip(np.nan_to_num(array.astype(np.float64)), 0, 1) * 255).round()
-        draw(self._job, name, self.round, array.astype(np.uint8))
+        draw(self._job, name, self.round, np.clip(array, 0, 255).astype(np.uint8))
 
     def conclude(self, answer: Any) -> None:
         """Check what the function did, and take what it returned as metrics of the whole training.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from nettuner.models.data.fold import Fold
 from nettuner.models.data.source import Source
@@ -53,8 +54,8 @@ class Job:
         return self.log.with_suffix(".txt")
 
     def picture(self, name: str, step: int) -> Path:
-        """Path of a picture drawn at this step, a numpy array."""
-        return self.log.with_name(f"{self.log.stem}.{name}.{step}.npy")
+        """Path of a picture drawn at this step, a numpy array; its name may have any characters."""
+        return self.log.with_name(f"{self.log.stem}.{quote(name, safe='')}.{step}.npy")
 
 
 @dataclass(frozen=True)

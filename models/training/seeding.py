@@ -11,6 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+# What a key is for, beside the initial weights and the rounds and epochs, which it may also end in:
+# numbers that none of these reaches. (SeedSequence takes (5, 3) and (5, 3, 0) for the same.)
+READING = 2**32 - 1
+OWN = 2**32 - 2
+
 
 def derived_seed(*key: int) -> int:
     """A seed for torch, derived from all numbers of the key."""

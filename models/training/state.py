@@ -1,4 +1,4 @@
-"""The state of a user's own training: one safetensors file, written atomically, never pickled.
+"""The state of a user's own training in one file.
 
 Tensors and arrays are the file's tensors; the tree of plain values round them is JSON in its
 metadata. A JSON list is a list; an object has one key, which says what it stands for.
@@ -7,7 +7,6 @@ metadata. A JSON list is a list; an object has one key, which says what it stand
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +14,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError
 from torch import Tensor
+
+from nettuner.models.training import tensor_file
 
 Tree = Any
 """Nested dicts (keys: str or int), lists and tuples of None, bool, int, float, str, tensors and
@@ -51,14 +51,8 @@ def save(path: Path, state: State) -> None:
         "parts": {name: _encoded(part, name, tensors) for name, part in state.parts.items()},
         "built": {n: _encoded(part, f"built:{n}", tensors) for n, part in state.built.items()},
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        # A single entry, because safetensors writes several in any order.
-        save_file(tensors, partial, metadata={"state": json.dumps(tree)})
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    # A single entry, because safetensors writes several in any order.
+    tensor_file.write(path, tensors, {"state": json.dumps(tree)})
 
 
 def load(path: Path) -> State:
@@ -68,12 +62,8 @@ def load(path: Path) -> State:
         FileNotFoundError: There is no such file.
         ValueError: It is no state of an own loop, or damaged.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"no state {path}; it was deleted or belongs elsewhere")
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        metadata, tensors = tensor_file.read(path)
     except SafetensorError as error:
         raise ValueError(f"{path} must be a state, got a damaged file: {error}") from error
     if "state" not in metadata:
@@ -103,7 +93,7 @@ def load_state(path: str | Path) -> dict[str, Tree]:
 
 
 def _encoded(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
-    """A value as JSON; its tensors are added to `tensors`, copied as it is now."""
+    """A value as JSON; its tensors are added to `tensors`."""
     if isinstance(value, np.generic):
         value = value.item()
     if value is None or type(value) in (bool, int, float, str):
@@ -130,13 +120,12 @@ def _key(key: Any, name: str) -> str | int:
 
 
 def _added(tensor: Tensor, name: str, tensors: dict[str, Tensor]) -> str:
-    """The name under which a copy of a tensor was added."""
+    """The name under which a tensor was added."""
     if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_meta:
         raise _refused(name, "a tensor that is sparse, quantised or without values")
     while name in tensors:
         name += "'"
-    # A copy, because safetensors refuses tensors that share memory, as tied weights do.
-    tensors[name] = tensor.detach().cpu().contiguous().clone()
+    tensors[name] = tensor
     return name
 
 

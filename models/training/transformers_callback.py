@@ -33,6 +33,7 @@ class TransformersCallback(TrainerCallback):
         self._context = context
         self._rounds: Iterator[int] = iter(())
         self._found: dict[str, float] = {}
+        self._has_begun = False
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **parts: Any) -> None:
         """Restore what was kept.
@@ -58,7 +59,10 @@ class TransformersCallback(TrainerCallback):
 
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **parts: Any) -> None:
         """Report the round before, and begin the next one."""
-        self._report()
+        if self._has_begun:
+            self._report()
+        self._found = {}  # of an evaluation before the first one (eval_on_start)
+        self._has_begun = True
         next(self._rounds)
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **parts: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import unquote
 
 from nettuner.models.training.job import Job
 from nettuner.tasks.memory.trial_record import Picture
@@ -49,7 +50,7 @@ class LogReader:
         """The pictures written since the last call: name, step, file."""
         for path in sorted(self._path.parent.glob(f"{self._path.stem}.*.npy")):
             name, step = path.stem.removeprefix(f"{self._path.stem}.").rsplit(".", 1)
-            yield name, int(step), path
+            yield unquote(name), int(step), path
 
     def rest(self) -> list[dict[str, Any]]:
         """The last lines; deletes the file."""

@@ -44,6 +44,22 @@ def test_settings_are_read_again_when_prefect_was_imported_before():
     assert done.stdout == "10 17\n", done.stderr
 
 
+def test_processes_that_are_forked_after_a_flow_has_run_end_well():
+    script = (  # in a process of its own: here, a flow may have run or not
+        "import multiprocessing\n"
+        "from prefect.events.clients import AssertingEventsClient\n"
+        "from prefect.events.worker import EventsWorker\n"
+        "import nettuner.flows.prefect_runs.prefect_private\n"
+        "EventsWorker.instance(AssertingEventsClient)\n"
+        "child = multiprocessing.get_context('fork').Process(target=int)\n"
+        "child.start()\n"
+        "child.join()\n"
+        "print(child.exitcode)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout == "0\n", done.stderr
+
+
 def test_the_server_of_one_command_is_told_so_as_prefect_tells_its_own():
     from prefect.server.api.server import SubprocessASGIServer
 

@@ -21,6 +21,7 @@ from nettuner.models.study import Length
 from nettuner.models.training.batches import batches_of
 from nettuner.models.training.loop import facts, fit, prepared
 from nettuner.models.training.process_state import process_state
+from nettuner.models.training.seeding import READING, Generators, derived_seed
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -123,6 +124,12 @@ def test_another_seed_gives_other_batches():
     assert one.tolist() != other.tolist()
 
 
+def test_what_is_read_has_seeds_of_its_own():
+    reading = {Generators(*SEED, READING, epoch).seed for epoch in range(9)}
+    rounds = {derived_seed(*SEED, round_) for round_ in range(10)}  # 0: the initial weights
+    assert len(reading | rounds) == 9 + 10
+
+
 def test_what_is_drawn_while_reading_leaves_the_generators_of_training_alone():
     data = dataset(Rows(noise=True))
     with torch.random.fork_rng():
@@ -199,13 +206,14 @@ def test_processes_of_a_loader_read_the_same_and_are_gone_at_the_end(tmp_path, p
             persistent_workers=persistent,
         )
 
+    before = children()
     length = Length(3, steps_per_round=4, steps=11)
     whole = trained(dataset(loader()), tmp_path / "whole", length)
     trained(dataset(loader()), tmp_path / "first", length, until=1)
     rest = trained(dataset(loader()), tmp_path / "rest", length, start=tmp_path / "first")
     assert whole[0][1:] == rest[0]
     assert same(whole[1], rest[1])
-    assert children() == []
+    assert children() == before
 
 
 def test_a_validation_set_that_is_read_gives_the_metrics_of_one_in_memory(tmp_path):

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from nettuner.models.learner import OPTIMISER
-from nettuner.models.training import checkpoint, optimiser
+from nettuner.models.training import checkpoint, optimiser, tensor_file
 
 NOW = {name: h.default for name, h in OPTIMISER.items()}
 
@@ -143,7 +143,7 @@ def test_a_write_that_is_interrupted_leaves_the_state_before_it(path, monkeypatc
         target.write_bytes(b"half of it")
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(checkpoint, "save_file", full_disk)
+    monkeypatch.setattr(tensor_file, "save_file", full_disk)
     with pytest.raises(OSError, match="no space left"):
         checkpoint.save(path, *build(2), 5)
     assert list(path.parent.iterdir()) == [path]
@@ -159,7 +159,7 @@ def test_until_the_write_is_complete_there_is_no_file_of_that_name(path, monkeyp
         save_file(tensors, target, metadata)
         seen.append((path.exists(), target.suffix))
 
-    monkeypatch.setattr(checkpoint, "save_file", watched)
+    monkeypatch.setattr(tensor_file, "save_file", watched)
     checkpoint.save(path, *build(1), 1)
     assert seen == [(False, ".partial")]
     assert path.exists()

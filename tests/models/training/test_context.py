@@ -48,7 +48,7 @@ def train(h, context):
                        seen=len(seen["rounds"]))
 """
 # An own loop of this body is called with `h` and `context`.
-BODY = "import torch\nfrom torch import nn\n\n\ndef train(h, context):\n"
+BODY = "import numpy as np\nimport torch\nfrom torch import nn\n\n\ndef train(h, context):\n"
 
 
 @pytest.fixture(autouse=True)
@@ -162,6 +162,8 @@ LEFT = "for r in context.rounds():\n    context.report(cost=1.0)\n    if r == 2:
          "generator or a dict of plain values, got list; keep what it is made of"),
         ("context.keep(net={'x': print})\n" + ROUNDS, 2, "net/x of a state must be a number"),
         ("context.steps", None, "steps are those of a study that gives steps, got epochs=4"),
+        ("rounds = context.rounds()\ncontext.report(cost=1)", None, "got a report before the first "
+         "one; report in `for"),
         ("for _ in context.rounds(): context.show('a', torch.zeros(3))", None,
          "a picture must have the shape [height, width] or [height, width, 3], got [3]"),
         ("for _ in context.rounds(): context.report(cost='1')", None, "cost must be a number"),
@@ -231,6 +233,11 @@ def test_rounds_of_steps_name_their_steps(call):
     ]
 
 
+def test_steps_are_those_of_a_round(call):
+    with pytest.raises(ValueError, match="got a question before the first one; ask in `for"):
+        call("context.steps", epochs=None, steps=7)
+
+
 def test_a_folder_of_its_own_is_empty_and_is_gone_with_the_trial(call):
     left = call.folder / "a.folder"
     left.mkdir()
@@ -256,14 +263,25 @@ def test_data_device_and_seed_are_told(call):
     assert without.metrics["cpu"] == float(not torch.accelerator.is_available())
 
 
+def test_the_seed_is_that_of_no_round(call):
+    body = (
+        "for _ in context.rounds():\n"
+        "    context.report(cost=torch.initial_seed() % 2**32 == context.seed)"
+    )
+    call(body)
+    assert [row["metrics"]["cost"] for row in rows(call, "a")] == [0.0] * 4
+
+
 def test_pictures_of_numbers_from_0_to_1_and_of_bytes_are_drawn(call):
     body = (
         "for r in context.rounds():\n"
         "    context.show('grey', torch.tensor([[0.0, 0.5], [1.0, 7.0]]))\n"
         "    context.show('whole', torch.full((2, 1, 3), 9, dtype=torch.uint8))\n"
+        "    context.show('val/far', np.array([[-1, 300]]))\n"
         "    context.report(cost=1)\n    break"
     )
     call(body)
+    assert np.load(call.folder / "a.val%2Ffar.1.npy").tolist() == [[0, 255]]
     assert np.load(call.folder / "a.grey.1.npy").tolist() == [[0, 128], [255, 255]]
     assert np.load(call.folder / "a.whole.1.npy").tolist() == [[[9, 9, 9]], [[9, 9, 9]]]
 

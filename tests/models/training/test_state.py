@@ -9,9 +9,10 @@ from collections import OrderedDict
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
-from nettuner.models.training import state
+from nettuner.models.training import state, tensor_file
 from nettuner.models.training.state import State, load_state
 
 
@@ -153,7 +154,7 @@ def test_a_write_that_is_cut_off_leaves_the_state_before(tmp_path, monkeypatch):
         file.write_bytes(b"half")
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(state, "save_file", half)
+    monkeypatch.setattr(tensor_file, "save_file", half)
     with pytest.raises(OSError, match="no space"):
         state.save(path, State(2, {"x": torch.ones(2)}, {}))
     assert (state.load(path).rounds, [p.name for p in tmp_path.iterdir()]) == (1, [path.name])
@@ -166,7 +167,7 @@ def test_other_files_are_told_from_states(tmp_path):
     path.write_bytes(b"not a state")
     with pytest.raises(ValueError, match="must be a state, got a damaged file"):
         load_state(path)
-    state.save_file({"w": torch.zeros(1)}, path, metadata={"rounds": "1"})
+    save_file({"w": torch.zeros(1)}, path, metadata={"rounds": "1"})
     with pytest.raises(ValueError, match="must be the state of an own loop, got another file"):
         load_state(path)
 

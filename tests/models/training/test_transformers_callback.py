@@ -107,6 +107,13 @@ def test_several_evaluations_make_one_round(call, tmp_path):
     assert len(curve(tmp_path, "a", of="eval_one_loss")) == 4
 
 
+def test_an_evaluation_before_the_first_epoch_is_no_round(call, tmp_path):
+    assert call("a", 2, GIVEN="{'eval_on_start': True}").rounds == 2
+    call("b", 4, "a", GIVEN="{'eval_on_start': True}")
+    lines = [json.loads(line) for name in "ab" for line in (tmp_path / f"{name}.jsonl").open()]
+    assert [line["step"] for line in lines] == [1, 2, 3, 4]
+
+
 def test_a_trainer_may_stop_early_by_a_rule_of_its_own(call, tmp_path):
     best = "{'metric_for_best_model': 'loss', 'load_best_model_at_end': True, "
     given = best + "'save_strategy': 'epoch', 'learning_rate': 0.0}"

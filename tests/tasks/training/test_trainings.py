@@ -126,10 +126,10 @@ def test_what_a_function_returns_at_the_end_is_averaged_as_well(tmp_path):
 def test_pictures_are_those_of_the_first_training(tmp_path):
     both = jobs(tmp_path, 2)
     for job in both:
-        np.save(job.picture("samples", 3), np.zeros((2, 2), np.uint8))
+        np.save(job.picture("val/samples", 3), np.zeros((2, 2), np.uint8))
     found = list(MeanReader(both).pictures())
-    assert found == [("samples", 3, both[0].picture("samples", 3))]
-    assert not both[1].picture("samples", 3).exists()
+    assert found == [("val/samples", 3, both[0].picture("val/samples", 3))]
+    assert not both[1].picture("val/samples", 3).exists()
 
 
 def test_the_last_metrics_of_every_training_are_a_table(tmp_path):
