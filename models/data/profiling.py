@@ -97,8 +97,8 @@ def _target(dataset: Dataset, name: str, judged: int) -> tuple[TargetFacts, tupl
         shape = f", shape {list(dataset.target_shape)}" if dataset.target_shape else ""
         many = f"{dataset.outputs} classes"
         what = {"classification": many, "regression": "numbers", "labels": "labels of 0 and 1"}
-        given = "as they are given"
-        told = f"{what[dataset.task]} {given}" if dataset.task in what else given
+        plain = "as they are given"
+        told = f"{what[dataset.task]} {plain}" if dataset.task in what else plain
         return TargetFacts(name, holds=f"{told}{shape}"), ()
     parts = (dataset.train, dataset.validation, dataset.test)
     targets = np.concatenate([part.targets for part in parts if isinstance(part, Split)])

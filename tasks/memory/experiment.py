@@ -13,7 +13,7 @@ from nettuner.tasks.memory import rest_reader
 from nettuner.tasks.memory import tags as names
 from nettuner.tasks.memory.mlflow_private import experiment_in_file
 from nettuner.tasks.memory.reader import reader
-from nettuner.tasks.memory.store import find_experiment
+from nettuner.tasks.memory.store import find_experiment, open_client
 from nettuner.tasks.memory.writer import has_tables
 from nettuner.tasks.workers.pool import Pool, TrialFailedError
 
@@ -52,9 +52,7 @@ def experiment_of(mlflow: MlflowClient, study: Study, goal: Goal, pool: Pool | N
 
 def find_or_make(store: str, study: Study, goal: Goal) -> str:
     """The same by MLflow's client; for a worker process."""
-    from mlflow import MlflowClient
-
-    return _found_or_made(MlflowClient(store), study, goal)
+    return _found_or_made(open_client(store), study, goal)
 
 
 def _found_or_made(mlflow: MlflowClient, study: Study, goal: Goal) -> str:

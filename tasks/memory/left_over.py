@@ -26,14 +26,14 @@ def send_left_over(store: str) -> None:
 
 
 def _send(journal: Journal, store: str, *, insist: bool) -> None:
-    from mlflow import MlflowClient  # takes seconds, and mostly nothing was left
-
+    # MLflow takes seconds, and mostly nothing was left.
     from nettuner.tasks.memory.mlflow_private import is_refusal
     from nettuner.tasks.memory.recorder import sent
+    from nettuner.tasks.memory.store import open_client
     from nettuner.tasks.memory.writer import writer_to
 
     try:
-        writer = writer_to(MlflowClient(store))
+        writer = writer_to(open_client(store))
         while sent(journal, writer):
             pass
     except Exception as error:

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
 from nettuner.tasks.memory.rest_reader import ABSENT, Experiment
+from nettuner.tasks.memory.store import opening
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -64,7 +65,8 @@ def server_app(store: str, artifacts: str) -> ASGIApp:
     from mlflow.server.fastapi_app import app
     from mlflow.server.handlers import initialize_backend_stores
 
-    initialize_backend_stores(store, store, "mlflow-artifacts:/")
+    with opening():
+        initialize_backend_stores(store, store, "mlflow-artifacts:/")
     return cast("ASGIApp", app)
 
 

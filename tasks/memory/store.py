@@ -5,10 +5,14 @@ Only `MlflowClient` is used: the global state of the fluent interface is not thr
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
-from nettuner.tasks.home import AS_TRAINING, mlflow_ui, tracking_uri
+from filelock import FileLock
+
+from nettuner.tasks.home import AS_TRAINING, home, mlflow_ui, tracking_uri
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -27,9 +31,7 @@ class LaterClient:
 
     @cached_property
     def _client(self) -> MlflowClient:
-        from mlflow import MlflowClient
-
-        return MlflowClient(self.tracking_uri)
+        return open_client(self.tracking_uri)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
@@ -38,6 +40,29 @@ class LaterClient:
 def client() -> MlflowClient:
     """A client of the store; creates a local database if it does not exist."""
     return cast("MlflowClient", LaterClient(tracking_uri()))
+
+
+def open_client(store: str) -> MlflowClient:
+    """MLflow's client of a store; creates a local database if it does not exist.
+
+    Args:
+        store: URI of the store.
+    """
+    from mlflow import MlflowClient
+
+    with opening():
+        return MlflowClient(store)
+
+
+@contextmanager
+def opening() -> Iterator[None]:
+    """Open a store while no other process of this home does.
+
+    The first one makes the tables of a new database, or brings those of an older MLflow up to date,
+    which fails where two do so at the same moment.
+    """
+    with FileLock(home() / "mlflow.lock"):
+        yield
 
 
 def run_url(experiment_id: str, run_id: str) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 
 from nettuner.models.by_name import ByName
 from nettuner.tasks.memory.events import DATA, IMAGE, TEXT, Event
+from nettuner.tasks.memory.store import open_client
 from nettuner.tasks.workers.pool import InterruptedSearchError, Pool, TrialFailedError
 
 if TYPE_CHECKING:
@@ -87,9 +88,7 @@ def write_here(store: str, events: Sequence[Event]) -> None:
 
 @lru_cache(maxsize=1)
 def _writer(store: str) -> Writer:
-    from mlflow import MlflowClient
-
-    return writer_to(MlflowClient(store))
+    return writer_to(open_client(store))
 
 
 def new_run(mlflow: MlflowClient, experiment_id: str, name: str, tags: Mapping[str, str]) -> str:

@@ -204,6 +204,8 @@ class Plant:
                 if error.code == 503:  # the server asks to try again
                     return None
                 raise
+            except TimeoutError:  # it has much to do, as this machine
+                return None
 
         return until(answer, f"answer from {address}")[0]
 
