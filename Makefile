@@ -1,5 +1,6 @@
 # make demo   install into .venv and tune a network with all four strategies
 # make test   the same with the tools of development, and run the tests
+# make test-long  the tests that take longest: production, killed processes, every port
 # make quick  style, types, and the tests that neither train networks nor start servers
 # make bench-start  how long searches take from the start of the command, beside other tuners
 PYTHON ?= python3
@@ -7,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO_HOME := .nettuner/demo
 
-.PHONY: demo test quick lint bench bench-start bench-lines bench-bayesian bench-population constraints schema clean
+.PHONY: demo test test-long quick lint bench bench-start bench-lines bench-bayesian bench-population constraints schema clean
 
 LAYOUT := $(VENV)/layout/nettuner
 
@@ -36,7 +37,11 @@ demo: $(VENV)/installed
 	@echo "look at every run: NETTUNER_HOME=$(DEMO_HOME) $(BIN)/nettuner ui"
 
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest --numprocesses 2
+	$(BIN)/python -m pytest --numprocesses 2 -m "not long"
+	@echo "left to make test-long: what is marked long (production, killed processes, ports)"
+
+test-long: $(VENV)/installed-dev
+	$(BIN)/python -m pytest --numprocesses 2 -m long
 
 QUICK := tests/models/space tests/models/production tests/models/test_study.py \
 	tests/models/test_study_file.py tests/tasks/champion tests/tasks/memory \
@@ -44,7 +49,7 @@ QUICK := tests/models/space tests/models/production tests/models/test_study.py \
 	--ignore tests/tasks/strategies/population/test_population_toy.py
 
 quick: lint
-	$(BIN)/python -m pytest --numprocesses 2 --quiet -m "not slow" $(QUICK)
+	$(BIN)/python -m pytest --numprocesses 2 --quiet -m "not slow and not long" $(QUICK)
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

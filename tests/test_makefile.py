@@ -46,7 +46,7 @@ def test_what_only_runs_nettuner_installs_no_tool_of_development(checkout, targe
     assert installs(checkout, target) == ["."]
 
 
-@pytest.mark.parametrize("target", ["test", "lint", "quick"])
+@pytest.mark.parametrize("target", ["test", "test-long", "lint", "quick"])
 def test_tools_of_development_are_added_to_what_running_needs(checkout, target):
     assert installs(checkout, target) == [".", "nettuner[dev]"]
     installed(checkout, "installed", at=10)
@@ -65,3 +65,16 @@ def test_changed_requirements_are_installed_anew(checkout, changed):
     os.utime(checkout / changed, (20, 20))
     assert installs(checkout, "demo") == ["."]
     assert installs(checkout, "test") == [".", "nettuner[dev]"]
+
+
+def test_what_make_test_leaves_out_the_other_command_runs_and_both_run_in_ci():
+    told = [
+        subprocess.run(
+            ["make", "--dry-run", target], cwd=ROOT, check=True, capture_output=True, text=True
+        ).stdout
+        for target in ("test", "test-long")
+    ]
+    assert '-m "not long"' in told[0]
+    assert "-m long" in told[1]
+    steps = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    assert steps[-2:] == ["make test", "make test-long"]

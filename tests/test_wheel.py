@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 FLOORS = ["flows", "models", "tasks"]
 NAMES = ["deploy", "flows", "models", "tasks", "utils"]
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 # Imports every module it finds in the package, and prints the files they came from.
 IMPORT_ALL = """

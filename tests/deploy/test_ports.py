@@ -1,4 +1,4 @@
-"""Usual projects are searched by three strategies, and go on after an interruption."""
+"""Usual projects are searched, also as populations, and go on after an interruption."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from nettuner.models.study import Stop, StrategyChoice
 from nettuner.models.study_file import load
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 ROOT = Path(__file__).parents[2]
 PORTS = sorted(path.stem for path in (ROOT / "tests/benchmarks/lines").glob("*.py"))
@@ -28,10 +28,9 @@ def shortened(port, strategy, **settings):
     return study.model_copy(update=changes)
 
 
-@pytest.mark.parametrize("strategy", ["random", "bayesian"])
 @pytest.mark.parametrize("port", PORTS)
-def test_a_port_is_searched(lab, port, strategy):
-    result = lab.search(shortened(port, strategy))
+def test_a_port_is_searched(lab, port):
+    result = lab.search(shortened(port, "bayesian"))
     assert [trial.reason for trial in result.trials] == [None, None]
     assert {trial.rounds for trial in result.trials} == {2}
 

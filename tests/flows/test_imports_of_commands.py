@@ -90,13 +90,13 @@ def imported(command, folder, environment):
     return set(found) & set(HEAVY)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(("command", "allowed"), COMMANDS)
 def test_a_command_imports_only_what_it_uses(environment, tmp_path, command, allowed):
     assert imported(command, tmp_path, environment) <= set(allowed)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("command", ["trials past", "history past"])
 def test_without_a_server_mlflow_reads_and_nothing_else_is_imported(environment, tmp_path, command):
     database = {"MLFLOW_TRACKING_URI": f"sqlite:///{environment['NETTUNER_HOME']}/mlflow.db"}
@@ -122,7 +122,7 @@ def resident(tmp_path_factory):
         imported("down", folder, environment)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("command", "allowed"),
     [
@@ -137,14 +137,14 @@ def test_what_other_processes_have_imported_a_command_does_not(resident, command
     assert imported(command, folder, environment) <= allowed
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_without_another_process_check_imports_what_its_study_is_made_of(resident, tmp_path):
     folder, environment = resident
     alone = {**environment, "NETTUNER_HOME": str(tmp_path / "home")}
     assert imported("check net.yaml", folder, alone) == {"pandas", "torch"}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_first_search_leaves_it_to_a_worker_to_import_mlflow(resident):
     folder, environment = resident
     study = (folder / "net.yaml").read_text().replace("name: net", "name: unknown")

@@ -12,7 +12,7 @@ from nettuner.flows.commands import promotion
 from nettuner.flows.monitor import monitor
 from nettuner.flows.prefect_runs.events import DEGRADED
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from nettuner.tasks.report.population_page import LINEAGE, PICTURE
 from nettuner.tasks.strategies.population import lineage
 from nettuner.tasks.strategies.population.schedule import FILE
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 SPACE = """
   learning_rate: {distribution: log-uniform, low: 0.001, high: 1}

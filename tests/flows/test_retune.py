@@ -21,7 +21,7 @@ from nettuner.tasks.champion.promote import promote
 from nettuner.tasks.memory import recall
 from nettuner.tasks.memory import tags as names
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")

@@ -86,7 +86,7 @@ def test_a_damaged_database_is_one_line(words, folder):
     assert "mlflow.db must be a whole SQLite database, got: file is not a database" in lines[0]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_damaged_database_of_prefect_is_one_line_too(folder):
     home = folder / "home"
     home.mkdir()
@@ -96,7 +96,7 @@ def test_a_damaged_database_of_prefect_is_one_line_too(folder):
     assert "prefect.db must be a whole SQLite database, got: file is not a database" in lines[0]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_database_that_cannot_grow_is_one_line_and_a_traceback_in_a_file(folder):
     """A megabyte, which the first look needs, is there; half of another is not."""
     home = folder / "home"
@@ -140,7 +140,7 @@ def test_a_file_of_somebody_else_is_not_quoted_at_length(folder):
     assert len(lines[0]) < 400
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_search_ends_well_whatever_proxy_is_named_and_leaves_files_of_its_account(folder):
     names = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy")
     proxies = dict.fromkeys(names, "http://127.0.0.1:9") | {"NO_PROXY": "intranet"}

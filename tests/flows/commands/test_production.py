@@ -28,7 +28,7 @@ import pandas as pd
 import pytest
 from sklearn.datasets import load_digits
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 STUDY = """
 name: digits-table

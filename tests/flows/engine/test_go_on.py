@@ -12,7 +12,7 @@ from mlflow.exceptions import MlflowException
 from nettuner.flows.engine.search import SearchFailedError
 from nettuner.tasks.memory.search_record import SearchRecord
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 def needs_a_file(lab, name):

@@ -20,7 +20,7 @@ from nettuner.models.study import Study
 from nettuner.models.study_file import load
 from nettuner.tasks.named_study import SHIPPED
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 LOOP = dedent(
     """

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from nettuner.models.study_file import load
 from nettuner.tasks.strategies.random_search import RandomSearch
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 TRIALS = 9
 STUDY = """

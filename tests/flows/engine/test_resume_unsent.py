@@ -11,7 +11,7 @@ from contextlib import closing
 
 import pytest
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 STUDY = """
 name: unsent

@@ -15,7 +15,7 @@ from nettuner.flows.servers import databases, up
 from nettuner.flows.servers.processes import running
 from nettuner.flows.servers.up import Site
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 PASSWORD = "hunter2-hunter2@"
 STUDY = """

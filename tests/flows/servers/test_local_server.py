@@ -48,7 +48,7 @@ def command(tmp_path):
     return process, address
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_ctrl_c_in_a_terminal_spares_the_local_server_which_ends_with_its_command(command):
     process, address = command
     os.killpg(process.pid, signal.SIGINT)
@@ -59,7 +59,7 @@ def test_ctrl_c_in_a_terminal_spares_the_local_server_which_ends_with_its_comman
     assert not answers(address)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_command_that_is_killed_leaves_no_server_behind(command):
     process, address = command
     process.kill()
@@ -70,7 +70,7 @@ def test_a_command_that_is_killed_leaves_no_server_behind(command):
     assert not answers(address)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_page_of_another_server_may_not_ask_it_for_changes(command):
     process, address = command
     request = urllib.request.Request(f"{address}/flows/", b"{}", {"origin": "http://evil.example"})

@@ -22,7 +22,7 @@ from nettuner.flows.servers import resident, supervisor
 from nettuner.tasks import noted, process_note
 from nettuner.tasks.home import HomeError, mlflow_server, mlflow_ui
 
-slow = pytest.mark.slow
+long = pytest.mark.long
 # A command that joins, says so, and lives until its input ends.
 JOINS = """
 from nettuner.flows.servers import resident
@@ -205,7 +205,7 @@ def note(**changes):
     return replace(noted.Noted(*given), **changes)
 
 
-@slow
+@long
 def test_two_commands_at_the_same_moment_start_one_set_which_both_use(place):
     first, second = place.python(JOINS), place.python(JOINS)
     for command in (first, second):
@@ -219,7 +219,7 @@ def test_two_commands_at_the_same_moment_start_one_set_which_both_use(place):
         leave(command)
 
 
-@slow
+@long
 def test_the_pages_are_alive_and_those_of_this_machine_alone(place):
     command = place.joined()
     found = place.answering()
@@ -234,7 +234,7 @@ def test_the_pages_are_alive_and_those_of_this_machine_alone(place):
     leave(command)
 
 
-@slow
+@long
 def test_they_end_when_nobody_has_used_them_for_the_time_that_is_said(place):
     command = place.joined(NETTUNER_IDLE_MINUTES="0.1")  # six seconds
     place.answering()
@@ -248,7 +248,7 @@ def test_they_end_when_nobody_has_used_them_for_the_time_that_is_said(place):
     assert list((place.home / "resident" / "attached").iterdir()) == []
 
 
-@slow
+@long
 def test_a_look_at_a_page_is_a_use_and_a_look_at_the_health_is_none(place):
     command = place.joined()
     found = place.answering()
@@ -261,7 +261,7 @@ def test_a_look_at_a_page_is_a_use_and_a_look_at_the_health_is_none(place):
         assert (used.stat().st_mtime > before) is is_use
 
 
-@slow
+@long
 @pytest.mark.parametrize("name", ["prefect", "mlflow"])
 def test_a_server_that_is_killed_is_started_again_where_it_was(place, name):
     command = place.joined()
@@ -279,7 +279,7 @@ def test_a_server_that_is_killed_is_started_again_where_it_was(place, name):
     leave(command)
 
 
-@slow
+@long
 @pytest.mark.parametrize("answering", [True, False])
 def test_when_the_supervisor_is_killed_its_servers_end_and_the_next_command_starts_others(
     place, answering
@@ -295,7 +295,7 @@ def test_when_the_supervisor_is_killed_its_servers_end_and_the_next_command_star
     leave(second)
 
 
-@slow
+@long
 def test_they_end_with_their_home(place):
     command = place.joined()
     place.until(place.running)
@@ -304,7 +304,7 @@ def test_they_end_with_their_home(place):
     leave(command)
 
 
-@slow
+@long
 def test_down_ends_them_when_no_command_uses_them_and_status_says_so(place):
     command = place.joined()
     found = place.answering()
@@ -323,7 +323,7 @@ def test_down_ends_them_when_no_command_uses_them_and_status_says_so(place):
     assert place.nettuner("down")[0] == 0
 
 
-@slow
+@long
 def test_those_of_another_nettuner_end_if_nobody_uses_them_and_are_left_alone_else(place):
     first = place.joined()
     before = place.answering()
@@ -341,7 +341,7 @@ def test_those_of_another_nettuner_end_if_nobody_uses_them_and_are_left_alone_el
     leave(third)
 
 
-@slow
+@long
 def test_a_search_outlives_a_server_that_is_killed_and_its_links_are_alive(place):
     (place.folder / "bowl.yaml").write_text(STUDY)
     (place.folder / "functions.py").write_text(BOWL)

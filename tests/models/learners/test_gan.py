@@ -335,7 +335,7 @@ def test_training_brings_generated_digits_five_times_nearer(objective):
     assert trained(dataset, 40, objective=objective)[-1] < before / 5
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_generated_images_of_mnist_come_nearer_too():
     if not REAL.is_dir():
         pytest.skip(f"real MNIST files are absent from {REAL}")

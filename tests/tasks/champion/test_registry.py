@@ -16,7 +16,7 @@ from nettuner.tasks.champion.registry import UnfitError, register, set_champion
 from nettuner.tasks.memory import tags as names
 from nettuner.tasks.report import history
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")

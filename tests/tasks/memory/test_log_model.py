@@ -24,7 +24,7 @@ from nettuner.models.training.loop import facts, measure
 from nettuner.models.training.trial import run
 from nettuner.tasks.plan import make_plan
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 @dataclass(frozen=True)
