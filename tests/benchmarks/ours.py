@@ -26,12 +26,13 @@ from nettuner.models.study import Proposal, Trial
 from nettuner.tasks.strategies import bayesian
 from nettuner.tasks.strategies.bayesian import (
     Bayesian,
-    axis,
     candidates,
     expectation,
     gaussian_process,
     marginal_likelihood,
     targets,
+    trend,
+    warping,
 )
 from nettuner.tasks.strategies.bayesian.coordinates import Coordinates
 
@@ -39,18 +40,21 @@ BUDGET = 50
 Patches = list[contextlib.AbstractContextManager[object]]
 
 
-def ranked(scores: np.ndarray) -> np.ndarray | None:
+Found = tuple[np.ndarray, float] | None
+
+
+def ranked(scores: np.ndarray) -> Found:
     """Normal scores by rank."""
-    return targets.standardised(norm.ppf(rankdata(scores) / (len(scores) + 1)))
+    return targets.in_units(norm.ppf(rankdata(scores) / (len(scores) + 1)))
 
 
-def powers(scores: np.ndarray) -> np.ndarray | None:
+def powers(scores: np.ndarray) -> Found:
     """Scores after the power that makes them most like a Gaussian (Yeo & Johnson 2000)."""
     found = targets.standardised(scores)
-    return None if found is None else targets.standardised(yeojohnson(found)[0])
+    return None if found is None else targets.in_units(yeojohnson(found)[0])
 
 
-def half_ranked(scores: np.ndarray) -> np.ndarray | None:
+def half_ranked(scores: np.ndarray) -> Found:
     """The worse half by rank, the better half as it is, as Google's Vizier does."""
     found = targets.standardised(scores)
     if found is None:
@@ -60,7 +64,12 @@ def half_ranked(scores: np.ndarray) -> np.ndarray | None:
     spread = math.sqrt(float(np.mean((found[better] - median) ** 2))) if better.any() else 1.0
     places = rankdata(found) / (len(found) + 1)
     tail = median + spread * norm.ppf(np.maximum(places, 0.5))
-    return targets.standardised(np.where(better, found, tail))
+    return targets.in_units(np.where(better, found, tail))
+
+
+def instead(transformed: Callable[[np.ndarray], Found]) -> Patches:
+    """Another transformation of the scores, and none by likelihood."""
+    return set_to(expectation, in_units=transformed) + set_to(warping, BELOW=())
 
 
 def set_to(module: object, **values: object) -> Patches:
@@ -89,18 +98,19 @@ VARIANTS: dict[str, tuple[str, Callable[[], Patches]]] = {
     ),
     "level_zero": (
         "the level of the scores is their mean",
-        lambda: [
-            patch.object(module, "LEVEL", 0.0) for module in (marginal_likelihood, gaussian_process)
-        ],
+        lambda: set_to(trend, LEVEL=0.0),
     ),
     "scale_a_column": (
         "each value of a choice has a length scale of its own",
         lambda: [patch.object(Coordinates, "groups", property(column_groups))],
     ),
-    "flat_prior": (
-        "the middle of a range is no likelier than its ends",
-        lambda: set_to(axis, SPREAD=1e6),
+    "no_slopes": ("no slopes in the trend", lambda: set_to(trend, SLOPES=0.0)),
+    "no_bowl": ("no bowl in the trend", lambda: set_to(trend, BOWL=0.0, BELIEF=0.0)),
+    "no_trend": (
+        "a level alone",
+        lambda: set_to(trend, SLOPES=0.0, BOWL=0.0, BELIEF=0.0),
     ),
+    "own_scale": ("scores on their own scale", lambda: set_to(warping, BELOW=())),
     "start_everywhere": (
         "start points come from the whole range",
         lambda: set_to(bayesian, MIDST=1.0),
@@ -108,12 +118,12 @@ VARIANTS: dict[str, tuple[str, Callable[[], Patches]]] = {
     "outliers_kept": ("no score is pulled in", lambda: set_to(targets, FAR=1e9)),
     "powers": (
         "scores are transformed by Yeo and Johnson's power",
-        lambda: set_to(expectation, standardised=powers),
+        lambda: instead(powers),
     ),
-    "ranks": ("scores are replaced by ranks", lambda: set_to(expectation, standardised=ranked)),
+    "ranks": ("scores are replaced by ranks", lambda: instead(ranked)),
     "half_ranks": (
         "the worse half of the scores is replaced by ranks",
-        lambda: set_to(expectation, standardised=half_ranked),
+        lambda: instead(half_ranked),
     ),
     "no_local_search": (
         "candidates come from everywhere and near the best trials only",

@@ -15,15 +15,12 @@ import numpy as np
 from nettuner.models.arrays import Floats
 from nettuner.models.space import Choice, Dimension, TruncatedNormal
 
-# A range is taken as a Gaussian prior about its middle with this standard deviation, as a share of
-# the axis: in many dimensions nearly all of a space is near some bound, where optima are rare.
-SPREAD = 0.2
 # Unbounded dimensions are modelled, and searched, up to so many standard deviations.
 REACH = 3.1
 
 
 class Axis:
-    """The unit interval of a dimension, with a prior that favours its middle."""
+    """The unit interval of a dimension; all its places are equally likely."""
 
     def __init__(self, dimension: Dimension) -> None:
         self.dimension = dimension
@@ -80,7 +77,7 @@ class Axis:
         return units
 
     def _log_prior(self, places: Floats) -> Floats:
-        return -(((places - 0.5) / SPREAD) ** 2) / 2
+        return np.zeros_like(places)
 
 
 class Unbounded(Axis):

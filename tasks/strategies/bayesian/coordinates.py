@@ -155,6 +155,17 @@ class Coordinates:
                 sizes.append(axis.searched * (1 + conditional))
         return np.repeat(np.arange(sum(size > 0 for size in sizes)), [s for s in sizes if s])
 
+    @property
+    def positions(self) -> Bools:
+        """Which columns are positions on an axis; shape [columns]."""
+        found: list[bool] = []
+        for axis, conditional in zip(self.axes, self._conditional, strict=True):
+            if axis.searched and axis.levels is not None and not axis.ordered:
+                found += [False] * len(axis.levels)
+            elif axis.searched:
+                found += [True] + [False] * conditional
+        return np.array(found, dtype=bool)
+
     def log_prior(self, points: Floats) -> Floats:
         """Log prior density of each point, relative to its maximum; shape [n]."""
         total = np.zeros(len(points))

@@ -14,6 +14,8 @@ from nettuner.tasks.strategies.bayesian.coordinates import Coordinates
 from nettuner.tasks.strategies.bayesian.gaussian_process import GaussianProcess, fitted
 from nettuner.tasks.strategies.bayesian.improvement import log_expected_improvement
 from nettuner.tasks.strategies.bayesian.targets import in_units, noise_of
+from nettuner.tasks.strategies.bayesian.trend import Trend
+from nettuner.tasks.strategies.bayesian.warping import warped
 
 # Weight of the prior distributions, in trials.
 PULL = 2.0
@@ -155,7 +157,11 @@ def _learned(
     groups = coordinates.groups
     if len(searches) > 1:
         groups = np.append(groups, np.full(len(searches), groups.max() + 1))
-    process = fitted(columns[ok], groups, targets, seed, known)
+    positions = np.zeros(columns.shape[1], dtype=bool)  # none of those that tell the searches
+    positions[: len(coordinates.positions)] = coordinates.positions
+    trend = Trend(positions)
+    targets, known = warped(columns[ok], groups, targets, known, trend)
+    process = fitted(columns[ok], groups, targets, seed, known, trend)
     present = source[ok] == len(searches) - 1
     mean = process.posterior(columns[ok], columns[:0])[0]
     learned = Expectation(

@@ -24,10 +24,10 @@ from nettuner.models.arrays import Floats, Ints
 from nettuner.tasks.strategies.bayesian.long_history import thinned
 from nettuner.tasks.strategies.bayesian.marginal_likelihood import (
     JITTER,
-    LEVEL,
     MarginalLikelihood,
     matern,
 )
+from nettuner.tasks.strategies.bayesian.trend import Trend
 
 # The fit starts from the mode of the prior and from so many random settings.
 RESTARTS = 2
@@ -48,12 +48,20 @@ class GaussianProcess(GaussianProcessRegressor):  # type: ignore[misc]
         groups: Index of the dimension of each column, from 0; shape [columns].
         random_state: Seed of the fit's random starts.
         known: Variance of each target's noise as far as it is known, shape [n]; a scalar for all.
+        trend: Trend of the process; None for a level alone.
     """
 
-    def __init__(self, groups: Any = (), random_state: int = 0, known: Any = 0.0) -> None:
+    def __init__(
+        self,
+        groups: Any = (),
+        random_state: int = 0,
+        known: Any = 0.0,
+        trend: Trend | None = None,
+    ) -> None:
         self.groups = groups
         self.random_state = random_state
         self.known = known
+        self.trend = trend
 
     def fit(self, columns: Any, targets: Any) -> Self:
         """Fit the settings, then condition on the targets.
@@ -65,10 +73,10 @@ class GaussianProcess(GaussianProcessRegressor):  # type: ignore[misc]
         columns, targets = np.asarray(columns, dtype=float), np.asarray(targets, dtype=float)
         known = np.broadcast_to(np.asarray(self.known, dtype=float), targets.shape)
         rng = np.random.default_rng(self.random_state)
-        some = thinned(targets, FITTED)
+        self.trend_ = self.trend or Trend(np.zeros(columns.shape[1], dtype=bool))
+        some, groups = thinned(targets, FITTED), np.asarray(self.groups)
         self.settings_ = likeliest_settings(
-            MarginalLikelihood(columns[some], np.asarray(self.groups), targets[some], known[some]),
-            rng,
+            MarginalLikelihood(columns[some], groups, targets[some], known[some], self.trend_), rng
         )
         kept = thinned(targets, KEPT)
         self.X_train_, self.y_train_ = columns[kept], targets[kept]
@@ -77,17 +85,18 @@ class GaussianProcess(GaussianProcessRegressor):  # type: ignore[misc]
         matrix = self.covariance(self.X_train_, self.X_train_)
         matrix[np.diag_indices(len(matrix))] += noise
         self.L_ = np.linalg.cholesky(matrix)
-        self.alpha_ = cho_solve((self.L_, True), self.y_train_)
+        self.alpha_ = cho_solve((self.L_, True), self.y_train_ - self.trend_.mean(self.X_train_))
         self.n_features_in_ = columns.shape[1]
         return self
 
     def covariance(self, some: Floats, others: Floats) -> Floats:
         """Prior covariance of the scores at two sets of inputs; shape [some, others]."""
+        trend = self.trend_.covariance(some, others)
         scales = np.exp(-self.settings_[:-2])[np.asarray(self.groups)]
         some, others = some * scales, others * scales
         squares = (some**2).sum(axis=1)[:, None] + (others**2).sum(axis=1) - 2 * some @ others.T
         variance = np.exp(self.settings_[-2])
-        found: Floats = variance * matern(np.maximum(squares, 0))[0] + LEVEL
+        found: Floats = variance * matern(np.maximum(squares, 0))[0] + trend
         return found
 
     def predict(self, columns: Any, return_std: bool = False, return_cov: bool = False) -> Any:
@@ -113,7 +122,8 @@ class GaussianProcess(GaussianProcessRegressor):  # type: ignore[misc]
         """
         near = self.covariance(columns, self.X_train_)
         half = self._half(near)
-        variance = np.exp(self.settings_[-2]) + LEVEL - np.einsum("ij,ij->j", half, half)
+        variance = np.exp(self.settings_[-2]) + self.trend_.variance(columns)
+        variance -= np.einsum("ij,ij->j", half, half)
         if len(pending):
             half_pending = self._half(self.covariance(pending, self.X_train_))
             cross = self.covariance(columns, pending) - half.T @ half_pending
@@ -122,7 +132,8 @@ class GaussianProcess(GaussianProcessRegressor):  # type: ignore[misc]
             own[np.diag_indices(len(own))] += noise
             reduced = solve_triangular(np.linalg.cholesky(own), cross.T, lower=True)
             variance -= np.einsum("ij,ij->j", reduced, reduced)
-        return near @ self.alpha_, np.sqrt(np.maximum(variance, 1e-12))
+        mean = near @ self.alpha_ + self.trend_.mean(columns)
+        return mean, np.sqrt(np.maximum(variance, 1e-12))
 
     def left_out(self, columns: Floats, targets: Floats) -> Floats:
         """Leave-one-out errors of the targets; shape [n].
@@ -167,7 +178,12 @@ def likeliest_settings(density: MarginalLikelihood, rng: Generator) -> Floats:
 
 
 def fitted(
-    columns: Floats, groups: Ints, targets: Floats, seed: int, known: Floats | float = 0.0
+    columns: Floats,
+    groups: Ints,
+    targets: Floats,
+    seed: int,
+    known: Floats | float = 0.0,
+    trend: Trend | None = None,
 ) -> GaussianProcess:
     """A Gaussian process fitted by one `tell` of scikit-optimize's optimiser.
 
@@ -177,12 +193,13 @@ def fitted(
         targets: Scores with mean 0 and standard deviation 1, shape [n]; lower is better.
         seed: Seed of the fit's random starts.
         known: Variance of each target's noise as far as it is known, shape [n]; a scalar for all.
+        trend: Trend of the process; None for a level alone.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # hides that a point was tried before
         optimizer = Optimizer(
             [(0.0, 1.0)] * columns.shape[1],
-            GaussianProcess(groups, seed, known),
+            GaussianProcess(groups, seed, known, trend),
             n_initial_points=0,
             acq_func="EI",
             acq_optimizer="sampling",

@@ -2,7 +2,7 @@
 
 The kernel is Matern 5/2 with one length scale per dimension of the search space, shared by all its
 columns: so any two values of an unordered choice have the same distance (as in the kernel of Ru et
-al. 2020, arXiv:1906.08878). A constant is added for the unknown mean of the targets.
+al. 2020, arXiv:1906.08878). The covariance of the trend's unknown weights is added.
 
 Settings are logarithms, shape [dimensions + 2]: the length scales, then the variance of the
 signal, then the variance of the noise. Each has a normal prior.
@@ -19,6 +19,7 @@ import math
 import numpy as np
 
 from nettuner.models.arrays import Floats, Ints
+from nettuner.tasks.strategies.bayesian.trend import Trend
 
 # Means and standard deviations of the priors. The median of a length scale grows with the square
 # root of the number of dimensions, from 0.37 of the axis for one dimension.
@@ -29,8 +30,6 @@ NOISE_MEAN, NOISE_STD = math.log(1e-4), 2.0
 LENGTHS = (math.log(0.02), math.log(1000.0))
 VARIANCES = (-5.0, 4.0)
 NOISES = (math.log(1e-6), 0.0)
-# Prior variance of the targets' mean; the targets have variance 1.
-LEVEL = 1.0
 # Added to the diagonal, so that Cholesky factorisations succeed.
 JITTER = 1e-8
 IMPOSSIBLE = 1e10
@@ -52,18 +51,21 @@ class MarginalLikelihood:
         targets: Scores with mean 0 and variance 1, shape [n].
         known: Variance of each target's noise as far as it is known, shape [n] or a scalar; the
             noise that is fitted comes on top of it.
+        trend: Trend of the process.
     """
 
     def __init__(
-        self, columns: Floats, groups: Ints, targets: Floats, known: Floats | float = 0.0
+        self, columns: Floats, groups: Ints, targets: Floats, known: Floats | float, trend: Trend
     ) -> None:
-        self.targets = targets
+        self.targets = targets - trend.mean(columns)
         self.known = known
         self.size = len(targets)
         self.dimensions = int(groups.max()) + 1
         self._row, self._column = np.tril_indices(self.size, -1)
         self._below = self._row * self.size + self._column  # the same, in the flat matrix
         self._diagonal = np.arange(self.size) * (self.size + 1)
+        unknown = trend.covariance(columns, columns).reshape(-1)
+        self._trend_below, self._trend = unknown[self._below], unknown[self._diagonal]
         # Squared distance of each pair in each dimension.
         self._squares = np.zeros((self.dimensions, len(self._row)))
         for i, group in enumerate(groups.tolist()):
@@ -92,8 +94,8 @@ class MarginalLikelihood:
         correlation, slope = matern(weights @ self._squares)
         matrix = np.zeros((self.size, self.size))
         flat = matrix.reshape(-1)
-        flat[self._below] = variance * correlation + LEVEL
-        flat[self._diagonal] = variance + noise + LEVEL + JITTER + self.known
+        flat[self._below] = variance * correlation + self._trend_below
+        flat[self._diagonal] = variance + noise + self._trend + JITTER + self.known
         # LAPACK is column-major: our lower triangle is its upper one.
         factor, failed = lapack.dpotrf(matrix.T, lower=0)
         if failed:

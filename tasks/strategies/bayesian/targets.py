@@ -8,8 +8,10 @@ import numpy as np
 
 from nettuner.models.arrays import Floats
 
-# Outliers are clipped at this many interquartile ranges from the quartiles.
-FAR = 2.0
+# Outliers are those more than this many interquartile ranges from the quartiles. Bad ones are
+# clipped there. Of good ones, which may be what is searched for, that distance counts
+# logarithmically, and at most so many times.
+FAR, FURTHEST = 2.0, 6.0
 # Standardised scores are rounded to so many decimals, so that adding a constant to all scores,
 # which changes their last bits, does not change the search.
 DECIMALS = 9
@@ -18,7 +20,7 @@ NOISIEST = 1e3
 
 
 def standardised(scores: Floats) -> Floats | None:
-    """Scores with mean 0 and standard deviation 1, outliers clipped; None if all are equal.
+    """Scores with mean 0 and standard deviation 1, outliers nearer; None if all are equal.
 
     Args:
         scores: Finite scores of any magnitude, shape [n].
@@ -37,13 +39,22 @@ def in_units(scores: Floats) -> tuple[Floats, float] | None:
             break
     with np.errstate(over="ignore"):  # infinite limits clip nothing
         reach = FAR * (high - low) if share else 0.0
-        inside = np.clip(scores, low - reach, high + reach)
+        inside = _below(np.minimum(scores, high + reach), low - reach, reach)
     centred = inside / 2 - np.median(inside / 2)  # halves: the difference of two 1e308 is finite
     largest = np.abs(centred).max()
     centred = centred / largest
     spread = centred.std()
     result: Floats = np.round((centred - centred.mean()) / spread, DECIMALS)
     return result, float(largest * spread)
+
+
+def _below(scores: Floats, limit: float, reach: float) -> Floats:
+    """Scores with those below a limit nearer to it."""
+    if not reach or not np.isfinite(reach):
+        return scores
+    beyond = np.log1p(np.maximum(limit / reach - scores / reach, 0))
+    found: Floats = np.where(scores < limit, limit - reach * np.minimum(beyond, FURTHEST), scores)
+    return found
 
 
 def noise_of(errors: Sequence[float | None], half_unit: float) -> Floats:

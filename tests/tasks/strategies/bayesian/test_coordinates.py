@@ -69,12 +69,28 @@ def test_the_tails_of_a_gaussian_are_seen_as_they_are():
     assert coordinates.log_prior(points) == pytest.approx(expected)
 
 
-def test_the_middle_of_a_plain_range_is_likelier_than_its_ends():
+def test_all_of_a_plain_range_is_equally_likely():
     uniform = {"distribution": "uniform", "low": 0, "high": 10}
     coordinates = Coordinates(Space.model_validate({"a": uniform, "b": uniform}))
     points = coordinates.points([{"a": a, "b": b} for a, b in ((5, 5), (0, 5), (10, 0), (7, 5))])
-    # Standard deviations of a fifth of the range: the ends are 2.5 off, 7 is one off.
-    assert coordinates.log_prior(points) == pytest.approx([0, -3.125, -6.25, -0.5])
+    assert coordinates.log_prior(points).tolist() == [0] * 4
+
+
+def test_columns_that_are_positions_are_told_from_all_others():
+    when = {"kind": "a"}
+    coordinates = Coordinates(
+        Space.model_validate(
+            {
+                "rate": {"distribution": "uniform", "low": 0, "high": 1},
+                "kind": ["a", "b", "c"],
+                "size": {"distribution": "choice", "values": [1, 2, 4], "ordered": True},
+                "only": {"distribution": "uniform", "low": 0, "high": 1, "when": when},
+                "fixed": [7],
+            }
+        )
+    )
+    # One column for the rate, one for each kind, one for the size, two for what may be absent.
+    assert coordinates.positions.tolist() == [True, *[False] * 3, True, True, False]
 
 
 def test_weights_of_an_unordered_choice_are_a_prior():

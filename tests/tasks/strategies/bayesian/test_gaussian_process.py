@@ -10,10 +10,12 @@ from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
 from nettuner.tasks.strategies.bayesian import gaussian_process
 from nettuner.tasks.strategies.bayesian.gaussian_process import GaussianProcess, fitted
-from nettuner.tasks.strategies.bayesian.marginal_likelihood import JITTER, LEVEL, MarginalLikelihood
+from nettuner.tasks.strategies.bayesian.marginal_likelihood import JITTER, MarginalLikelihood
 from nettuner.tasks.strategies.bayesian.targets import standardised
+from nettuner.tasks.strategies.bayesian.trend import LEVEL, Trend
 
 GROUPS = np.array([0, 1, 1, 2])  # the second dimension has two columns
+FLAT = Trend(np.zeros(4, dtype=bool))  # a level alone
 
 
 def data(n: int = 12) -> tuple[np.ndarray, np.ndarray]:
@@ -40,7 +42,7 @@ SETTINGS = [
 @pytest.mark.parametrize("settings", SETTINGS)
 def test_the_likelihood_is_the_density_of_a_normal_distribution(settings):
     columns, targets = data()
-    density = MarginalLikelihood(columns, GROUPS, targets)
+    density = MarginalLikelihood(columns, GROUPS, targets, 0.0, FLAT)
     settings = np.array(settings)
     other = density.likeliest + 0.1
 
@@ -58,7 +60,7 @@ def test_the_likelihood_is_the_density_of_a_normal_distribution(settings):
 
 @pytest.mark.parametrize("settings", SETTINGS)
 def test_the_gradient_is_that_of_the_likelihood(settings):
-    density = MarginalLikelihood(*(lambda c, t: (c, GROUPS, t))(*data()))
+    density = MarginalLikelihood(*(lambda c, t: (c, GROUPS, t, 0.0, FLAT))(*data()))
     settings = np.array(settings)
     error = check_grad(lambda x: density(x)[0], lambda x: density(x)[1], settings)
     assert error < 1e-4 * np.linalg.norm(density(settings)[1])
@@ -67,8 +69,8 @@ def test_the_gradient_is_that_of_the_likelihood(settings):
 def test_known_noise_is_added_to_the_variance_of_its_target():
     columns, targets = data()
     known = np.linspace(0, 0.5, len(targets))
-    density = MarginalLikelihood(columns, GROUPS, targets, known)
-    plain = MarginalLikelihood(columns, GROUPS, targets)
+    density = MarginalLikelihood(columns, GROUPS, targets, known, FLAT)
+    plain = MarginalLikelihood(columns, GROUPS, targets, 0.0, FLAT)
     settings, other = np.array(SETTINGS[0]), np.array(SETTINGS[2])
 
     def by_hand(at: np.ndarray) -> float:
@@ -127,7 +129,7 @@ def test_the_model_believes_a_noisy_score_less():
 
 def test_settings_that_break_the_factorisation_are_no_likely_ones():
     columns, targets = data()
-    density = MarginalLikelihood(np.zeros_like(columns), GROUPS, targets)
+    density = MarginalLikelihood(np.zeros_like(columns), GROUPS, targets, 0.0, FLAT)
     value, _ = density(np.array([0.0, 0, 0, 60, -60]))
     assert value >= 1e9
 

@@ -31,6 +31,14 @@ def test_one_outlier_does_not_hide_the_others(far):
     assert np.all(np.isfinite(found))
 
 
+def test_good_ones_far_below_many_bad_ones_stay_apart():
+    # Most trials diverged to about 90 % errors; clipped like bad ones, 20, 10 and 5 % were equal.
+    found = standardised(np.array([90.0, 90.1, 90.2, 90.1, 89.9, 90.0, 90.3, 90.1, 20, 10, 5]))
+    assert found is not None
+    assert found[-3] - found[-2] > 0.01
+    assert found[-2] - found[-1] > 0.005
+
+
 def test_one_that_differs_from_many_equals_is_seen():
     assert standardised(np.array([1.0] * 9 + [1e300])) == pytest.approx([-1 / 3] * 9 + [3])
 
