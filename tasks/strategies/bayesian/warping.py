@@ -27,7 +27,7 @@ BELOW = (1.0, 0.3, 0.1, 0.03)
 # A scale replaces the one before where its log density is larger by this.
 LARGER = 0.5
 # Most targets that scales are compared on, and most steps of each comparison's fit.
-COMPARED, STEPS = 150, 15
+COMPARED, STEPS = 75, 8
 
 
 def warped(
