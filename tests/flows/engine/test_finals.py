@@ -13,7 +13,7 @@ from nettuner.tasks.memory import recall
 from nettuner.tasks.plan import make_plan
 from nettuner.tasks.report.tables import comparison, trials_table
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 @dataclass(frozen=True)

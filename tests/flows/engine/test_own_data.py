@@ -11,7 +11,7 @@ import pytest
 
 from nettuner.models.study import Study
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 INFO = ["pid", "ppid", "cmdline", "create_time", "status"]
 

@@ -14,7 +14,7 @@ import websockets
 from nettuner.flows.servers.processes import prefect_server, running
 from nettuner.flows.servers.up import free_port
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 STRANGER = "http://evil.example"
 

@@ -352,7 +352,7 @@ def test_it_learns_to_translate_the_generated_text():
     assert time.perf_counter() - began < 60
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(not REAL.is_dir(), reason=f"needs the real text in {REAL}")
 def test_it_begins_to_learn_real_text():
     source = Parallel(

@@ -100,7 +100,7 @@ def read(records, name):
     return facts, recall.as_searched(records, found[-1])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_searches_are_read_alike(client, server, request):
     name = request.node.callspec.params["client"]
     facts, searched = read(RestReader(server), name)
@@ -116,7 +116,7 @@ def test_searches_are_read_alike(client, server, request):
     assert sorted(of_members.members) == [0, 1]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_pages_follow_each_other(client, server, request, monkeypatch):
     name = request.node.callspec.params["client"]
     whole = read(RestReader(server), name)
@@ -124,7 +124,7 @@ def test_pages_follow_each_other(client, server, request, monkeypatch):
     assert read(RestReader(server), name) == whole
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_champions_are_read_alike(client, server, request):
     name = request.node.callspec.params["client"]
     promote(client, name, recall.latest(client, name).run_id)
@@ -136,7 +136,7 @@ def test_champions_are_read_alike(client, server, request):
     assert [move["to"] for move in moves(quick, name)] == [1, 2]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_what_is_not_there_is_none_and_no_fault(server):
     quick = RestReader(server)
     with pytest.raises(ValueError, match="no study named 'unheard-of' was searched so far in"):
@@ -144,7 +144,7 @@ def test_what_is_not_there_is_none_and_no_fault(server):
     assert versions(quick, "unheard-of") == moves(quick, "unheard-of") == []
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_wrong_password_does_not_look_like_no_records(server, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "another long one")
     for ask in (lambda r: recall.searches(r, "x"), lambda r: versions(r, "x")):

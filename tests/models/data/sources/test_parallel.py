@@ -347,6 +347,7 @@ def test_the_rules_work_where_nothing_else_of_this_project_is(parallel, tmp_path
 # Real text
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not REAL.is_dir(), reason=f"needs the real text in {REAL}")
 @pytest.mark.parametrize("vocabulary", ["word", "subword"])
 def test_real_text_is_read_and_spelled_again(vocabulary):
