@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.error
@@ -288,8 +289,11 @@ def scoring(plant, python, folder):
 
 
 @contextmanager
-def postgresql(folder):
-    """A server of our own, with an empty database; gives its address."""
+def postgresql():
+    """A server of our own, with an empty database; gives its address.
+
+    Its folder is not among pytest's, which every pytest that starts closes to other accounts.
+    """
     # Debian keeps them out of the way.
     places = os.pathsep.join(
         [os.environ["PATH"], *map(str, Path("/usr/lib/postgresql").glob("*/bin"))]
@@ -298,7 +302,7 @@ def postgresql(folder):
     if initdb is None or pg_ctl is None:
         pytest.skip("left out: PostgreSQL's initdb and pg_ctl are not installed")
     user = "postgres" if os.getuid() == 0 else pwd.getpwuid(os.getuid()).pw_name
-    folder.mkdir()
+    folder = Path(tempfile.mkdtemp(prefix="nettuner-postgresql-"))
     shutil.chown(folder, user)
     port = free_port()
 
@@ -316,6 +320,7 @@ def postgresql(folder):
         yield f"postgresql://tuner@127.0.0.1:{port}/postgres"
     finally:
         run(pg_ctl, "--pgdata", data, "-m", "immediate", "stop")
+        shutil.rmtree(folder)
 
 
 @pytest.fixture(params=["files", "postgresql"])
@@ -323,11 +328,7 @@ def plant(request, tmp_path):
     if request.param == "files":
         yield Plant(tmp_path / "home")
         return
-    # The unprivileged user has to reach its folder.
-    for parent in (tmp_path, *tmp_path.parents):
-        if parent.stat().st_uid == os.getuid() and parent != Path("/"):
-            parent.chmod(parent.stat().st_mode | 0o011)
-    with postgresql(tmp_path / "postgresql") as address:
+    with postgresql() as address:
         yield Plant(tmp_path / "home", "--database", address, password="with a % and an @")
 
 
