@@ -38,7 +38,7 @@ demo: $(VENV)/installed
 
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest --numprocesses 2 -m "not long"
-	@echo "left to make test-long: what is marked long (production, killed processes, ports)"
+	@echo "left to make test-long: every test that is marked long"
 
 test-long: $(VENV)/installed-dev
 	$(BIN)/python -m pytest --numprocesses 2 -m long

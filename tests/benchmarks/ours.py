@@ -32,7 +32,6 @@ from nettuner.tasks.strategies.bayesian import (
     marginal_likelihood,
     targets,
     trend,
-    warping,
 )
 from nettuner.tasks.strategies.bayesian.coordinates import Coordinates
 
@@ -67,9 +66,13 @@ def half_ranked(scores: np.ndarray) -> Found:
     return targets.in_units(np.where(better, found, tail))
 
 
-def instead(transformed: Callable[[np.ndarray], Found]) -> Patches:
+def instead(transformed: Callable[[np.ndarray], Found] = targets.in_units) -> Patches:
     """Another transformation of the scores, and none by likelihood."""
-    return set_to(expectation, in_units=transformed) + set_to(warping, BELOW=())
+
+    def as_they_are(columns: Any, groups: Any, scores: Any, known: Any, trend: Any) -> Any:
+        return scores, known
+
+    return set_to(expectation, in_units=transformed, warped=as_they_are)
 
 
 def set_to(module: object, **values: object) -> Patches:
@@ -110,7 +113,7 @@ VARIANTS: dict[str, tuple[str, Callable[[], Patches]]] = {
         "a level alone",
         lambda: set_to(trend, SLOPES=0.0, BOWL=0.0, BELIEF=0.0),
     ),
-    "own_scale": ("scores on their own scale", lambda: set_to(warping, BELOW=())),
+    "own_scale": ("scores on their own scale", instead),
     "start_everywhere": (
         "start points come from the whole range",
         lambda: set_to(bayesian, MIDST=1.0),

@@ -17,6 +17,8 @@ from nettuner.models.arrays import Bools, Floats, Ints
 from nettuner.models.space import Params, Space, same
 from nettuner.tasks.strategies.bayesian.axis import axis_of
 
+# What a column is: one value of a choice, a position on an axis, or whether there is none.
+VALUE, POSITION, ABSENCE = "value", "position", "absence"
 # Position of an inactive dimension on its axis, and distance from that axis: chosen so that it is
 # about as far from each value as these are from each other.
 MIDDLE = 0.5
@@ -147,24 +149,29 @@ class Coordinates:
     @property
     def groups(self) -> Ints:
         """Index of the searched dimension of each column; shape [columns]."""
-        sizes = []
-        for axis, conditional in zip(self.axes, self._conditional, strict=True):
-            if axis.levels is not None and not axis.ordered:
-                sizes.append(len(axis.levels) if axis.searched else 0)
-            else:
-                sizes.append(axis.searched * (1 + conditional))
-        return np.repeat(np.arange(sum(size > 0 for size in sizes)), [s for s in sizes if s])
+        widths = [len(kinds) for kinds in self._kinds()]
+        return np.repeat(np.arange(len(widths)), widths)
 
     @property
-    def positions(self) -> Bools:
-        """Which columns are positions on an axis; shape [columns]."""
-        found: list[bool] = []
+    def positions(self) -> Ints:
+        """Which columns are positions on an axis; shape [positions]."""
+        return np.flatnonzero([kind == POSITION for kinds in self._kinds() for kind in kinds])
+
+    @property
+    def absences(self) -> Ints:
+        """For each position the column that is 0 while it is there; -1 where it always is."""
+        beside = [ABSENCE in kinds for kinds in self._kinds() if POSITION in kinds]
+        return np.where(beside, self.positions + 1, -1)
+
+    def _kinds(self) -> list[list[str]]:
+        """What the columns of each searched dimension are."""
+        found = []
         for axis, conditional in zip(self.axes, self._conditional, strict=True):
             if axis.searched and axis.levels is not None and not axis.ordered:
-                found += [False] * len(axis.levels)
+                found.append([VALUE] * len(axis.levels))
             elif axis.searched:
-                found += [True] + [False] * conditional
-        return np.array(found, dtype=bool)
+                found.append([POSITION, ABSENCE] if conditional else [POSITION])
+        return found
 
     def log_prior(self, points: Floats) -> Floats:
         """Log prior density of each point, relative to its maximum; shape [n]."""

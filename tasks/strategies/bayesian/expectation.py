@@ -157,9 +157,7 @@ def _learned(
     groups = coordinates.groups
     if len(searches) > 1:
         groups = np.append(groups, np.full(len(searches), groups.max() + 1))
-    positions = np.zeros(columns.shape[1], dtype=bool)  # none of those that tell the searches
-    positions[: len(coordinates.positions)] = coordinates.positions
-    trend = Trend(positions)
+    trend = Trend(coordinates.positions, coordinates.absences)
     targets, known = warped(columns[ok], groups, targets, known, trend)
     process = fitted(columns[ok], groups, targets, seed, known, trend)
     present = source[ok] == len(searches) - 1

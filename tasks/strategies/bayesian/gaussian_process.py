@@ -27,7 +27,7 @@ from nettuner.tasks.strategies.bayesian.marginal_likelihood import (
     MarginalLikelihood,
     matern,
 )
-from nettuner.tasks.strategies.bayesian.trend import Trend
+from nettuner.tasks.strategies.bayesian.trend import LEVEL_ALONE, Trend
 
 # The fit starts from the mode of the prior and from so many random settings.
 RESTARTS = 2
@@ -48,7 +48,7 @@ class GaussianProcess(GaussianProcessRegressor):  # type: ignore[misc]
         groups: Index of the dimension of each column, from 0; shape [columns].
         random_state: Seed of the fit's random starts.
         known: Variance of each target's noise as far as it is known, shape [n]; a scalar for all.
-        trend: Trend of the process; None for a level alone.
+        trend: Trend of the process.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class GaussianProcess(GaussianProcessRegressor):  # type: ignore[misc]
         groups: Any = (),
         random_state: int = 0,
         known: Any = 0.0,
-        trend: Trend | None = None,
+        trend: Trend = LEVEL_ALONE,
     ) -> None:
         self.groups = groups
         self.random_state = random_state
@@ -73,10 +73,9 @@ class GaussianProcess(GaussianProcessRegressor):  # type: ignore[misc]
         columns, targets = np.asarray(columns, dtype=float), np.asarray(targets, dtype=float)
         known = np.broadcast_to(np.asarray(self.known, dtype=float), targets.shape)
         rng = np.random.default_rng(self.random_state)
-        self.trend_ = self.trend or Trend(np.zeros(columns.shape[1], dtype=bool))
         some, groups = thinned(targets, FITTED), np.asarray(self.groups)
         self.settings_ = likeliest_settings(
-            MarginalLikelihood(columns[some], groups, targets[some], known[some], self.trend_), rng
+            MarginalLikelihood(columns[some], groups, targets[some], known[some], self.trend), rng
         )
         kept = thinned(targets, KEPT)
         self.X_train_, self.y_train_ = columns[kept], targets[kept]
@@ -85,13 +84,13 @@ class GaussianProcess(GaussianProcessRegressor):  # type: ignore[misc]
         matrix = self.covariance(self.X_train_, self.X_train_)
         matrix[np.diag_indices(len(matrix))] += noise
         self.L_ = np.linalg.cholesky(matrix)
-        self.alpha_ = cho_solve((self.L_, True), self.y_train_ - self.trend_.mean(self.X_train_))
+        self.alpha_ = cho_solve((self.L_, True), self.y_train_ - self.trend.mean(self.X_train_))
         self.n_features_in_ = columns.shape[1]
         return self
 
     def covariance(self, some: Floats, others: Floats) -> Floats:
         """Prior covariance of the scores at two sets of inputs; shape [some, others]."""
-        trend = self.trend_.covariance(some, others)
+        trend = self.trend.covariance(some, others)
         scales = np.exp(-self.settings_[:-2])[np.asarray(self.groups)]
         some, others = some * scales, others * scales
         squares = (some**2).sum(axis=1)[:, None] + (others**2).sum(axis=1) - 2 * some @ others.T
@@ -122,7 +121,7 @@ class GaussianProcess(GaussianProcessRegressor):  # type: ignore[misc]
         """
         near = self.covariance(columns, self.X_train_)
         half = self._half(near)
-        variance = np.exp(self.settings_[-2]) + self.trend_.variance(columns)
+        variance = np.exp(self.settings_[-2]) + self.trend.variance(columns)
         variance -= np.einsum("ij,ij->j", half, half)
         if len(pending):
             half_pending = self._half(self.covariance(pending, self.X_train_))
@@ -132,7 +131,7 @@ class GaussianProcess(GaussianProcessRegressor):  # type: ignore[misc]
             own[np.diag_indices(len(own))] += noise
             reduced = solve_triangular(np.linalg.cholesky(own), cross.T, lower=True)
             variance -= np.einsum("ij,ij->j", reduced, reduced)
-        mean = near @ self.alpha_ + self.trend_.mean(columns)
+        mean = near @ self.alpha_ + self.trend.mean(columns)
         return mean, np.sqrt(np.maximum(variance, 1e-12))
 
     def left_out(self, columns: Floats, targets: Floats) -> Floats:
@@ -183,7 +182,7 @@ def fitted(
     targets: Floats,
     seed: int,
     known: Floats | float = 0.0,
-    trend: Trend | None = None,
+    trend: Trend = LEVEL_ALONE,
 ) -> GaussianProcess:
     """A Gaussian process fitted by one `tell` of scikit-optimize's optimiser.
 
@@ -193,7 +192,7 @@ def fitted(
         targets: Scores with mean 0 and standard deviation 1, shape [n]; lower is better.
         seed: Seed of the fit's random starts.
         known: Variance of each target's noise as far as it is known, shape [n]; a scalar for all.
-        trend: Trend of the process; None for a level alone.
+        trend: Trend of the process.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # hides that a point was tried before

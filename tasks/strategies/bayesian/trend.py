@@ -14,7 +14,7 @@ import math
 
 import numpy as np
 
-from nettuner.models.arrays import Bools, Floats
+from nettuner.models.arrays import Floats, Ints
 
 # Prior variance of the targets' mean; the targets have variance 1.
 LEVEL = 1.0
@@ -32,12 +32,14 @@ class Trend:
 
     Args:
         positions: Which columns are positions on an axis; the others have no trend. Shape
-            [columns].
+            [positions].
+        absences: For each of them the column that is 0 while it is there, where it may be absent,
+            else -1; what is absent is neither at an end nor in the middle. Shape [positions].
     """
 
-    def __init__(self, positions: Bools) -> None:
-        self._positions = positions
-        count = max(int(positions.sum()), 1)
+    def __init__(self, positions: Ints, absences: Ints) -> None:
+        self._positions, self._absences = positions, absences
+        count = max(len(positions), 1)
         self._slope = SLOPES / OF_POSITION / count
         self._bowl = 1 / math.sqrt(OF_SQUARE * count)
 
@@ -63,6 +65,11 @@ class Trend:
 
     def _bowls(self, columns: Floats) -> Floats:
         """Squared distance from the middle, with mean 0 and variance 1 if spread evenly."""
-        squares = (self._lines(columns) ** 2 - OF_POSITION).sum(axis=1)
-        found: Floats = self._bowl * squares
+        there = (self._absences < 0) | (columns[:, self._absences] == 0)
+        squares = there * (self._lines(columns) ** 2 - OF_POSITION)
+        found: Floats = self._bowl * squares.sum(axis=1)
         return found
+
+
+# A level alone.
+LEVEL_ALONE = Trend(np.zeros(0, dtype=int), np.zeros(0, dtype=int))

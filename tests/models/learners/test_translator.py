@@ -342,14 +342,14 @@ def learned(source, params, steps, every):
 
 @pytest.mark.slow
 def test_it_learns_to_translate_the_generated_text():
-    began = time.perf_counter()
+    began = time.process_time()
     params = {"learning_rate": 2e-3, "warmup_steps": 100}
     first, *_, last = learned(Numbers(rows=2500), params, steps=300, every=100)
     assert first["val_bleu"] < 60
     assert last["val_bleu"] > 85
     assert last["val_exact"] > 0.6
     assert last["val_loss"] < 0.3 < first["val_loss"]
-    assert time.perf_counter() - began < 60
+    assert time.process_time() - began < 60  # of this process
 
 
 @pytest.mark.long

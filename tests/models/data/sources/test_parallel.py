@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import subprocess
 import sys
+import time
 import unicodedata
 from collections import Counter
 from pathlib import Path
@@ -351,6 +352,7 @@ def test_the_rules_work_where_nothing_else_of_this_project_is(parallel, tmp_path
 @pytest.mark.skipif(not REAL.is_dir(), reason=f"needs the real text in {REAL}")
 @pytest.mark.parametrize("vocabulary", ["word", "subword"])
 def test_real_text_is_read_and_spelled_again(vocabulary):
+    began = time.process_time()
     data = load(
         Parallel(
             source_text=str(REAL / "train.en.gz"),
@@ -362,6 +364,7 @@ def test_real_text_is_read_and_spelled_again(vocabulary):
             vocabulary=vocabulary,
         )
     )
+    assert time.process_time() - began < 60  # of this process, whatever else the machine does
     whole = len(data.train), len(data.validation), len(data.test)
     assert sum(whole) + data.dropped == 29_000 + 1014 + 1000
     assert data.dropped < 20

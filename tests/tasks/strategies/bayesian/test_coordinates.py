@@ -90,7 +90,9 @@ def test_columns_that_are_positions_are_told_from_all_others():
         )
     )
     # One column for the rate, one for each kind, one for the size, two for what may be absent.
-    assert coordinates.positions.tolist() == [True, *[False] * 3, True, True, False]
+    assert coordinates.positions.tolist() == [0, 4, 5]
+    assert coordinates.absences.tolist() == [-1, -1, 6]
+    assert coordinates.groups.tolist() == [0, 1, 1, 1, 2, 3, 3]
 
 
 def test_weights_of_an_unordered_choice_are_a_prior():

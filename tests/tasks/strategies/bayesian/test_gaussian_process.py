@@ -12,10 +12,9 @@ from nettuner.tasks.strategies.bayesian import gaussian_process
 from nettuner.tasks.strategies.bayesian.gaussian_process import GaussianProcess, fitted
 from nettuner.tasks.strategies.bayesian.marginal_likelihood import JITTER, MarginalLikelihood
 from nettuner.tasks.strategies.bayesian.targets import standardised
-from nettuner.tasks.strategies.bayesian.trend import LEVEL, Trend
+from nettuner.tasks.strategies.bayesian.trend import LEVEL, LEVEL_ALONE
 
 GROUPS = np.array([0, 1, 1, 2])  # the second dimension has two columns
-FLAT = Trend(np.zeros(4, dtype=bool))  # a level alone
 
 
 def data(n: int = 12) -> tuple[np.ndarray, np.ndarray]:
@@ -42,7 +41,7 @@ SETTINGS = [
 @pytest.mark.parametrize("settings", SETTINGS)
 def test_the_likelihood_is_the_density_of_a_normal_distribution(settings):
     columns, targets = data()
-    density = MarginalLikelihood(columns, GROUPS, targets, 0.0, FLAT)
+    density = MarginalLikelihood(columns, GROUPS, targets, 0.0, LEVEL_ALONE)
     settings = np.array(settings)
     other = density.likeliest + 0.1
 
@@ -60,7 +59,7 @@ def test_the_likelihood_is_the_density_of_a_normal_distribution(settings):
 
 @pytest.mark.parametrize("settings", SETTINGS)
 def test_the_gradient_is_that_of_the_likelihood(settings):
-    density = MarginalLikelihood(*(lambda c, t: (c, GROUPS, t, 0.0, FLAT))(*data()))
+    density = MarginalLikelihood(*(lambda c, t: (c, GROUPS, t, 0.0, LEVEL_ALONE))(*data()))
     settings = np.array(settings)
     error = check_grad(lambda x: density(x)[0], lambda x: density(x)[1], settings)
     assert error < 1e-4 * np.linalg.norm(density(settings)[1])
@@ -69,8 +68,8 @@ def test_the_gradient_is_that_of_the_likelihood(settings):
 def test_known_noise_is_added_to_the_variance_of_its_target():
     columns, targets = data()
     known = np.linspace(0, 0.5, len(targets))
-    density = MarginalLikelihood(columns, GROUPS, targets, known, FLAT)
-    plain = MarginalLikelihood(columns, GROUPS, targets, 0.0, FLAT)
+    density = MarginalLikelihood(columns, GROUPS, targets, known, LEVEL_ALONE)
+    plain = MarginalLikelihood(columns, GROUPS, targets, 0.0, LEVEL_ALONE)
     settings, other = np.array(SETTINGS[0]), np.array(SETTINGS[2])
 
     def by_hand(at: np.ndarray) -> float:
@@ -129,7 +128,7 @@ def test_the_model_believes_a_noisy_score_less():
 
 def test_settings_that_break_the_factorisation_are_no_likely_ones():
     columns, targets = data()
-    density = MarginalLikelihood(np.zeros_like(columns), GROUPS, targets, 0.0, FLAT)
+    density = MarginalLikelihood(np.zeros_like(columns), GROUPS, targets, 0.0, LEVEL_ALONE)
     value, _ = density(np.array([0.0, 0, 0, 60, -60]))
     assert value >= 1e9
 
