@@ -45,8 +45,9 @@ class SearchResult:
         run_id: Id of its parent run in MLflow.
         url: URL of the run in MLflow.
         trials: Trials in the order in which they ended.
-        best: Best trial; None if none succeeded.
-        test: Metrics of the best trial on the test rows.
+        best: Trial that the strategy answers with, mostly the one with the best score; None if
+            none succeeded.
+        test: Metrics of this trial on the test rows.
         ended: Reason why the search ended.
         finals: Best few trials with their scores in the finals, the best first; empty where there
             were none. `best` is the first of them.
@@ -106,7 +107,7 @@ def search(study: Study, resume: bool = False) -> SearchResult:
         engine.ended = past.ended if past else None
         engine.train()
         if study.finals is None or engine.best is None:
-            return engine.conclude(engine.best)
+            return engine.conclude(engine.winner)
         with trained_finals(engine, study.finals, past) as finals:
             return engine.conclude(finals.ranked[0], finals)
 
@@ -145,6 +146,11 @@ class Engine:
     def best(self) -> Trial | None:
         """The best trial so far."""
         return self.scheduler.best
+
+    @property
+    def winner(self) -> Trial | None:
+        """The trial that the strategy answers with."""
+        return self.plan.strategy.winner(self.plan.study.space, self.history)
 
     @property
     def why(self) -> str:
@@ -251,7 +257,8 @@ class Engine:
         """Evaluate the winner on the test rows, log its model, close the record.
 
         Args:
-            winner: Best trial, or the one that won the finals; None if there is none.
+            winner: Trial that the strategy answers with, or the one that won the finals; None if
+                there is none.
             finals: What came of the finals; None where there were none.
 
         Raises:

@@ -85,6 +85,17 @@ class Strategy(Protocol):
         """
         ...
 
+    def winner(self, space: Space, history: Sequence[Trial]) -> Trial | None:
+        """The trial that a search answers with; None if none succeeded.
+
+        It is the one with the best score, or one of those `needed`: others have no weights.
+
+        Args:
+            space: Search space.
+            history: Trials that have ended; their order does not matter.
+        """
+        ...
+
 
 def names() -> list[str]:
     """Names of the strategies: the modules of this package."""

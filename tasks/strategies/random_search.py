@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from nettuner.models.space import Space
-from nettuner.models.study import Proposal, Study, Trial, free_numbers
+from nettuner.models.study import Proposal, Study, Trial, best, free_numbers
 from nettuner.tasks.strategies import Seed, configured
 
 
@@ -47,3 +47,7 @@ class RandomSearch(BaseModel):
     def needed(self, history: Sequence[Trial], pending: Sequence[Proposal]) -> set[int]:
         """None: every trial starts anew."""
         return set()
+
+    def winner(self, space: Space, history: Sequence[Trial]) -> Trial | None:
+        """The trial with the best score."""
+        return best(history)

@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from nettuner.models.space import Space
 from nettuner.models.spread import mean
-from nettuner.models.study import Proposal, Study, Trial
+from nettuner.models.study import Proposal, Study, Trial, best
 from nettuner.tasks.strategies.population.lineage import Phase, schedule
 from nettuner.tasks.training.trainings import averaged, without_deviations
 
@@ -72,6 +72,10 @@ class Finals:
         """All trials that no later phase continued from: any of them may be the winner."""
         continued = {trial.proposal.parent for trial in history}
         return {trial.number for trial in history} - continued
+
+    def winner(self, space: Space, history: Sequence[Trial]) -> Trial | None:
+        """The training with the best score; the finalists are `ranked`."""
+        return best(history)
 
     def ranked(self, history: Sequence[Trial]) -> list[tuple[int, list[Trial]]]:
         """Places of the finalists, those with the best mean over their seeds first.

@@ -32,7 +32,7 @@ from pydantic import (
 
 from nettuner.models.space import Number, Params, Space, Value
 from nettuner.models.space.complete import completed
-from nettuner.models.study import Count, Proposal, Study, Trial
+from nettuner.models.study import Count, Proposal, Study, Trial, best
 from nettuner.tasks.strategies import Seed, configured
 from nettuner.tasks.strategies.population import exploit, explore
 from nettuner.tasks.strategies.population.exploit import Scores, Selection
@@ -260,6 +260,10 @@ class Population(BaseModel):
                 members = self._sources(done, first // self.members, behind)
                 found |= {first + member for member in members}
         return found
+
+    def winner(self, space: Space, history: Sequence[Trial]) -> Trial | None:
+        """The segment with the best score."""
+        return best(history)
 
     def _sources(self, done: Done, generation: int, behind: Collection[int]) -> set[int]:
         """The members that those `behind` may continue from after a generation."""
