@@ -290,7 +290,7 @@ class Engine:
 def close(context: TrialContext, winner: Trial, test: Mapping[str, float], text: str) -> None:
     """Close the record of a search that has a result, and show the same page in Prefect."""
     record = context.record
-    record.finish("FINISHED", text, test, winner.proposal.params)
+    record.finish("FINISHED", text, test, winner.proposal.params, winner=winner.number)
     create_markdown_artifact(
         f"[{record.name} in MLflow]({record.url})\n\n{text}",
         key="search-result",

@@ -57,6 +57,7 @@ class PastSearch:
         read: Function that reads the runs of its trials.
         ended: Why it ended, once its finals have begun; None before, and where there are none.
         finals: What came of each finalist, the best first; empty without finals.
+        chosen: Number of the trial that it answers with; None before the end.
     """
 
     run_id: str
@@ -73,6 +74,7 @@ class PastSearch:
     read: Callable[[], Children]
     ended: str | None = None
     finals: Sequence[Final] = ()
+    chosen: int | None = None
 
     @cached_property
     def children(self) -> Children:
@@ -86,12 +88,14 @@ class PastSearch:
 
     @property
     def winner(self) -> Trial | None:
-        """The best trial, or the winner of the finals with its scores there; None without one."""
+        """The trial it answers with, the best so far, or the winner of the finals with its scores
+        there; None without one."""
         for final in self.finals[:1]:
             for trial in self.trials:
                 if trial.number == final.number:
                     return final.applied_to(trial)
-        return best(self.trials)
+        chosen = (trial for trial in self.trials if trial.number == self.chosen)
+        return next(chosen, None) or best(self.trials)
 
     @property
     def unfinished(self) -> list[str]:
@@ -215,6 +219,7 @@ def _past(mlflow: Reader, parent: Run | rest_reader.Run) -> PastSearch:
         read=partial(_children, mlflow, parent),
         ended=tags.get(names.ENDED),
         finals=finals_from_tags(tags),
+        chosen=int(tags[names.WINNER]) if names.WINNER in tags else None,
     )
 
 

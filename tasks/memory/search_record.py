@@ -239,6 +239,7 @@ class SearchRecord:
         metrics: Mapping[str, float],
         params: Mapping[str, Any],
         reason: str | None = None,
+        winner: int | None = None,
     ) -> None:
         """Close the search's run, and the members' runs, which stay open between segments.
 
@@ -249,6 +250,8 @@ class SearchRecord:
         note = "\n\n".join([note, *self._remarks])
         tags = {names.NOTE: note, **({names.REASON: reason} if reason else {})}
         tags |= {f"{names.BEST}{name}": str(value) for name, value in params.items()}
+        if winner is not None:
+            tags[names.WINNER] = str(winner)
         told = logged(self.run_id, finite_metrics(0, time.time(), metrics), {}, tags)
         self.recorder.add(told, ended(self.run_id, status))
         self.recorder.close()

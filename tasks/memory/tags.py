@@ -42,6 +42,8 @@ FINALS = "nettuner.finals"
 """Address of the run of a search's finals."""
 # What came of the finals as JSON: number and scores of each finalist, the best first.
 RANKED = "mlflow.nettuner.finals"
+WINNER = "nettuner.winner"
+"""Number of the trial that a search answers with."""
 BEST = "best."
 """Prefix of a hyperparameter: its value in the best trial."""
 

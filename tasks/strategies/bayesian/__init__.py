@@ -8,6 +8,7 @@ for each call; every candidate is a valid configuration that was not tried befor
 from __future__ import annotations
 
 import functools
+from collections import defaultdict
 from collections.abc import Collection, Hashable, Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
@@ -19,9 +20,10 @@ from nettuner.models.arrays import Floats
 from nettuner.models.space import Number, Params, Space, Value
 from nettuner.models.space.complete import completed
 from nettuner.models.space.lattice import lattice_of
-from nettuner.models.study import Count, Proposal, Study, Trial, free_numbers
+from nettuner.models.study import Count, Proposal, Study, Trial, best, free_numbers
 from nettuner.tasks.strategies import Seed, configured
 from nettuner.tasks.strategies.bayesian.coordinates import Coordinates, identity
+from nettuner.tasks.strategies.bayesian.targets import DECIMALS
 
 if TYPE_CHECKING:
     from nettuner.tasks.strategies.bayesian.expectation import Expectation
@@ -32,6 +34,8 @@ FEW = 10_000
 DESIGN, SHUFFLE, FIT = 1, 2, 3
 # Number of best trials from which local search for candidates starts.
 LEADERS = 3
+# Number of best trials of which one may be repeated, and of which one may be the winner.
+PLAUSIBLE = 5
 BLOCK = 16
 # Start points come from this central share of each axis: in many dimensions nearly all of a space
 # is near some bound, where optima are rare.
@@ -66,10 +70,11 @@ class Bayesian(BaseModel):
         description="Learn from all earlier searches of this study, too, as far as they help to "
         "predict the trials of this one; their space may have been another.",
     )
-    repeat: StrictBool = Field(
-        False,
-        description="Allow a configuration to be tried again: for a metric so noisy that its best "
-        "value is mostly luck.",
+    repeat: StrictBool | None = Field(
+        None,
+        description="Whether a configuration may be tried again, for a metric so noisy that its "
+        "best value is mostly luck; left out: one of the best where the model learns more from "
+        "that than from a new one.",
     )
     earlier: SkipJsonSchema[list[list[Trial]]] = Field(
         default_factory=list, description="The trials of each earlier search, oldest first."
@@ -116,8 +121,31 @@ class Bayesian(BaseModel):
             return list(self._chosen(asked, free_numbers(history, pending, count)))
 
     def needed(self, history: Sequence[Trial], pending: Sequence[Proposal]) -> set[int]:
-        """None: every trial starts anew."""
-        return set()
+        """The trials that may be the winner; none is continued."""
+        return {trial.number for trial in plausible(history)}
+
+    def winner(self, space: Space, history: Sequence[Trial]) -> Trial | None:
+        """The trial with the best score, or, where trials are noisy, with the best expected one.
+
+        Noise is what configurations show that were tried more than once, and what trials say that
+        are means of several trainings: without it, a model that fits badly would explain by noise
+        what it does not understand. The winner is one of the few with the best scores.
+        """
+        from threadpoolctl import threadpool_limits
+
+        chosen = best(history)
+        if chosen is None or not is_noisy(history):
+            return chosen
+        asked = _Asked(space, history, (), repeat=False)
+        earlier = [fitting(space, trials) for trials in self.earlier]
+        with threadpool_limits(1, user_api="blas"):
+            expected = self._expected(asked, earlier, len(asked.history))
+            if expected is None:
+                return chosen
+            candidates = plausible(history)
+            points = asked.coordinates.points(trial.proposal.params for trial in candidates)
+            means = np.round(expected.mean(points), DECIMALS)
+        return candidates[int(np.argmin(means))]
 
     def _chosen(self, asked: _Asked, numbers: Sequence[int]) -> Iterator[Proposal]:
         given = self._given(asked.space)
@@ -229,13 +257,26 @@ class Bayesian(BaseModel):
             untried = [params for params in asked.listed if asked.is_new(params)]
             if not untried:
                 return None
-            return untried[int(np.argmax(promise(coordinates.points(untried))))]
+            points = coordinates.points(untried)
+            place = int(np.argmax(promise(points)))
+            return self._or_again(asked, expected, points[place], untried[place])
         rng = np.random.default_rng([self.seed, number])
         for point in promising(coordinates, expected.leaders[:LEADERS], promise, rng):
             params = coordinates.params(point)
             if asked.is_new(params):
-                return params
+                return self._or_again(asked, expected, point, params)
         return asked.space.sample(rng)
+
+    def _or_again(
+        self, asked: _Asked, expected: Expectation, point: Floats, params: dict[str, Any]
+    ) -> dict[str, Any]:
+        """These parameters, or those of a good trial that is worth more once more."""
+        if self.repeat is not None or not asked.may_be_noisy:
+            return params
+        again = expected.again(point, PLAUSIBLE)
+        if again is None or (known := asked.coordinates.params(again)) in asked.pending:
+            return params
+        return known
 
 
 def fitting(space: Space, trials: Sequence[Trial]) -> list[Trial]:
@@ -253,6 +294,27 @@ def fitting(space: Space, trials: Sequence[Trial]) -> list[Trial]:
     return found
 
 
+def plausible(history: Sequence[Trial]) -> list[Trial]:
+    """The few trials with the best scores, the best first."""
+    scored = [trial for trial in history if trial.succeeded]
+    return sorted(scored, key=lambda trial: (trial.score or 0.0, trial.number))[:PLAUSIBLE]
+
+
+def repeated(history: Sequence[Trial]) -> list[list[float]]:
+    """The scores of each configuration that succeeded more than once."""
+    found: dict[Hashable, list[float]] = defaultdict(list)
+    for trial in history:
+        if trial.score is not None:
+            found[identity(trial.proposal.params)].append(trial.score)
+    return [scores for scores in found.values() if len(scores) > 1]
+
+
+def is_noisy(history: Sequence[Trial]) -> bool:
+    """Whether scores are known to vary by chance."""
+    spread = any(trial.succeeded and trial.standard_error for trial in history)
+    return spread or any(min(scores) < max(scores) for scores in repeated(history))
+
+
 class _Asked:
     """The arguments of one `propose` call, and the configurations chosen so far."""
 
@@ -261,7 +323,7 @@ class _Asked:
         space: Space,
         history: Sequence[Trial],
         pending: Sequence[Proposal],
-        repeat: bool,
+        repeat: bool | None,
     ) -> None:
         self.space = space
         self.history = sorted(history, key=lambda trial: trial.number)
@@ -270,7 +332,7 @@ class _Asked:
         ]
         self.coordinates = Coordinates(space)
         self.lattice = lattice_of(space, FEW)
-        self._repeat = repeat
+        self._repeat = bool(repeat)
         self._taken = {identity(trial.proposal.params) for trial in history}
         self._taken |= {identity(params) for params in self.pending}
 
@@ -278,6 +340,11 @@ class _Asked:
     def listed(self) -> list[dict[str, Any]]:
         """All configurations of a space that has few."""
         return list(self.lattice or ())
+
+    @functools.cached_property
+    def may_be_noisy(self) -> bool:
+        """Whether no configuration has had the same score twice."""
+        return all(min(scores) < max(scores) for scores in repeated(self.history))
 
     def is_new(self, params: Params) -> bool:
         """Whether this configuration was not tried or proposed yet, or may be repeated."""

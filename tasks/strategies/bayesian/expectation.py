@@ -13,6 +13,7 @@ from nettuner.models.study import Trial
 from nettuner.tasks.strategies.bayesian.coordinates import Coordinates
 from nettuner.tasks.strategies.bayesian.gaussian_process import GaussianProcess, fitted
 from nettuner.tasks.strategies.bayesian.improvement import log_expected_improvement
+from nettuner.tasks.strategies.bayesian.knowledge import knowledge
 from nettuner.tasks.strategies.bayesian.targets import in_units, noise_of
 from nettuner.tasks.strategies.bayesian.trend import Trend
 from nettuner.tasks.strategies.bayesian.warping import warped
@@ -36,6 +37,7 @@ class Expectation:
         failed: Points of the present search's failed trials; shape [m, dimensions].
         sources: Number of searches that the trials come from; the present one is the last.
         leaders: Points of all trials with a score, the best first; shape [n, dimensions].
+        own: Points of the present search's trials with a score; shape [n, dimensions].
         best: Lowest posterior mean at any trial of the present search.
         trials: Number of trials in the data.
     """
@@ -46,12 +48,36 @@ class Expectation:
     failed: Floats
     sources: int
     leaders: Floats
+    own: Floats
     best: float
     trials: int
 
     def columns(self, points: Floats) -> Floats:
         """Inputs of the models for configurations of the present search."""
         return _columns(self.coordinates, points, self.sources, self.sources - 1)
+
+    def mean(self, points: Floats) -> Floats:
+        """Posterior mean of points, lower is better; shape [n]."""
+        columns = self.columns(points)
+        found: Floats = self.process.posterior(columns, columns[:0])[0]
+        return found
+
+    def again(self, point: Floats, most: int) -> Floats | None:
+        """A point of this search that is worth another trial more than a new point is its first.
+
+        Args:
+            point: New point, shape [dimensions].
+            most: Number of points, those with the lowest means, that may be tried again.
+
+        Returns:
+            None where the new point is worth more.
+        """
+        tried = np.unique(self.own, axis=0)
+        best = tried[np.argsort(self.mean(tried), kind="stable")[:most]]
+        asked = np.concatenate([best, point[None]])
+        worth = knowledge(self.process, self.columns(tried), self.columns(asked))
+        place = int(np.argmax(worth))
+        return best[place] if place < len(best) and worth[place] > worth[-1] else None
 
     def promise(self, points: Floats, pending: Floats, explore: float) -> Floats:
         """Acquisition function of points, larger is better; shape [n].
@@ -169,6 +195,7 @@ def _learned(
         failed=points[~ok & (source == len(searches) - 1)],
         sources=len(searches),
         leaders=points[ok][np.argsort(targets, kind="stable")],
+        own=points[ok][present],
         # The posterior mean instead of the lowest score, which may be noise.
         best=float(mean[present].min() if present.any() else mean.min()),
         trials=len(trials),

@@ -134,6 +134,27 @@ class GaussianProcess(GaussianProcessRegressor):  # type: ignore[misc]
         mean = near @ self.alpha_ + self.trend.mean(columns)
         return mean, np.sqrt(np.maximum(variance, 1e-12))
 
+    def shift(self, columns: Floats, asked: Floats) -> tuple[Floats, Floats]:
+        """Posterior mean at some inputs, and by how much a trial elsewhere is going to move it.
+
+        Args:
+            columns: Inputs, shape [n, columns].
+            asked: Input of the trial, shape [1, columns]; it will be as noisy as the others are
+                on average.
+
+        Returns:
+            Two arrays of shape [n]: the means, and the standard deviations of their change, which
+            have a sign, as all change together.
+        """
+        near = self.covariance(columns, self.X_train_)
+        half, half_asked = self._half(near), self._half(self.covariance(asked, self.X_train_))
+        tied = self.covariance(columns, asked)[:, 0] - half.T @ half_asked[:, 0]
+        own = np.exp(self.settings_[-2]) + self.trend_.variance(asked)[0]
+        own -= half_asked[:, 0] @ half_asked[:, 0]
+        noise = np.exp(self.settings_[-1]) + JITTER + self.usual_noise_
+        mean = near @ self.alpha_ + self.trend_.mean(columns)
+        return mean, tied / np.sqrt(max(own, 1e-12) + noise)
+
     def left_out(self, columns: Floats, targets: Floats) -> Floats:
         """Leave-one-out errors of the targets; shape [n].
 

@@ -1,0 +1,36 @@
+"""What one more trial would teach, the measure by which a repetition competes with a new trial.
+
+Source: Frazier, Powell & Dayanik, The Knowledge-Gradient Policy for Correlated Normal Beliefs
+(2009). The expectation over the outcome is taken over quantiles of its distribution.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nettuner.models.arrays import Floats
+from nettuner.tasks.strategies.bayesian.gaussian_process import GaussianProcess
+
+# Outcomes that stand for all: the middles of so many equally likely intervals.
+OUTCOMES = 64
+
+
+def knowledge(process: GaussianProcess, tried: Floats, asked: Floats) -> Floats:
+    """How much lower the lowest posterior mean is expected to be after one more trial; shape [m].
+
+    Args:
+        process: Gaussian process of the scores; lower is better.
+        tried: Inputs that may be answered with, shape [n, columns].
+        asked: Inputs, one of which would be tried once more or first; shape [m, columns].
+    """
+    from scipy.special import ndtri
+
+    outcomes = ndtri((np.arange(OUTCOMES) + 0.5) / OUTCOMES)
+    found = np.empty(len(asked))
+    for i, one in enumerate(asked):
+        known = np.concatenate([tried, one[None]])
+        mean, shift = process.shift(known, one[None])
+        # Each outcome moves all means, the more the closer they are tied to the trial.
+        lowest = (mean[:, None] + shift[:, None] * outcomes).min(axis=0).mean()
+        found[i] = mean[:-1].min() - lowest if len(tried) else 0.0
+    return found
