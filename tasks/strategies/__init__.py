@@ -80,6 +80,8 @@ class Strategy(Protocol):
     def needed(self, history: Sequence[Trial], pending: Sequence[Proposal]) -> set[int]:
         """Numbers of the trials whose checkpoints a proposal, now or later, may continue from.
 
+        And of those that, beside the one with the best score, may be the winner.
+
         All other checkpoints can be deleted: once a trial that has ended is not in this set, it
         never will be again.
         """

@@ -8,7 +8,6 @@ for each call; every candidate is a valid configuration that was not tried befor
 from __future__ import annotations
 
 import functools
-from collections import defaultdict
 from collections.abc import Collection, Hashable, Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
@@ -23,6 +22,12 @@ from nettuner.models.space.lattice import lattice_of
 from nettuner.models.study import Count, Proposal, Study, Trial, best, free_numbers
 from nettuner.tasks.strategies import Seed, configured
 from nettuner.tasks.strategies.bayesian.coordinates import Coordinates, identity
+from nettuner.tasks.strategies.bayesian.repetition import (
+    PLAUSIBLE,
+    is_exact,
+    is_noisy,
+    plausible,
+)
 from nettuner.tasks.strategies.bayesian.targets import DECIMALS
 
 if TYPE_CHECKING:
@@ -34,8 +39,6 @@ FEW = 10_000
 DESIGN, SHUFFLE, FIT = 1, 2, 3
 # Number of best trials from which local search for candidates starts.
 LEADERS = 3
-# Number of best trials of which one may be repeated, and of which one may be the winner.
-PLAUSIBLE = 5
 BLOCK = 16
 # Start points come from this central share of each axis: in many dimensions nearly all of a space
 # is near some bound, where optima are rare.
@@ -255,7 +258,8 @@ class Bayesian(BaseModel):
 
         if asked.lattice is not None:
             untried = [params for params in asked.listed if asked.is_new(params)]
-            if not untried:
+            # A trial of a known configuration takes the place of one of the others.
+            if not untried or (not self.repeat and number >= len(asked.listed)):
                 return None
             points = coordinates.points(untried)
             place = int(np.argmax(promise(points)))
@@ -263,7 +267,8 @@ class Bayesian(BaseModel):
         rng = np.random.default_rng([self.seed, number])
         for point in promising(coordinates, expected.leaders[:LEADERS], promise, rng):
             params = coordinates.params(point)
-            if asked.is_new(params):
+            alike = not self.repeat and not expected.tells_apart(point, pending)
+            if asked.is_new(params) and not alike:
                 return self._or_again(asked, expected, point, params)
         return asked.space.sample(rng)
 
@@ -271,12 +276,17 @@ class Bayesian(BaseModel):
         self, asked: _Asked, expected: Expectation, point: Floats, params: dict[str, Any]
     ) -> dict[str, Any]:
         """These parameters, or those of a good trial that is worth more once more."""
-        if self.repeat is not None or not asked.may_be_noisy:
+        if self.repeat is not None or self._tries_all(asked) or not asked.may_repeat:
             return params
         again = expected.again(point, PLAUSIBLE)
         if again is None or (known := asked.coordinates.params(again)) in asked.pending:
             return params
         return known
+
+    def _tries_all(self, asked: _Asked) -> bool:
+        """Whether there is a trial for every configuration."""
+        count = len(asked.listed)
+        return 0 < count <= (self.budget or FEW)
 
 
 def fitting(space: Space, trials: Sequence[Trial]) -> list[Trial]:
@@ -292,27 +302,6 @@ def fitting(space: Space, trials: Sequence[Trial]) -> list[Trial]:
             own = Proposal(trial.number, params)
             found.append(Trial(own, trial.score, trial.reason, scores=trial.scores))
     return found
-
-
-def plausible(history: Sequence[Trial]) -> list[Trial]:
-    """The few trials with the best scores, the best first."""
-    scored = [trial for trial in history if trial.succeeded]
-    return sorted(scored, key=lambda trial: (trial.score or 0.0, trial.number))[:PLAUSIBLE]
-
-
-def repeated(history: Sequence[Trial]) -> list[list[float]]:
-    """The scores of each configuration that succeeded more than once."""
-    found: dict[Hashable, list[float]] = defaultdict(list)
-    for trial in history:
-        if trial.score is not None:
-            found[identity(trial.proposal.params)].append(trial.score)
-    return [scores for scores in found.values() if len(scores) > 1]
-
-
-def is_noisy(history: Sequence[Trial]) -> bool:
-    """Whether scores are known to vary by chance."""
-    spread = any(trial.succeeded and trial.standard_error for trial in history)
-    return spread or any(min(scores) < max(scores) for scores in repeated(history))
 
 
 class _Asked:
@@ -341,10 +330,14 @@ class _Asked:
         """All configurations of a space that has few."""
         return list(self.lattice or ())
 
-    @functools.cached_property
-    def may_be_noisy(self) -> bool:
-        """Whether no configuration has had the same score twice."""
-        return all(min(scores) < max(scores) for scores in repeated(self.history))
+    @property
+    def may_repeat(self) -> bool:
+        """Whether trials vary by chance, or nothing that is pending is going to tell."""
+        if is_noisy(self.history):
+            return True
+        tried = {identity(trial.proposal.params) for trial in self.history}
+        telling = any(identity(params) in tried for params in self.pending)
+        return not telling and not is_exact(self.history)
 
     def is_new(self, params: Params) -> bool:
         """Whether this configuration was not tried or proposed yet, or may be repeated."""

@@ -14,6 +14,8 @@ from nettuner.tasks.strategies.bayesian.coordinates import Coordinates
 from nettuner.tasks.strategies.bayesian.gaussian_process import GaussianProcess, fitted
 from nettuner.tasks.strategies.bayesian.improvement import log_expected_improvement
 from nettuner.tasks.strategies.bayesian.knowledge import knowledge
+from nettuner.tasks.strategies.bayesian.marginal_likelihood import ANY_NOISE, NO_NOISE
+from nettuner.tasks.strategies.bayesian.repetition import is_exact
 from nettuner.tasks.strategies.bayesian.targets import in_units, noise_of
 from nettuner.tasks.strategies.bayesian.trend import Trend
 from nettuner.tasks.strategies.bayesian.warping import warped
@@ -22,6 +24,8 @@ from nettuner.tasks.strategies.bayesian.warping import warped
 PULL = 2.0
 # Earlier searches are used without a check until so many trials of this one have succeeded.
 ENOUGH = 3
+# Scores that are expected to differ by less, in standard deviations of all, are not told apart.
+ALIKE = 0.03
 # Distance of the same configuration in two searches, as a share of an axis.
 APART = 0.25
 
@@ -78,6 +82,17 @@ class Expectation:
         worth = knowledge(self.process, self.columns(tried), self.columns(asked))
         place = int(np.argmax(worth))
         return best[place] if place < len(best) and worth[place] > worth[-1] else None
+
+    def tells_apart(self, point: Floats, pending: Floats) -> bool:
+        """Whether the score of a point may differ from those of all tried and pending ones.
+
+        Args:
+            point: Point, shape [dimensions].
+            pending: Points of pending proposals, shape [m, dimensions].
+        """
+        others = self.columns(np.concatenate([self.own, self.failed, pending]))
+        differences = self.process.differences(self.columns(point[None]), others)
+        return bool((differences > ALIKE).all())
 
     def promise(self, points: Floats, pending: Floats, explore: float) -> Floats:
         """Acquisition function of points, larger is better; shape [n].
@@ -184,8 +199,9 @@ def _learned(
     if len(searches) > 1:
         groups = np.append(groups, np.full(len(searches), groups.max() + 1))
     trend = Trend(coordinates.positions, coordinates.absences)
-    targets, known = warped(columns[ok], groups, targets, known, trend)
-    process = fitted(columns[ok], groups, targets, seed, known, trend)
+    noise = NO_NOISE if is_exact(searches[-1]) else ANY_NOISE
+    targets, known = warped(columns[ok], groups, targets, known, trend, noise)
+    process = fitted(columns[ok], groups, targets, seed, known, trend, noise)
     present = source[ok] == len(searches) - 1
     mean = process.posterior(columns[ok], columns[:0])[0]
     learned = Expectation(
@@ -214,7 +230,9 @@ def _error(process: GaussianProcess, columns: Floats, targets: Floats) -> float:
 def _whether_it_works(columns: Floats, groups: Ints, ok: Floats, seed: int) -> Works:
     labels = 1.0 - ok
     mean, std = labels.mean(), labels.std()
-    return Works(fitted(columns, groups, (labels - mean) / std, seed), (0.5 - mean) / std)
+    return Works(
+        fitted(columns, groups, (labels - mean) / std, seed, noise=NO_NOISE), (0.5 - mean) / std
+    )
 
 
 def _columns(coordinates: Coordinates, points: Floats, sources: int, source: int | Ints) -> Floats:

@@ -23,6 +23,7 @@ with warnings.catch_warnings():
 from nettuner.models.arrays import Floats, Ints
 from nettuner.tasks.strategies.bayesian.long_history import thinned
 from nettuner.tasks.strategies.bayesian.marginal_likelihood import (
+    ANY_NOISE,
     JITTER,
     MarginalLikelihood,
     matern,
@@ -49,6 +50,7 @@ class GaussianProcess(GaussianProcessRegressor):  # type: ignore[misc]
         random_state: Seed of the fit's random starts.
         known: Variance of each target's noise as far as it is known, shape [n]; a scalar for all.
         trend: Trend of the process.
+        noise: Mean and standard deviation of the prior of the noise's logarithm.
     """
 
     def __init__(
@@ -57,11 +59,13 @@ class GaussianProcess(GaussianProcessRegressor):  # type: ignore[misc]
         random_state: int = 0,
         known: Any = 0.0,
         trend: Trend = LEVEL_ALONE,
+        noise: tuple[float, float] = ANY_NOISE,
     ) -> None:
         self.groups = groups
         self.random_state = random_state
         self.known = known
         self.trend = trend
+        self.noise = noise
 
     def fit(self, columns: Any, targets: Any) -> Self:
         """Fit the settings, then condition on the targets.
@@ -74,9 +78,10 @@ class GaussianProcess(GaussianProcessRegressor):  # type: ignore[misc]
         known = np.broadcast_to(np.asarray(self.known, dtype=float), targets.shape)
         rng = np.random.default_rng(self.random_state)
         some, groups = thinned(targets, FITTED), np.asarray(self.groups)
-        self.settings_ = likeliest_settings(
-            MarginalLikelihood(columns[some], groups, targets[some], known[some], self.trend), rng
+        density = MarginalLikelihood(
+            columns[some], groups, targets[some], known[some], self.trend, self.noise
         )
+        self.settings_ = likeliest_settings(density, rng)
         kept = thinned(targets, KEPT)
         self.X_train_, self.y_train_ = columns[kept], targets[kept]
         self.usual_noise_ = known[kept].mean()
@@ -134,6 +139,21 @@ class GaussianProcess(GaussianProcessRegressor):  # type: ignore[misc]
         mean = near @ self.alpha_ + self.trend.mean(columns)
         return mean, np.sqrt(np.maximum(variance, 1e-12))
 
+    def differences(self, some: Floats, others: Floats) -> Floats:
+        """Standard deviation, before any data, of the difference of two inputs' scores.
+
+        Args:
+            some: Inputs, shape [some, columns].
+            others: Inputs, shape [others, columns].
+
+        Returns:
+            Array of shape [some, others].
+        """
+        trends = self.trend.variance(some)[:, None] + self.trend.variance(others)
+        squares = 2 * np.exp(self.settings_[-2]) + trends - 2 * self.covariance(some, others)
+        found: Floats = np.sqrt(np.maximum(squares, 0))
+        return found
+
     def shift(self, columns: Floats, asked: Floats) -> tuple[Floats, Floats]:
         """Posterior mean at some inputs, and by how much a trial elsewhere is going to move it.
 
@@ -149,10 +169,10 @@ class GaussianProcess(GaussianProcessRegressor):  # type: ignore[misc]
         near = self.covariance(columns, self.X_train_)
         half, half_asked = self._half(near), self._half(self.covariance(asked, self.X_train_))
         tied = self.covariance(columns, asked)[:, 0] - half.T @ half_asked[:, 0]
-        own = np.exp(self.settings_[-2]) + self.trend_.variance(asked)[0]
+        own = np.exp(self.settings_[-2]) + self.trend.variance(asked)[0]
         own -= half_asked[:, 0] @ half_asked[:, 0]
         noise = np.exp(self.settings_[-1]) + JITTER + self.usual_noise_
-        mean = near @ self.alpha_ + self.trend_.mean(columns)
+        mean = near @ self.alpha_ + self.trend.mean(columns)
         return mean, tied / np.sqrt(max(own, 1e-12) + noise)
 
     def left_out(self, columns: Floats, targets: Floats) -> Floats:
@@ -204,6 +224,7 @@ def fitted(
     seed: int,
     known: Floats | float = 0.0,
     trend: Trend = LEVEL_ALONE,
+    noise: tuple[float, float] = ANY_NOISE,
 ) -> GaussianProcess:
     """A Gaussian process fitted by one `tell` of scikit-optimize's optimiser.
 
@@ -214,12 +235,13 @@ def fitted(
         seed: Seed of the fit's random starts.
         known: Variance of each target's noise as far as it is known, shape [n]; a scalar for all.
         trend: Trend of the process.
+        noise: Mean and standard deviation of the prior of the noise's logarithm.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # hides that a point was tried before
         optimizer = Optimizer(
             [(0.0, 1.0)] * columns.shape[1],
-            GaussianProcess(groups, seed, known, trend),
+            GaussianProcess(groups, seed, known, trend, noise),
             n_initial_points=0,
             acq_func="EI",
             acq_optimizer="sampling",

@@ -25,7 +25,8 @@ from nettuner.tasks.strategies.bayesian.trend import Trend
 # root of the number of dimensions, from 0.37 of the axis for one dimension.
 LENGTH_MEAN, LENGTH_STD = -1.0, math.sqrt(3)
 VARIANCE_MEAN, VARIANCE_STD = 0.0, 1.0
-NOISE_MEAN, NOISE_STD = math.log(1e-4), 2.0
+# The same for the noise, as long as nothing is known of it, and where a repetition showed none.
+ANY_NOISE, NO_NOISE = (math.log(1e-3), 3.0), (math.log(1e-4), 2.0)
 # Bounds of the settings.
 LENGTHS = (math.log(0.02), math.log(1000.0))
 VARIANCES = (-5.0, 4.0)
@@ -52,10 +53,17 @@ class MarginalLikelihood:
         known: Variance of each target's noise as far as it is known, shape [n] or a scalar; the
             noise that is fitted comes on top of it.
         trend: Trend of the process.
+        noise: Mean and standard deviation of the prior of the noise's logarithm.
     """
 
     def __init__(
-        self, columns: Floats, groups: Ints, targets: Floats, known: Floats | float, trend: Trend
+        self,
+        columns: Floats,
+        groups: Ints,
+        targets: Floats,
+        known: Floats | float,
+        trend: Trend,
+        noise: tuple[float, float] = ANY_NOISE,
     ) -> None:
         self.targets = targets - trend.mean(columns)
         self.known = known
@@ -71,9 +79,9 @@ class MarginalLikelihood:
         for i, group in enumerate(groups.tolist()):
             self._squares[group] += (columns[self._row, i] - columns[self._column, i]) ** 2
         self._mean = np.full(self.dimensions + 2, LENGTH_MEAN + math.log(self.dimensions) / 2)
-        self._mean[-2:] = VARIANCE_MEAN, NOISE_MEAN
+        self._mean[-2:] = VARIANCE_MEAN, noise[0]
         self._std = np.full(self.dimensions + 2, LENGTH_STD)
-        self._std[-2:] = VARIANCE_STD, NOISE_STD
+        self._std[-2:] = VARIANCE_STD, noise[1]
 
     @property
     def bounds(self) -> list[tuple[float, float]]:

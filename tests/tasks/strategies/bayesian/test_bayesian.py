@@ -481,3 +481,93 @@ def test_a_lucky_mean_of_repeats_that_differ_is_not_followed():
 
     assert abs(first_after(0.0, 0.0) - 0.7) < 0.1
     assert abs(first_after(-9.0, 9.0) - 0.7) > 0.1
+
+
+# Noise
+
+
+def line(*scored: tuple[float, float]) -> list[Trial]:
+    """Trials at these places of a line with these scores."""
+    return [Trial(Proposal(k, {"x": x}), score) for k, (x, score) in enumerate(scored)]
+
+
+LINE = Space.model_validate({"x": SIDE})
+# A slope from 1 down to 0 along the line, and one trial of luck at its bad end.
+SLOPE = [(k / 20, 1 - k / 20) for k in range(2, 21)]
+LUCKY = (0.05, -0.2)
+
+
+def test_where_a_repetition_differs_the_best_expected_trial_wins():
+    strategy = Bayesian(seed=0)
+    twice = line(*SLOPE, LUCKY, (0.05, 1.9))
+    assert strategy.winner(LINE, twice).number >= 15  # of 0 to 18 along the slope
+    assert strategy.winner(LINE, twice[::-1]) == strategy.winner(LINE, twice)
+
+
+@pytest.mark.parametrize("more", [[], [(0.5, 0.5)]])
+def test_where_none_differs_the_best_score_wins(more):
+    trials = line(*SLOPE, LUCKY, *more)
+    assert Bayesian(seed=0).winner(LINE, trials).score == -0.2
+
+
+def test_the_winner_of_a_noisy_search_is_better_than_the_luckiest_trial():
+    # True values of the winner and of the luckiest of 24 trials of a bowl, whose noise is as large
+    # as the bowl is deep; five searches.
+    def regrets(seed: int) -> tuple[float, float]:
+        rng = np.random.default_rng(seed)
+
+        def score(params: Params) -> float:
+            return (float(params["x"]) - 0.3) ** 2 + float(rng.normal(0, 0.3))
+
+        strategy = Bayesian(seed=seed, budget=24)
+        trials = run(strategy, LINE, score, 24)
+        luckiest = min(trials, key=lambda trial: trial.score or 0.0)
+        winner = strategy.winner(LINE, trials)
+        return tuple((t.proposal.params["x"] - 0.3) ** 2 for t in (winner, luckiest))
+
+    mine, luck = np.mean([regrets(seed) for seed in range(5)], axis=0)
+    assert mine < luck
+
+
+def times_again(score: Callable[[Params], float], total: int, **settings: Any) -> int:
+    """Trials of a search that repeat one."""
+    trials = run(Bayesian(seed=0, budget=total, **settings), LINE, score, total)
+    return total - distinct([trial.proposal for trial in trials])
+
+
+def test_it_repeats_by_itself_where_outcomes_vary_and_at_most_once_where_they_do_not():
+    rng = np.random.default_rng(0)
+
+    def noisy(params: Params) -> float:
+        return abs(float(params["x"]) - 0.3) + float(rng.normal(0, 0.3))
+
+    assert times_again(noisy, 20) >= 2
+    assert times_again(noisy, 20, repeat=False) == 0
+    assert times_again(lambda params: abs(float(params["x"]) - 0.3), 20) <= 1
+
+
+def test_as_long_as_nothing_is_known_of_noise_one_repetition_is_in_flight():
+    rng = np.random.default_rng(0)
+    trials = [Trial(p.proposal, float(rng.normal())) for p in known(12)]
+    batch = Bayesian(seed=1, budget=30).propose(PLANE, trials, [], 8)
+    tried = {repr(trial.proposal.params) for trial in trials}
+    assert sum(repr(proposal.params) in tried for proposal in batch) <= 1
+
+
+# Near duplicates
+
+
+@pytest.mark.parametrize(
+    "score",
+    [lambda params: params["x"] + params["y"], lambda params: (params["x"] - 0.3) ** 2],
+    ids=["corner", "valley"],
+)
+def test_what_the_model_cannot_tell_apart_is_not_tried(score):
+    space = Space.model_validate({"x": SIDE, "y": SIDE})
+    strategy = Bayesian(seed=1, budget=30, repeat=False)
+    trials = run(strategy, space, score, 22)
+    proposals = [trial.proposal for trial in trials] + strategy.propose(space, trials, [], 8)
+    places = np.array([[proposal.params["x"], proposal.params["y"]] for proposal in proposals])
+    near = np.linalg.norm(places[:, None] - places, axis=-1) + np.eye(30)
+    # Before there was a least distance 16 of the first 22 were within 0.001 of another.
+    assert near.min() > 0.001
