@@ -12,6 +12,7 @@ from nettuner.models.space import Dimension
 from nettuner.models.study import Goal, Trial
 from nettuner.tasks import strategies
 from nettuner.tasks.plan import Plan, using
+from nettuner.tasks.report.pages import luck
 
 if TYPE_CHECKING:
     from nettuner.flows.engine.search import SearchResult
@@ -125,6 +126,8 @@ def show_result(result: SearchResult, plan: Plan) -> None:
         shown = ", ".join(f"trial {t.number}: {plan.goal.shown(t)}" for t in result.finals)
         seeds = plan.study.finals_seeds
         console.print(f"finals ({seeds} other seeds each): {shown}", soft_wrap=True)
+    elif chance := luck(plan.goal, result.trials, winner):
+        console.print(chance, soft_wrap=True)
     console.print(f"ended because {result.ended}")
     console.print(f"recorded as {result.url}", soft_wrap=True)
 

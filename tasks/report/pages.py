@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from nettuner.models.study import Goal, Study, Trial
+from nettuner.models.study import Goal, Study, Trial, best
 from nettuner.tasks.training.finals import scores_of
 
 if TYPE_CHECKING:
@@ -61,11 +61,13 @@ def search_as_markdown(
         ranked: Trials with their scores in the finals, the best first; empty without finals.
     """
     failed = sum(not trial.succeeded for trial in trials)
+    chance = None if ranked else luck(goal, trials, winner)
     lines = [
         f"**Best {goal.metric}: {goal.shown(winner)}** (trial {winner.number} of "
         f"{len(trials)}, {failed} failed). Ended because {ended}.",
         "",
         *([finals_as_markdown(study, goal, ranked), ""] if ranked else []),
+        *([f"{chance[0].upper()}{chance[1:]}.", ""] if chance else []),
         *[f"- {name}: {value:.6g} (test rows, measured once)" for name, value in test.items()],
         "",
         "| hyperparameter | best value |",
@@ -83,6 +85,17 @@ def search_as_markdown(
         cells = [str(trial.number), goal.shown(trial), f"{trial.seconds:.1f}", *params]
         lines.append(_line(*cells))
     return "\n".join(lines)
+
+
+def luck(goal: Goal, trials: Sequence[Trial], winner: Trial) -> str | None:
+    """Why another trial than that with the best score is the winner; None where it is that one."""
+    top = best(trials)
+    if top is None or top.number == winner.number:
+        return None
+    return (
+        f"trial {top.number} had {goal.shown(top)}, but trials vary by chance, and more is "
+        f"expected of trial {winner.number}"
+    )
 
 
 def finals_as_markdown(study: Study, goal: Goal, ranked: Sequence[Trial]) -> str:

@@ -258,8 +258,9 @@ class Bayesian(BaseModel):
 
         if asked.lattice is not None:
             untried = [params for params in asked.listed if asked.is_new(params)]
-            # A trial of a known configuration takes the place of one of the others.
-            if not untried or (not self.repeat and number >= len(asked.listed)):
+            # A trial of a known configuration took the place of one of the others.
+            enough = self._may_repeat(asked) and number >= len(asked.listed)
+            if not untried or enough:
                 return None
             points = coordinates.points(untried)
             place = int(np.argmax(promise(points)))
@@ -276,17 +277,17 @@ class Bayesian(BaseModel):
         self, asked: _Asked, expected: Expectation, point: Floats, params: dict[str, Any]
     ) -> dict[str, Any]:
         """These parameters, or those of a good trial that is worth more once more."""
-        if self.repeat is not None or self._tries_all(asked) or not asked.may_repeat:
+        if not self._may_repeat(asked) or asked.may_be_exact:
             return params
         again = expected.again(point, PLAUSIBLE)
         if again is None or (known := asked.coordinates.params(again)) in asked.pending:
             return params
         return known
 
-    def _tries_all(self, asked: _Asked) -> bool:
-        """Whether there is a trial for every configuration."""
-        count = len(asked.listed)
-        return 0 < count <= (self.budget or FEW)
+    def _may_repeat(self, asked: _Asked) -> bool:
+        """Whether it decides by itself, and the budget is not enough for every configuration."""
+        tries_all = 0 < len(asked.listed) <= (self.budget or FEW)
+        return self.repeat is None and not tries_all
 
 
 def fitting(space: Space, trials: Sequence[Trial]) -> list[Trial]:
@@ -331,13 +332,13 @@ class _Asked:
         return list(self.lattice or ())
 
     @property
-    def may_repeat(self) -> bool:
-        """Whether trials vary by chance, or nothing that is pending is going to tell."""
+    def may_be_exact(self) -> bool:
+        """Whether scores do not vary by chance, or a pending repetition is going to tell."""
         if is_noisy(self.history):
-            return True
+            return False
         tried = {identity(trial.proposal.params) for trial in self.history}
         telling = any(identity(params) in tried for params in self.pending)
-        return not telling and not is_exact(self.history)
+        return telling or is_exact(self.history)
 
     def is_new(self, params: Params) -> bool:
         """Whether this configuration was not tried or proposed yet, or may be repeated."""

@@ -14,8 +14,6 @@ from nettuner.tasks.strategies.bayesian.coordinates import Coordinates
 from nettuner.tasks.strategies.bayesian.gaussian_process import GaussianProcess, fitted
 from nettuner.tasks.strategies.bayesian.improvement import log_expected_improvement
 from nettuner.tasks.strategies.bayesian.knowledge import knowledge
-from nettuner.tasks.strategies.bayesian.marginal_likelihood import ANY_NOISE, NO_NOISE
-from nettuner.tasks.strategies.bayesian.repetition import is_exact
 from nettuner.tasks.strategies.bayesian.targets import in_units, noise_of
 from nettuner.tasks.strategies.bayesian.trend import Trend
 from nettuner.tasks.strategies.bayesian.warping import warped
@@ -199,9 +197,8 @@ def _learned(
     if len(searches) > 1:
         groups = np.append(groups, np.full(len(searches), groups.max() + 1))
     trend = Trend(coordinates.positions, coordinates.absences)
-    noise = NO_NOISE if is_exact(searches[-1]) else ANY_NOISE
-    targets, known = warped(columns[ok], groups, targets, known, trend, noise)
-    process = fitted(columns[ok], groups, targets, seed, known, trend, noise)
+    targets, known = warped(columns[ok], groups, targets, known, trend)
+    process = fitted(columns[ok], groups, targets, seed, known, trend)
     present = source[ok] == len(searches) - 1
     mean = process.posterior(columns[ok], columns[:0])[0]
     learned = Expectation(
@@ -230,9 +227,7 @@ def _error(process: GaussianProcess, columns: Floats, targets: Floats) -> float:
 def _whether_it_works(columns: Floats, groups: Ints, ok: Floats, seed: int) -> Works:
     labels = 1.0 - ok
     mean, std = labels.mean(), labels.std()
-    return Works(
-        fitted(columns, groups, (labels - mean) / std, seed, noise=NO_NOISE), (0.5 - mean) / std
-    )
+    return Works(fitted(columns, groups, (labels - mean) / std, seed), (0.5 - mean) / std)
 
 
 def _columns(coordinates: Coordinates, points: Floats, sources: int, source: int | Ints) -> Floats:

@@ -23,7 +23,6 @@ with warnings.catch_warnings():
 from nettuner.models.arrays import Floats, Ints
 from nettuner.tasks.strategies.bayesian.long_history import thinned
 from nettuner.tasks.strategies.bayesian.marginal_likelihood import (
-    ANY_NOISE,
     JITTER,
     MarginalLikelihood,
     matern,
@@ -50,7 +49,6 @@ class GaussianProcess(GaussianProcessRegressor):  # type: ignore[misc]
         random_state: Seed of the fit's random starts.
         known: Variance of each target's noise as far as it is known, shape [n]; a scalar for all.
         trend: Trend of the process.
-        noise: Mean and standard deviation of the prior of the noise's logarithm.
     """
 
     def __init__(
@@ -59,13 +57,11 @@ class GaussianProcess(GaussianProcessRegressor):  # type: ignore[misc]
         random_state: int = 0,
         known: Any = 0.0,
         trend: Trend = LEVEL_ALONE,
-        noise: tuple[float, float] = ANY_NOISE,
     ) -> None:
         self.groups = groups
         self.random_state = random_state
         self.known = known
         self.trend = trend
-        self.noise = noise
 
     def fit(self, columns: Any, targets: Any) -> Self:
         """Fit the settings, then condition on the targets.
@@ -78,9 +74,7 @@ class GaussianProcess(GaussianProcessRegressor):  # type: ignore[misc]
         known = np.broadcast_to(np.asarray(self.known, dtype=float), targets.shape)
         rng = np.random.default_rng(self.random_state)
         some, groups = thinned(targets, FITTED), np.asarray(self.groups)
-        density = MarginalLikelihood(
-            columns[some], groups, targets[some], known[some], self.trend, self.noise
-        )
+        density = MarginalLikelihood(columns[some], groups, targets[some], known[some], self.trend)
         self.settings_ = likeliest_settings(density, rng)
         kept = thinned(targets, KEPT)
         self.X_train_, self.y_train_ = columns[kept], targets[kept]
@@ -224,7 +218,6 @@ def fitted(
     seed: int,
     known: Floats | float = 0.0,
     trend: Trend = LEVEL_ALONE,
-    noise: tuple[float, float] = ANY_NOISE,
 ) -> GaussianProcess:
     """A Gaussian process fitted by one `tell` of scikit-optimize's optimiser.
 
@@ -235,13 +228,12 @@ def fitted(
         seed: Seed of the fit's random starts.
         known: Variance of each target's noise as far as it is known, shape [n]; a scalar for all.
         trend: Trend of the process.
-        noise: Mean and standard deviation of the prior of the noise's logarithm.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # hides that a point was tried before
         optimizer = Optimizer(
             [(0.0, 1.0)] * columns.shape[1],
-            GaussianProcess(groups, seed, known, trend, noise),
+            GaussianProcess(groups, seed, known, trend),
             n_initial_points=0,
             acq_func="EI",
             acq_optimizer="sampling",

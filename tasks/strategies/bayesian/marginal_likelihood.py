@@ -25,8 +25,8 @@ from nettuner.tasks.strategies.bayesian.trend import Trend
 # root of the number of dimensions, from 0.37 of the axis for one dimension.
 LENGTH_MEAN, LENGTH_STD = -1.0, math.sqrt(3)
 VARIANCE_MEAN, VARIANCE_STD = 0.0, 1.0
-# The same for the noise, as long as nothing is known of it, and where a repetition showed none.
-ANY_NOISE, NO_NOISE = (math.log(1e-3), 3.0), (math.log(1e-4), 2.0)
+# Wide: one that finds noise unlikely explains it by length scales that are far too short.
+NOISE_MEAN, NOISE_STD = math.log(1e-3), 3.0
 # Bounds of the settings.
 LENGTHS = (math.log(0.02), math.log(1000.0))
 VARIANCES = (-5.0, 4.0)
@@ -53,7 +53,6 @@ class MarginalLikelihood:
         known: Variance of each target's noise as far as it is known, shape [n] or a scalar; the
             noise that is fitted comes on top of it.
         trend: Trend of the process.
-        noise: Mean and standard deviation of the prior of the noise's logarithm.
     """
 
     def __init__(
@@ -63,7 +62,6 @@ class MarginalLikelihood:
         targets: Floats,
         known: Floats | float,
         trend: Trend,
-        noise: tuple[float, float] = ANY_NOISE,
     ) -> None:
         self.targets = targets - trend.mean(columns)
         self.known = known
@@ -79,9 +77,9 @@ class MarginalLikelihood:
         for i, group in enumerate(groups.tolist()):
             self._squares[group] += (columns[self._row, i] - columns[self._column, i]) ** 2
         self._mean = np.full(self.dimensions + 2, LENGTH_MEAN + math.log(self.dimensions) / 2)
-        self._mean[-2:] = VARIANCE_MEAN, noise[0]
+        self._mean[-2:] = VARIANCE_MEAN, NOISE_MEAN
         self._std = np.full(self.dimensions + 2, LENGTH_STD)
-        self._std[-2:] = VARIANCE_STD, noise[1]
+        self._std[-2:] = VARIANCE_STD, NOISE_STD
 
     @property
     def bounds(self) -> list[tuple[float, float]]:

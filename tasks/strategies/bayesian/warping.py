@@ -15,7 +15,7 @@ from scipy.optimize import minimize
 
 from nettuner.models.arrays import Floats, Ints
 from nettuner.tasks.strategies.bayesian.long_history import thinned
-from nettuner.tasks.strategies.bayesian.marginal_likelihood import ANY_NOISE, MarginalLikelihood
+from nettuner.tasks.strategies.bayesian.marginal_likelihood import MarginalLikelihood
 from nettuner.tasks.strategies.bayesian.targets import DECIMALS
 from nettuner.tasks.strategies.bayesian.trend import Trend
 
@@ -34,7 +34,6 @@ def warped(
     targets: Floats,
     known: Floats,
     trend: Trend,
-    prior: tuple[float, float] = ANY_NOISE,
 ) -> tuple[Floats, Floats]:
     """Targets on their likelier scale, with mean 0 and variance 1 again, and their noise there.
 
@@ -44,7 +43,6 @@ def warped(
         targets: Scores with mean 0 and variance 1, shape [n].
         known: Variance of each target's noise as far as it is known, shape [n].
         trend: Trend of the process.
-        prior: Mean and standard deviation of the prior of the noise's logarithm.
     """
     above = targets - targets.min() + BELOW
     logs = np.log(above)
@@ -52,8 +50,8 @@ def warped(
     logs = np.round((logs - logs.mean()) / logs.std(), DECIMALS)
     noise = known * slopes**2
     some = thinned(targets, COMPARED)
-    plain = MarginalLikelihood(columns[some], groups, targets[some], known[some], trend, prior)
-    other = MarginalLikelihood(columns[some], groups, logs[some], noise[some], trend, prior)
+    plain = MarginalLikelihood(columns[some], groups, targets[some], known[some], trend)
+    other = MarginalLikelihood(columns[some], groups, logs[some], noise[some], trend)
     settings, loss = _fitted(plain, plain.likeliest)
     loss_of_logs = _fitted(other, settings)[1] - np.log(slopes[some]).sum()
     return (logs, noise) if loss_of_logs < loss - LARGER else (targets, known)

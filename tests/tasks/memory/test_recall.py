@@ -135,3 +135,12 @@ def test_the_latest_of_several_interrupted_searches_is_resumed(mlflow, study):
     started(mlflow, study, [0])
     second = started(mlflow, study, [1])
     assert resuming.to_resume(mlflow, study.name, FACTS).run_id == second.run_id
+
+
+def test_the_trial_that_a_search_answered_with_is_remembered(mlflow, study):
+    search = started(mlflow, study, [0, 1, 2])
+    (begun,) = recall.searches(mlflow, study.name)
+    assert begun.winner.number == 0  # the best so far
+    search.finish("FINISHED", "note", {}, {"x": 0.25}, winner=2)
+    (ended,) = recall.searches(mlflow, study.name)
+    assert ended.winner.number == 2

@@ -46,9 +46,9 @@ def test_the_likelihood_is_the_density_of_a_normal_distribution(settings):
     other = density.likeliest + 0.1
 
     def by_hand(at: np.ndarray) -> float:
-        # The prior's means: -1 plus half the logarithm of 3 dimensions, 0, log 1e-4.
-        off = at - np.array([-1 + np.log(3) / 2] * 3 + [0, np.log(1e-4)])
-        prior = -0.5 * np.sum((off / np.array([3**0.5] * 3 + [1, 2])) ** 2)
+        # The prior's means: -1 plus half the logarithm of 3 dimensions, 0, log 1e-3.
+        off = at - np.array([-1 + np.log(3) / 2] * 3 + [0, np.log(1e-3)])
+        prior = -0.5 * np.sum((off / np.array([3**0.5] * 3 + [1, 3])) ** 2)
         covariance = kernel_of(at)(columns)
         return float(prior + multivariate_normal.logpdf(targets, cov=covariance))
 
