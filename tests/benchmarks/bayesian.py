@@ -278,7 +278,7 @@ def compared(contest: Contest, part: Part) -> tuple[Regrets, list[str], dict[str
     """Run the contest and print it: the regrets, the families in the mean, and the claims."""
     jobs = contest_jobs(part)
     if not part.only_kept:
-        contest.run(jobs)
+        contest.run(jobs, part.workers)
     optimisers = (OURS, *part.opponents)
     regrets = as_ours(contest.regrets(complete(jobs, contest.has)))
     names = [name for name in part.families if name != NOISE and regrets.problems(name)]
@@ -301,7 +301,6 @@ def as_json(figure: Figure) -> list[float]:
 
 def main() -> int:
     """Run what is not kept and print; if it is the whole, write and judge."""
-    os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     part = Part.asked(__doc__)
     print(part)
     chosen = {name: setting(name) for name in part.families if name != NOISE}
@@ -312,7 +311,7 @@ def main() -> int:
         print_claims(claims)
         return 0
     jobs = [*width_jobs(part, names), *ablation_jobs(names), *failing_jobs(part.seeds)]
-    contest.run(jobs)
+    contest.run(jobs, part.workers)
     by_width = width(contest.regrets(width_jobs(part, names)), names)
     lost = float(np.mean([by_width[str(n)] for n in WIDTH_JUDGED_AFTER]))
     claims[f"4 in flight lose {lost:.1%} of the trials' worth, at most {LOST_BY_WIDTH:.0%}"] = (

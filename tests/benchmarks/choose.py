@@ -100,7 +100,7 @@ def main() -> None:
     contest = Contest()
     jobs = jobs_of(names, part.seeds)
     if not part.only_kept:
-        contest.run(jobs)
+        contest.run(jobs, part.workers)
     regrets = contest.regrets(complete(jobs, contest.has))
     chosen = show(regrets, [name for name in names if regrets.problems(name)])
     if part.is_whole:

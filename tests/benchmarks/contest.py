@@ -7,7 +7,6 @@ import hashlib
 import os
 import sys
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import environments
@@ -23,14 +22,6 @@ OPPONENTS = ("optuna_gp", "optuna_tpe", "smac", "hebo", "random")
 # HEBO needs versions that the others do not run with.
 APART = {"hebo": "hebo"}
 Job = tuple[str, str, int]
-
-
-@dataclass(frozen=True)
-class Runner:
-    """A process that answers, and the files that make its answers what they are."""
-
-    command: list[str]
-    files: frozenset[Path]
 
 
 def digest(files: Collection[Path]) -> str:
@@ -52,6 +43,9 @@ def own_sources() -> frozenset[Path]:
     return frozenset(file for file in real if any(folder in file.parents for folder in folders))
 
 
+OWN_SOURCES = own_sources()  # now, as computing grids imports more
+
+
 def requirements(opponent: str) -> Path:
     """What an opponent is installed from."""
     return HERE / f"requirements-{APART.get(opponent, 'opponents')}.txt"
@@ -62,23 +56,27 @@ def python(opponent: str) -> Path:
     return environments.made(CACHE / APART.get(opponent, "opponents"), requirements(opponent))
 
 
-@functools.cache
-def runner(optimiser: str) -> Runner:
-    """Who runs an optimiser."""
+def command(optimiser: str) -> list[str]:
+    """The process that answers for an optimiser."""
     if optimiser in OPPONENTS:
-        script, files = HERE / "opponents.py", {requirements(optimiser)}
-        return Runner([str(python(optimiser)), str(script)], frozenset(files | {script}))
-    script = HERE / "ours.py"
-    files = {script, *own_sources()}
-    if variants.patches(optimiser) or optimiser in variants.SETTINGS:
-        files.add(HERE / "variants.py")
-    return Runner([sys.executable, str(script)], frozenset(files))
+        return [str(python(optimiser)), str(HERE / "opponents.py")]
+    return [sys.executable, str(HERE / "ours.py")]
+
+
+@functools.cache
+def files(optimiser: str) -> frozenset[Path]:
+    """The files that make its answers what they are."""
+    if optimiser in OPPONENTS:
+        return frozenset({HERE / "opponents.py", requirements(optimiser)})
+    changed = variants.patches(optimiser) or optimiser in variants.SETTINGS
+    scripts = ("ours.py", "variants.py") if changed else ("ours.py",)
+    return OWN_SOURCES | {HERE / script for script in scripts}
 
 
 @functools.cache
 def version(optimiser: str, family: str) -> str:
     """Of an optimiser and of what it runs on."""
-    return digest(runner(optimiser).files | families.sources(family))
+    return digest(files(optimiser) | families.sources(family))
 
 
 def key(job: Job) -> Key:
@@ -98,15 +96,16 @@ class Contest:
     """Runs that are kept in `.nettuner/benchmarks`."""
 
     def __init__(self) -> None:
+        os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # of all processes
         self.kept = Kept(CACHE / "bayesian-runs.jsonl")
 
-    def run(self, jobs: Iterable[Job]) -> None:
-        """Run the jobs that are not kept yet, in their order."""
+    def run(self, jobs: Iterable[Job], workers: int) -> None:
+        """Run the jobs that are not kept yet, in their order, so many side by side."""
         wanted = list(dict.fromkeys(jobs))
         for name in dict.fromkeys(problem for _, problem, _ in wanted):
             families.load(name)  # computes what is to be kept, before the workers want it
-        commands = {key(job)[0]: runner(job[0].partition("+")[0]).command for job in wanted}
-        run_all(map(key, wanted), commands, self.kept, workers=os.cpu_count() or 1)
+        commands = {key(job)[0]: command(job[0].partition("+")[0]) for job in wanted}
+        run_all(map(key, wanted), commands, self.kept, workers)
 
     def has(self, job: Job) -> bool:
         """Whether its run is kept."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -22,6 +23,7 @@ class Part:
         absent: Those whose data are not.
         seeds: Seeds of each search.
         opponents: Optimisers to compare with.
+        workers: Searches side by side.
         only_kept: Whether nothing is run: what is kept is shown.
     """
 
@@ -29,6 +31,7 @@ class Part:
     absent: tuple[str, ...]
     seeds: range
     opponents: tuple[str, ...]
+    workers: int = 1
     only_kept: bool = False
 
     @classmethod
@@ -40,6 +43,7 @@ class Part:
         parser.add_argument("--seeds", type=int, default=SEEDS, help="of each search")
         parser.add_argument("--families", type=names_among(families.NAMES), metavar="A,B")
         parser.add_argument("--opponents", type=names_among(OPPONENTS), metavar="A,B")
+        parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="at once")
         parser.add_argument("--kept", action="store_true", help="run nothing, show what is kept")
         given = parser.parse_args()
         wanted = given.families or families.NAMES
@@ -48,6 +52,7 @@ class Part:
             tuple(name for name in wanted if not families.available(name)),
             range(given.seeds),
             given.opponents or OPPONENTS,
+            given.workers,
             given.kept,
         )
 
