@@ -112,9 +112,10 @@ class Regrets:
 def worth_lost(narrow: np.ndarray, wide: np.ndarray, trials: int) -> float:
     """The share of its trials' worth that `wide` lost after so many trials.
 
-    That is one minus the trials after which `narrow` has the same regret, as a share.
+    That is one minus the trials after which `narrow` has the same regret, as a share; where it
+    never has, all of its trials count.
     """
-    regret = wide[trials - 1]
+    regret = max(wide[trials - 1], narrow[-1])
     last = int(np.flatnonzero(narrow <= regret)[0])  # the regrets of both only ever fall
     step = narrow[last - 1] - narrow[last] if last else 0.0
     worth = last + 1 - ((regret - narrow[last]) / step if step > 0 else 0.0)

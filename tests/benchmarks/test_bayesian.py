@@ -117,6 +117,10 @@ def test_four_in_flight_that_are_a_trial_of_four_behind_lose_a_quarter():
     assert worth_lost(np.array([4.0, 3, 2, 1]), np.array([4.0, 4, 3, 2]), 4) == 0.25
 
 
+def test_four_in_flight_that_end_ahead_gain_what_is_known_of_it():
+    assert worth_lost(np.array([4.0, 3, 2, 1]), np.array([4.0, 0.5, 0.5, 0.5]), 2) == -1.0
+
+
 def test_the_family_left_out_has_no_say_in_its_setting():
     scores = {
         "as it is": {"synthetic": 0.1, "networks": 0.5, "lcbench": 0.5},
