@@ -11,9 +11,8 @@ from dataclasses import replace
 
 import numpy as np
 from problem import DRAWS, Params, Problem, sample
+from problems.synthetic import ackley5, hartmann6, hidden4_of_20, mixed
 from tables import TABLES, grid_of, mean_table, table
-
-from families.synthetic import ackley5, hartmann6, hidden4_of_20, mixed
 
 NEEDS = TABLES
 SHARE_OF_RANGE = 0.3

@@ -1,4 +1,4 @@
-"""The families of problems that searches are compared on: the modules of this package.
+"""The families of problems that searches are compared on: the modules of the folder `problems`.
 
 A module has `PROBLEMS`, functions by name; one that needs data from outside of the project has
 `NEEDS`, their folder.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
-import pkgutil
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
@@ -17,17 +16,17 @@ from typing import Any
 
 from problem import Problem
 
-HERE = Path(__file__).parents[1]
+HERE = Path(__file__).parent
 NOISE = "noise"
 SYNTHETIC = "synthetic"
-NAMES = tuple(sorted(module.name for module in pkgutil.iter_modules(__path__)))
+NAMES = tuple(sorted(file.stem for file in (HERE / "problems").glob("*.py")))
 # Real networks weigh more: they are what a tuner is for. Noise is judged by itself.
 WEIGHTS = {name: 1.0 if name == SYNTHETIC else 2.0 for name in NAMES if name != NOISE}
 
 
 def module_of(family: str) -> ModuleType:
     """The module of a family."""
-    return importlib.import_module(f"families.{family}")
+    return importlib.import_module(f"problems.{family}")
 
 
 def available(family: str) -> bool:
