@@ -130,7 +130,9 @@ def few_trials(regrets: Regrets, names: Sequence[str], opponents: Sequence[str])
         other = regrets.mean(best, names, trials).mean
         text = f"regret after {trials}: {own:.4f}, at most {SHARE_OF_BEST} x {other:.4f} ({best})"
         found[text] = own <= SHARE_OF_BEST * other
-    behind = far_behind(regrets, names) if "optuna_gp" in opponents else []
+    if "optuna_gp" not in opponents:
+        return found
+    behind = far_behind(regrets, names)
     text = "on no family behind GPSampler by more than the standard error of the difference"
     found[f"{text}{': ' if behind else ''}{'; '.join(behind)}"] = not behind
     return found
