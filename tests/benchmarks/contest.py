@@ -25,11 +25,9 @@ Job = tuple[str, str, int]
 
 
 def digest(files: Collection[Path]) -> str:
-    """Of the contents of some files."""
-    found = hashlib.sha256()
-    for file in sorted(files):
-        found.update(file.read_bytes())
-    return found.hexdigest()[:12]
+    """Of the contents of some files, wherever they are."""
+    found = sorted(hashlib.sha256(file.read_bytes()).hexdigest() for file in files)
+    return hashlib.sha256("".join(found).encode()).hexdigest()[:12]
 
 
 def own_sources() -> frozenset[Path]:

@@ -150,6 +150,15 @@ def test_what_a_family_is_made_of_is_found():
     assert files == {"hpolib.py", "tables.py", "problem.py"}
 
 
+def test_a_version_is_that_of_the_contents_wherever_they_are(tmp_path):
+    for place, (folder, text) in enumerate([("a", "1"), ("b", "2"), ("c", "2"), ("d", "1")]):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / f"{place}.py").write_text(text)
+    files = [tmp_path / folder / f"{place}.py" for place, folder in enumerate("abcd")]
+    assert contest.digest(files[:2]) == contest.digest(files[2:])
+    assert contest.digest(files[:2]) != contest.digest(files[1:3])
+
+
 def test_a_part_says_what_it_is_and_what_is_left_out():
     part = Part(("synthetic",), ("lcbench",), range(2), ("smac",))
     assert str(part) == (
