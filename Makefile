@@ -67,7 +67,8 @@ bench-start: $(VENV)/installed
 bench-lines:
 	$(PYTHON) tests/benchmarks/lines.py
 
-# Needs hours the first time: other optimisers run in an environment of their own.
+# Needs a day the first time: other optimisers run in environments of their own. A part of it:
+# python tests/benchmarks/bayesian.py --seeds 2 --families synthetic,networks
 bench-bayesian: $(VENV)/installed
 	$(BIN)/python tests/benchmarks/bayesian.py
 

@@ -1,8 +1,9 @@
 """Other optimisers on the same problems, through their public interfaces.
 
-Runs in an environment of its own (`requirements-opponents.txt`), without nettuner: reads jobs
-`optimiser problem seed` from standard input, writes one JSON line for each to standard output.
-Ordered choices are given to others as integers, which is kinder to them than unordered ones.
+Runs in environments of their own (`requirements-opponents.txt`, `requirements-hebo.txt`), without
+nettuner: reads jobs `optimiser problem seed` from standard input, writes one JSON line for each to
+standard output. Ordered choices are given to others as integers, which is kinder to them than
+unordered ones.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import families
 import numpy as np
-import problems
-from problems import Params, Problem, as_list
+from problem import BUDGET, JUDGED_AFTER, Dimensions, Params, Problem, as_list, sample
 
-Loss = Callable[[Params], float]
-Run = Iterator[float]
+# The loss of each trial as it was seen, and what the optimiser would answer with then.
+Run = Iterator[tuple[float, Callable[[], Params]]]
 
 
 def levels(dimension: dict[str, Any]) -> list[Any] | None:
@@ -27,7 +28,7 @@ def levels(dimension: dict[str, Any]) -> list[Any] | None:
     return dimension["values"] if dimension.get("ordered") else None
 
 
-def active(space: problems.Dimensions, params: Params) -> dict[str, Any]:
+def active(space: Dimensions, params: Params) -> dict[str, Any]:
     """A flat configuration without the dimensions that conditions switch off."""
     found: dict[str, Any] = {}
     for name, dimension in space.items():
@@ -40,16 +41,23 @@ def active(space: problems.Dimensions, params: Params) -> dict[str, Any]:
 def random(problem: Problem, seed: int) -> Run:
     """Independent draws."""
     rng = np.random.default_rng(seed)
+    seen = problem.trials(seed)
+    tried: list[Params] = []
+    losses: list[float] = []
     while True:
-        yield problem.loss(problems.sample(problem.space, rng))
+        tried.append(sample(problem.space, rng))
+        losses.append(seen(tried[-1]))
+        yield losses[-1], lambda: tried[int(np.argmin(losses))]
 
 
-def optuna(sampler: Any, problem: Problem) -> Run:
+def optuna(sampler: Any, problem: Problem, seed: int) -> Run:
     """Optuna's define-by-run interface, conditions as branches."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(sampler=sampler)
+    seen = problem.trials(seed)
+    tried: list[Params] = []
     while True:
         trial = study.ask()
         params: dict[str, Any] = {}
@@ -57,9 +65,10 @@ def optuna(sampler: Any, problem: Problem) -> Run:
             when = dimension.get("when", {})
             if all(params.get(parent) in as_list(wanted) for parent, wanted in when.items()):
                 params[name] = suggested(trial, name, dimension)
-        loss = problem.loss(params)
+        loss = seen(params)
         study.tell(trial, loss)
-        yield loss
+        tried.append(params)
+        yield loss, lambda: tried[study.best_trial.number]
 
 
 def suggested(trial: Any, name: str, dimension: dict[str, Any]) -> Any:
@@ -79,18 +88,27 @@ def optuna_tpe(problem: Problem, seed: int) -> Run:
     """Optuna's default."""
     from optuna.samplers import TPESampler
 
-    return optuna(TPESampler(seed=seed), problem)
+    return optuna(TPESampler(seed=seed), problem, seed)
 
 
 def optuna_gp(problem: Problem, seed: int) -> Run:
     """Optuna's Gaussian process."""
     from optuna.samplers import GPSampler
 
-    return optuna(GPSampler(seed=seed), problem)
+    return optuna(GPSampler(seed=seed), problem, seed)
 
 
-def skopt(problem: Problem, seed: int, **settings: Any) -> Run:
-    """scikit-optimize's ask and tell; inactive dimensions are asked for and ignored."""
+def of_levels(space: Dimensions, given: Params) -> dict[str, Any]:
+    """A configuration whose ordered choices are indices, with their values."""
+    found = {name: (levels(space[name]) or {value: value})[value] for name, value in given.items()}
+    return {name: found[name] for name in space if name in found}
+
+
+def skopt_default(problem: Problem, seed: int) -> Run:
+    """scikit-optimize's ask and tell with its defaults: gp_hedge.
+
+    Inactive dimensions are asked for and ignored.
+    """
     from skopt import Optimizer
     from skopt.space import Categorical, Integer, Real
 
@@ -106,34 +124,23 @@ def skopt(problem: Problem, seed: int, **settings: Any) -> Run:
             return Integer(low, high, prior=prior, name=name)
         return Real(low, high, prior=dimension["distribution"], name=name)
 
-    optimizer = Optimizer(
-        [dimension_of(name, dimension) for name, dimension in problem.space.items()],
-        random_state=seed,
-        **settings,
-    )
+    space = problem.space
+    optimizer = Optimizer([dimension_of(*item) for item in space.items()], random_state=seed)
+    seen = problem.trials(seed)
+    tried: list[Params] = []
     while True:
         point = optimizer.ask()
-        params = {
-            name: (levels(problem.space[name]) or {value: value})[value]
-            for name, value in zip(problem.space, point, strict=True)
-        }
-        loss = problem.loss(active(problem.space, params))
+        tried.append(active(space, of_levels(space, dict(zip(space, point, strict=True)))))
+        loss = seen(tried[-1])
         optimizer.tell(point, loss)
-        yield loss
-
-
-def skopt_default(problem: Problem, seed: int) -> Run:
-    """Its defaults: gp_hedge."""
-    return skopt(problem, seed)
-
-
-def skopt_ei(problem: Problem, seed: int) -> Run:
-    """Expected improvement."""
-    return skopt(problem, seed, acq_func="EI")
+        yield loss, lambda: tried[int(np.argmin(optimizer.yi))]
 
 
 def smac(problem: Problem, seed: int) -> Run:
-    """SMAC3's facade for hyperparameters: a random forest."""
+    """SMAC3's facade for hyperparameters: a random forest.
+
+    Where trials are noisy, it is told so and repeats the best.
+    """
     import logging
     import tempfile
 
@@ -169,20 +176,66 @@ def smac(problem: Problem, seed: int) -> Run:
             space.add(condition(space[name], space[parent], wanted))
     with tempfile.TemporaryDirectory() as folder:
         scenario = Scenario(
-            space, deterministic=True, n_trials=BUDGET, seed=seed, output_directory=folder
+            space,
+            deterministic=problem.noisy is None,
+            n_trials=BUDGET,
+            seed=seed,
+            output_directory=folder,
         )
         facade = HyperparameterOptimizationFacade(
             scenario, lambda config, seed=0: 0.0, overwrite=True, logging_level=False
         )
+        seen = problem.trials(seed)
+
+        def params_of(config: Any) -> dict[str, Any]:
+            return of_levels(problem.space, dict(config))
+
         while True:
             info = facade.ask()
-            params = {
-                name: (levels(problem.space[name]) or {value: value})[value]
-                for name, value in dict(info.config).items()
-            }
-            loss = problem.loss(params)
+            loss = seen(params_of(info.config))
             facade.tell(info, TrialValue(cost=loss))
-            yield loss
+            yield loss, lambda: params_of(facade.intensifier.get_incumbent())
+
+
+def hebo(problem: Problem, seed: int) -> Run:
+    """HEBO: a warped Gaussian process and several acquisition functions.
+
+    Inactive dimensions are asked for and ignored. It draws from the global generators.
+    """
+    import torch
+    from hebo.design_space.design_space import DesignSpace
+    from hebo.optimizers.hebo import HEBO
+
+    np.random.seed(seed)  # noqa: NPY002 - what it draws from
+    torch.manual_seed(seed)
+
+    def dimension_of(name: str, dimension: dict[str, Any]) -> dict[str, Any]:
+        ordered = levels(dimension)
+        if ordered:
+            return {"name": name, "type": "int", "lb": 0, "ub": len(ordered) - 1}
+        if "values" in dimension:
+            return {"name": name, "type": "cat", "categories": dimension["values"]}
+        whole = dimension["distribution"] == "integer"
+        log = dimension.get("log") or dimension["distribution"] == "log-uniform"
+        kind = {(False, False): "num", (False, True): "pow", (True, False): "int"}
+        kind |= {(True, True): "pow_int"}
+        bounds = {"lb": dimension["low"], "ub": dimension["high"]}
+        return {"name": name, "type": kind[whole, bool(log)], **bounds}
+
+    space = problem.space
+    described = [dimension_of(name, dimension) for name, dimension in space.items()]
+    optimizer = HEBO(DesignSpace().parse(described), scramble_seed=seed)
+    seen = problem.trials(seed)
+
+    def params_of(frame: Any) -> dict[str, Any]:
+        row = {name: frame[name].iloc[0] for name in space}  # iloc[0] makes floats of integers
+        return active(space, of_levels(space, row))
+
+    while True:
+        asked = optimizer.suggest()
+        loss = seen(params_of(asked))
+        optimizer.observe(asked, np.array([[loss]]))
+        yield loss, lambda: params_of(optimizer.best_x)
 
 
 OPTIMISERS: dict[str, Callable[[Problem, int], Run]] = {
@@ -190,21 +243,34 @@ OPTIMISERS: dict[str, Callable[[Problem, int], Run]] = {
     "optuna_tpe": optuna_tpe,
     "optuna_gp": optuna_gp,
     "skopt_default": skopt_default,
-    "skopt_ei": skopt_ei,
     "smac": smac,
+    "hebo": hebo,
 }
-BUDGET = 50
 
 
 def proposal_seconds(optimiser: str, finished: list[int]) -> dict[str, float]:
     """CPU seconds from one result to the next after so many trials; the median of five."""
-    search = OPTIMISERS[optimiser](problems.load("hartmann6"), 0)
+    search = OPTIMISERS[optimiser](families.load("hartmann6"), 0)
     times = []
     for _ in range(max(finished) + 3):
         began = time.process_time()
         next(search)
         times.append(time.process_time() - began)
     return {str(count): float(np.median(times[count - 2 : count + 3])) for count in finished}
+
+
+def answer(optimiser: str, problem: Problem, seed: int) -> dict[str, Any]:
+    """One search: its losses and, where trials are noisy, the true losses of what it chose."""
+    began = time.process_time()
+    search = OPTIMISERS[optimiser](problem, seed)
+    losses, chosen = [], {}
+    for count in range(1, BUDGET + 1):
+        loss, best = next(search)
+        losses.append(loss)
+        if problem.noisy and count in JUDGED_AFTER:
+            chosen[str(count)] = problem.loss(best())
+    seconds = time.process_time() - began
+    return {"losses": losses, "chosen": chosen, "seconds": seconds}
 
 
 def main() -> None:
@@ -216,20 +282,20 @@ def main() -> None:
     warnings.simplefilter("ignore")
     threadpool_limits(1)
     loaded: dict[str, Problem] = {}
+    # What a library prints is not an answer.
+    answers, sys.stdout = sys.stdout, sys.stderr
     for line in sys.stdin:
         optimiser, name, seed = line.split()
         if optimiser == "seconds":
             found = proposal_seconds(name, [int(count) for count in seed.split(",")])
-            print(json.dumps(found), flush=True)
+            print(json.dumps(found), file=answers, flush=True)
             continue
         if name not in loaded:
-            loaded[name] = problems.load(name)
-        began = time.process_time()
-        search = OPTIMISERS[optimiser](loaded[name], int(seed))
-        losses = [next(search) for _ in range(BUDGET)]
-        seconds = time.process_time() - began
-        answer = {"optimiser": optimiser, "problem": name, "seed": int(seed), "losses": losses}
-        print(json.dumps({**answer, "seconds": seconds}), flush=True)
+            loaded[name] = families.load(name)
+        job = {"optimiser": optimiser, "problem": name, "seed": int(seed)}
+        print(
+            json.dumps(job | answer(optimiser, loaded[name], int(seed))), file=answers, flush=True
+        )
 
 
 if __name__ == "__main__":

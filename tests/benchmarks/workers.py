@@ -90,13 +90,14 @@ def run_all(
 
     def work() -> None:
         nonlocal done
-        processes: dict[str, Answering] = {}
+        processes: dict[tuple[str, ...], Answering] = {}
         try:
             while not faults:
                 version, optimiser, problem, seed = waiting.get_nowait()
-                if version not in processes:
-                    processes[version] = Answering(commands[version])
-                answer = processes[version].ask(f"{optimiser} {problem} {seed}")
+                command = tuple(commands[version])
+                if command not in processes:
+                    processes[command] = Answering(commands[version])
+                answer = processes[command].ask(f"{optimiser} {problem} {seed}")
                 kept.add({"version": version, **answer})
                 done += 1
                 if done % 25 == 0:
