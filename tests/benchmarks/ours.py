@@ -20,7 +20,7 @@ import variants
 from problem import BUDGET, JUDGED_AFTER, Problem
 
 from nettuner.models.space import Params, Space
-from nettuner.models.study import Proposal, Trial, best
+from nettuner.models.study import Proposal, Trial
 from nettuner.tasks.strategies.bayesian import Bayesian
 
 
@@ -60,7 +60,7 @@ def searched(
 
 def chosen(strategy: Any, space: Space, history: list[Trial], problem: Problem) -> float:
     """The true loss of the trial that a search would answer with."""
-    trial = strategy.winner(space, history) if hasattr(strategy, "winner") else best(history)
+    trial = strategy.winner(space, history)
     assert trial is not None
     return problem.loss(trial.proposal.params)
 

@@ -211,10 +211,9 @@ def test_a_finite_space_too_large_to_list_is_not_repeated_either():
     space = Space.model_validate(
         {f"c{i}": {"distribution": "integer", "low": 0, "high": 2} for i in range(9)}
     )
-    assert Bayesian(seed=0, repeat=False).size(space) is None  # 3^9 = 19683
-    trials = run(
-        Bayesian(seed=0, repeat=False), space, lambda p: math.fsum(float(v) for v in p.values()), 40, width=4
-    )
+    strategy = Bayesian(seed=0, repeat=False)
+    assert strategy.size(space) is None  # 3^9 = 19683
+    trials = run(strategy, space, lambda p: math.fsum(float(v) for v in p.values()), 40, width=4)
     assert distinct([trial.proposal for trial in trials]) == 40
     assert lowest(trials) == 0  # one in 19683
 
