@@ -21,6 +21,7 @@ RANKS: dict[str, list[set[str]]] = {
             "brief",
             "by_name",
             "class_of",
+            "curve",
             "did_you_mean",
             "encodable",
             "lightning_class",

@@ -193,7 +193,8 @@ class Engine:
         count = scheduler.wanted
         if not count:
             return False
-        proposals = self.dag.propose(scheduler.history, scheduler.running, count)
+        running = [self.context.curves.told(proposal) for proposal in scheduler.running]
+        proposals = self.dag.propose(scheduler.history, running, count)
         scheduler.waiting += proposals
         if not proposals and not scheduler.groups:
             self.ended = EXHAUSTED

@@ -135,7 +135,7 @@ def _run_stacked(
 ) -> list[Outcome | Failure]:
     with ExitStack() as files:
         logs = [files.enter_context(job.log.open("w", encoding="utf-8")) for job in jobs]
-        lines = [Lines(log.write, log.flush) for log in logs]
+        lines = [Lines(log.write, log.flush, 1 / len(jobs)) for log in logs]
         courses = [Course(job.goal, job.study) for job in jobs]
         failed: dict[int, Failure] = {}
         over: set[int] = set()

@@ -13,6 +13,7 @@ from nettuner.models.training.job import Job, Outcome
 from nettuner.tasks.home import home
 from nettuner.tasks.memory.search_record import SearchRecord
 from nettuner.tasks.plan import Plan
+from nettuner.tasks.training.curves import Curves
 from nettuner.tasks.training.trainings import Reader, best_of, combined
 from nettuner.tasks.workers.pool import Pool
 
@@ -42,6 +43,7 @@ class TrialContext:
         self.pool = pool
         self.record = record
         self.folder = folder
+        self.curves = Curves(plan.study, plan.goal)
         self._stackable = plan.stackable
         # A resumed search continues the count.
         self._began = time.monotonic() - spent
@@ -97,8 +99,9 @@ class TrialContext:
         reader: Reader,
         seconds: float,
     ) -> Trial:
-        """The trial for its jobs and what came of them."""
+        """The trial for its jobs and what came of them, once all that they logged was read."""
         proposal = replace(jobs[0].proposal, params=dict(jobs[0].proposal.params))
+        curve = self.curves.of(proposal.number)
         outcome = combined(outcomes, len(jobs))
         checkpoint = self._kept(jobs, outcomes)
         whole = [o for o in outcomes if isinstance(o, Outcome)] if len(jobs) > 1 else []
@@ -109,6 +112,7 @@ class TrialContext:
                 seconds=seconds,
                 rounds=reader.rounds,
                 ended=self.elapsed(),
+                curve=curve,
             )
         return Trial(
             proposal,
@@ -120,6 +124,7 @@ class TrialContext:
             ended=self.elapsed(),
             scores=tuple(o.score for o in whole),
             training=best_of(whole) if whole else None,
+            curve=curve,
         )
 
     def _kept(self, jobs: Sequence[Job], outcomes: Sequence[Outcome | Failure]) -> str | None:
