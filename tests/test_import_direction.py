@@ -40,7 +40,7 @@ RANKS: dict[str, list[set[str]]] = {
         {"preload"},
     ],
     "tasks": [
-        {"loopback", "private", "process_note"},
+        {"loopback", "private", "process_note", "strategy_names"},
         {"noted"},
         {"home", "strategies", "workers"},
         {"sound_home"},

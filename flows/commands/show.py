@@ -56,7 +56,7 @@ def _networks(plan: Plan) -> str:
     study = plan.study
     parts = []
     of_trials = _members(plan)
-    what = "members" if plan.strategy.counts_members else "trials"
+    what = "members" if plan.strategy.counts == "networks" else "trials"
     total = (of_trials or 0) * study.trainings
     folds = _times(study.folds or 1, "folds")
     each = _times(study.repeats, "repeats") + folds
@@ -75,7 +75,7 @@ def _times(count: int, what: str) -> str:
 
 def _members(plan: Plan) -> int | None:
     """Networks that a strategy trains, as far as that is known."""
-    if not plan.strategy.counts_members or plan.trials is None:
+    if plan.strategy.counts == "trials" or plan.trials is None:
         return plan.trials
     first = plan.strategy.propose(plan.study.space, [], [], plan.trials)
     return len({proposal.member for proposal in first})

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from nettuner.tasks.memory.reader import Reader
 
 PAGE = 1000
+POPULATION = "population"
 UNFINISHED = ("RUNNING", "KILLED", "FAILED")
 
 
@@ -142,11 +143,12 @@ def population(mlflow: Reader, study: str, name: str | None = None) -> PastSearc
         ValueError: There is none.
     """
     done = [s for s in searches(mlflow, study) if s.status == "FINISHED"]
-    named = (s for s in reversed(done) if name in (None, s.name, s.run_id) and s.members)
+    done = [s for s in done if s.strategy == POPULATION and s.members]
+    named = (s for s in reversed(done) if name in (None, s.name, s.run_id))
     found = next(named, None)
     if found is not None:
         return found
-    known = [repr(search.name) for search in done if search.members]
+    known = [repr(search.name) for search in done]
     if not known:
         raise ValueError(
             f"no population search of {study!r} is finished; search it first, with "

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import pkgutil
 from collections.abc import Collection, Sequence
-from typing import Annotated, ClassVar, Protocol, Self, TypeVar
+from typing import Annotated, ClassVar, Literal, Protocol, Self, TypeVar
 
 from pydantic import BaseModel, Field, StrictInt, ValidationError
 from pydantic_core import InitErrorDetails
@@ -12,8 +11,21 @@ from pydantic_core import InitErrorDetails
 from nettuner.models.class_of import class_of
 from nettuner.models.space import Space
 from nettuner.models.study import Proposal, Study, Trial
+from nettuner.tasks.strategy_names import names as names
 
 Model = TypeVar("Model", bound=BaseModel)
+Continues = Literal["nothing", "itself", "others"]
+"""What a trial may go on from: nothing, as each is a whole training; the same configuration, where
+it stopped; or any other's weights, too, with other hyperparameters."""
+
+Asks = Literal["ahead", "generation", "stack", "single"]
+"""When a strategy wants to be asked, and for how much: at any time for many trials, as results
+change nothing; when nothing is in flight, for a generation; when a worker is free, for as many
+trials as it trains together; when a worker is free, for one trial."""
+
+Counts = Literal["trials", "networks"]
+"""What a study's budget of trials counts: proposals, or networks, each of which may be trained in
+several."""
 Seed = Annotated[
     StrictInt, Field(ge=0, description="The study's own seed; a study gives it at its top.")
 ]
@@ -27,15 +39,12 @@ class Strategy(Protocol):
     number) only.
     """
 
-    adaptive: ClassVar[bool]
-    """Whether later proposals depend on earlier results."""
-
-    counts_members: ClassVar[bool]
-    """Whether a study's budget of trials counts the members of a population."""
+    continues: ClassVar[Continues]
+    counts: ClassVar[Counts]
 
     @property
-    def one_by_one(self) -> bool:
-        """Whether proposals are better if requested late and few at a time."""
+    def asks(self) -> Asks:
+        """When it wants to be asked."""
         ...
 
     @classmethod
@@ -86,13 +95,8 @@ class Strategy(Protocol):
         ...
 
 
-def names() -> list[str]:
-    """Names of the strategies: the modules of this package."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__))
-
-
 def full_name(name: str) -> str:
-    """The file name of a strategy; `random` is short for `random_search`.
+    """The file name of a strategy, which may be given shortly.
 
     Raises:
         ValueError: There is no such file.

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
 from nettuner.models.space import Dimension, Space, Value, lattice, same
 from nettuner.models.study import Count, Proposal, Study, Trial, free_numbers
-from nettuner.tasks.strategies import Seed, configured
+from nettuner.tasks.strategies import Asks, Continues, Counts, Seed, configured
 
 # A larger grid is taken for a mistake.
 LARGEST = 100_000
@@ -27,9 +27,9 @@ class GridSearch(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    adaptive: ClassVar[bool] = False
-    one_by_one: ClassVar[bool] = False
-    counts_members: ClassVar[bool] = False
+    continues: ClassVar[Continues] = "nothing"
+    counts: ClassVar[Counts] = "trials"
+    asks: ClassVar[Asks] = "ahead"
 
     values: dict[str, Annotated[list[Value], Field(min_length=1)]] = Field(
         default_factory=dict,

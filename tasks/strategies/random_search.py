@@ -13,16 +13,16 @@ from pydantic import BaseModel, ConfigDict
 
 from nettuner.models.space import Space
 from nettuner.models.study import Proposal, Study, Trial, free_numbers
-from nettuner.tasks.strategies import Seed, configured
+from nettuner.tasks.strategies import Asks, Continues, Counts, Seed, configured
 
 
 class RandomSearch(BaseModel):
     """Trial k depends on (seed, k) alone, so neither the width nor a resume changes it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    adaptive: ClassVar[bool] = False
-    one_by_one: ClassVar[bool] = False
-    counts_members: ClassVar[bool] = False
+    continues: ClassVar[Continues] = "nothing"
+    counts: ClassVar[Counts] = "trials"
+    asks: ClassVar[Asks] = "ahead"
 
     seed: Seed
 

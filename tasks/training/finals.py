@@ -14,6 +14,7 @@ from typing import ClassVar
 from nettuner.models.space import Space
 from nettuner.models.spread import mean
 from nettuner.models.study import Proposal, Study, Trial
+from nettuner.tasks.strategies import Asks, Continues, Counts
 from nettuner.tasks.strategies.population.lineage import Phase, schedule
 from nettuner.tasks.training.trainings import averaged, without_deviations
 
@@ -31,9 +32,9 @@ class Finals:
 
     schedules: tuple[Schedule, ...]
     seeds: int
-    adaptive: ClassVar[bool] = False
-    counts_members: ClassVar[bool] = False
-    one_by_one: ClassVar[bool] = False
+    continues: ClassVar[Continues] = "others"
+    counts: ClassVar[Counts] = "networks"
+    asks: ClassVar[Asks] = "ahead"
 
     @classmethod
     def for_study(cls, study: Study, structural: Collection[str] = ()) -> Finals:

@@ -20,7 +20,7 @@ from nettuner.models.space import Number, Params, Space, Value
 from nettuner.models.space.complete import completed
 from nettuner.models.space.lattice import lattice_of
 from nettuner.models.study import Count, Proposal, Study, Trial, free_numbers
-from nettuner.tasks.strategies import Seed, configured
+from nettuner.tasks.strategies import Asks, Continues, Counts, Seed, configured
 from nettuner.tasks.strategies.bayesian.coordinates import Coordinates, identity
 
 if TYPE_CHECKING:
@@ -42,9 +42,9 @@ class Bayesian(BaseModel):
     """Start points that fill the space, then whatever promises the largest improvement."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    adaptive: ClassVar[bool] = True
-    one_by_one: ClassVar[bool] = True
-    counts_members: ClassVar[bool] = False
+    continues: ClassVar[Continues] = "nothing"
+    counts: ClassVar[Counts] = "trials"
+    asks: ClassVar[Asks] = "single"
 
     initial: Count | None = Field(
         None,
