@@ -329,6 +329,7 @@ class Trial:
         training: Number of the training that the checkpoint is of, the best one; None where there
             is one alone.
         curve: Score after each round of this trial, and what the round cost.
+        stopped: Why it was ended before its training was; it keeps the score it had. None else.
     """
 
     proposal: Proposal
@@ -342,6 +343,7 @@ class Trial:
     scores: tuple[float, ...] = ()
     training: int | None = None
     curve: Curve = ()
+    stopped: str | None = None
 
     @property
     def number(self) -> int:

@@ -107,6 +107,7 @@ def make_plan(study: Study, file: str = "study", fit: Fit = FIT) -> Plan:
             _check_members(study, name)
         strategy = strategies.load(study, fitted.structural)
         size = strategy.size(study.space)
+        _check_early_ends(study, strategy)
     except MisfitError as error:
         raise StudyError([f"{file}: {key}: {line}" for key, line in error.faults]) from None
     except ValidationError as error:
@@ -176,6 +177,20 @@ def _check_members(study: Study, strategy: str) -> None:
             faults.append((key, message))
     if faults:
         raise MisfitError(faults)
+
+
+def _check_early_ends(study: Study, strategy: Strategy) -> None:
+    """Refuse trials that end early where each is several trainings.
+
+    Raises:
+        ValueError: They are.
+    """
+    if strategy.rule is not None and study.trainings > 1:
+        given = f"repeats={study.repeats}" if study.repeats > 1 else f"folds={study.folds}"
+        raise ValueError(
+            f"trials that end early must be one training each, got {given}; drop it and give "
+            "finals, or let none end early"
+        )
 
 
 def _without_segments() -> str:

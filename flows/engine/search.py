@@ -102,6 +102,7 @@ def search(study: Study, resume: bool = False) -> SearchResult:
         plan = replace(plan, strategy=warmed(plan.strategy, client, study.name, record))
         folder = held.enter_context(folder_of(record, resumable=True))
         context = TrialContext(plan, pool, record, folder, spent)
+        context.curves.remember(history)
         engine = Engine(context, plan, history)
         engine.ended = past.ended if past else None
         engine.train()

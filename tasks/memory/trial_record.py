@@ -121,7 +121,11 @@ class TrialRecord:
         metrics: list[Point] = []
         if trial.proposal.member is None:
             metrics = [(names.SECONDS, float(trial.seconds), int(time.time() * 1000), 0)]
+        if trial.stopped is not None:
+            tags[names.REASON] = f"{names.STOPPED}: {trial.stopped}"[:LONGEST_REASON]
         status = "FINISHED" if trial.succeeded else "FAILED"
+        if trial.stopped is not None and trial.succeeded:
+            status = "KILLED"
         if self.search.facts.continues == "itself" and not trial.succeeded:
             last = True  # nothing goes on from it
         self._is_open = not last

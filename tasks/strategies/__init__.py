@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Annotated, ClassVar, Literal, Protocol, Self, TypeVar
 
-from pydantic import BaseModel, Field, StrictInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError
 from pydantic_core import InitErrorDetails
 
 from nettuner.models.class_of import class_of
+from nettuner.models.early_stop import EarlyStop, Rule
 from nettuner.models.space import Space
 from nettuner.models.study import Proposal, Study, Trial
 from nettuner.tasks.strategy_names import names as names
@@ -45,6 +46,11 @@ class Strategy(Protocol):
     @property
     def asks(self) -> Asks:
         """When it wants to be asked."""
+        ...
+
+    @property
+    def rule(self) -> Rule | None:
+        """The rule that may end trials in flight; None for none."""
         ...
 
     @classmethod
@@ -93,6 +99,27 @@ class Strategy(Protocol):
         never will be again.
         """
         ...
+
+
+class WholeTrials(BaseModel):
+    """What strategies have in common whose trials are whole trainings, unless these end early."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    continues: ClassVar[Continues] = "nothing"
+    counts: ClassVar[Counts] = "trials"
+
+    early_stop: EarlyStop | None = Field(
+        None,
+        description="When a trial ends before its training does. median: its best metric so far is "
+        "worse than the median of the others' at the same round. patience: it has not got better "
+        "for 5 rounds. Left out: never.",
+    )
+    seed: Seed
+
+    @property
+    def rule(self) -> Rule | None:
+        """The rule that may end trials in flight; None for none."""
+        return self.early_stop
 
 
 def full_name(name: str) -> str:

@@ -10,6 +10,10 @@ so far, and goes on as soon as it is among the best of `eta`; nobody waits for a
 did not go on may do so later, when more have turned out worse. So stopping is not being asked to go
 on, and nothing is lost.
 
+A function without a context cannot be continued. There, every trial begins as a whole training that
+reports as it goes, and is ended at a rung where it is not among the best part of those that have
+reached it so far; a rung is a step that the function reports.
+
 Two things are not in the papers. Where a study limits the trials, the last rungs may have fewer
 than `eta` configurations; the best one then goes on all the same until one is trained in full. And
 a rung that is nearly at the end of the training is left out.
@@ -25,6 +29,7 @@ from typing import Annotated, ClassVar, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, field_validator, model_validator
 
+from nettuner.models.early_stop import Rule, Rungs
 from nettuner.models.space import Params, Space, Value
 from nettuner.models.space.complete import completed
 from nettuner.models.study import Count, Proposal, Study, Trial, free_numbers
@@ -50,7 +55,7 @@ class SuccessiveHalving(BaseModel):
     shortest: Count | None = Field(
         None,
         description="Rounds (epochs) that every configuration trains before the first comparison; "
-        "left out: so many that there are three comparisons.",
+        "left out: so many that there are three comparisons; of a function, its first step.",
     )
     brackets: Count = Field(
         1,
@@ -77,6 +82,13 @@ class SuccessiveHalving(BaseModel):
 
     @model_validator(mode="after")
     def _has_rungs(self) -> Self:
+        if not self.rounds:
+            if self.brackets > 1:
+                raise ValueError(
+                    f"brackets are of trainings whose length is known, got {self.brackets} and a "
+                    "function without a context; drop them, or name its second argument `context`"
+                )
+            return self
         if self.first_rung >= self.rounds:
             raise ValueError(
                 f"shortest must be less than the whole training, got {self.first_rung} of "
@@ -101,8 +113,13 @@ class SuccessiveHalving(BaseModel):
         )
 
     @property
+    def rule(self) -> Rule | None:
+        """The rule that ends trials of a function that cannot be continued; None for all others."""
+        return None if self.rounds else Rungs(self.first_rung, self.eta)
+
+    @property
     def first_rung(self) -> int:
-        """Rounds that every configuration trains at first."""
+        """Rounds that every configuration trains at first; of a function, its first step."""
         return self.shortest or max(1, round(self.rounds / self.eta**USUAL_RUNGS))
 
     @property
@@ -129,11 +146,15 @@ class SuccessiveHalving(BaseModel):
 
         An empty list means wait for what is pending, or that all of the budget has been trained.
         """
+        free = free_numbers(history, pending, count)
+        if not self.rounds:
+            fresh = (k for k in free if self.budget is None or k < self.budget)
+            return [Proposal(k, self._start(space, k)) for k in fresh]
         begun = _Begun(self, history, pending)
         steps = islice(self._steps(space, begun), count)
         return [
             Proposal(number, step.params, step.parent, step.member, step.until)
-            for number, step in zip(free_numbers(history, pending, count), steps, strict=False)
+            for number, step in zip(free, steps, strict=False)
         ]
 
     def needed(self, history: Sequence[Trial], pending: Sequence[Proposal]) -> set[int]:
@@ -142,6 +163,8 @@ class SuccessiveHalving(BaseModel):
         Before one is trained in full these are all that succeeded. After that, if the budget is
         known, those whose rank, which never gets better, is within what may go on at most.
         """
+        if not self.rounds:
+            return set()
         begun = _Begun(self, history, ())  # what is pending is proposed again if it is lost
         found = {proposal.parent for proposal in pending if proposal.parent is not None}
         for (bracket, rung), reached in begun.at.items():

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from nettuner.models.study import Proposal, Trial
 from nettuner.models.training.failure import Failure
-from nettuner.models.training.job import Job, Outcome
+from nettuner.models.training.job import CURVES, Job, Outcome
 from nettuner.tasks.home import home
 from nettuner.tasks.memory.search_record import SearchRecord
 from nettuner.tasks.plan import Plan
@@ -43,7 +43,9 @@ class TrialContext:
         self.pool = pool
         self.record = record
         self.folder = folder
-        self.curves = Curves(plan.study, plan.goal)
+        self._rule = plan.strategy.rule
+        told = None if self._rule is None else folder / CURVES
+        self.curves = Curves(plan.study, plan.goal, told)
         self._stackable = plan.stackable
         # A resumed search continues the count.
         self._began = time.monotonic() - spent
@@ -87,6 +89,7 @@ class TrialContext:
             None if self.kind == "function" else self.folder / f"{name}.safetensors",
             (parent.proposal.until or 0) if parent else 0,
             training,
+            self._rule,
         )
         for left in (job.log, job.output):  # by a search that was killed
             left.unlink(missing_ok=True)
@@ -125,6 +128,7 @@ class TrialContext:
             scores=tuple(o.score for o in whole),
             training=best_of(whole) if whole else None,
             curve=curve,
+            stopped=outcome.stopped,
         )
 
     def _kept(self, jobs: Sequence[Job], outcomes: Sequence[Outcome | Failure]) -> str | None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import math
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from nettuner.models.curve import Curve, Point, extended, thinned
-from nettuner.models.study import Goal, Proposal, Study
+from nettuner.models.study import Goal, Proposal, Study, Trial
 
 
 @dataclass
@@ -27,9 +29,13 @@ class Curves:
     Args:
         study: Study of the search, which says whether rounds are counted or told.
         goal: Metric and direction.
+        told: Path of a file that tells workers the curves of all trials; None where none is needed.
     """
 
-    def __init__(self, study: Study, goal: Goal) -> None:
+    def __init__(self, study: Study, goal: Goal, told: Path | None = None) -> None:
+        self._told = told
+        if told is not None:
+            told.unlink(missing_ok=True)  # of a search that was killed
         self._counted = study.rounds > 0
         self._goal = goal
         self._growing: dict[int, _Growing] = {}
@@ -45,9 +51,9 @@ class Curves:
         out."""
         with self._lock:
             for row in rows:
-                self._add(self._growing[number], row)
+                self._add(number, self._growing[number], row)
 
-    def _add(self, growing: _Growing, row: Mapping[str, Any]) -> None:
+    def _add(self, number: int, growing: _Growing, row: Mapping[str, Any]) -> None:
         growing.seconds += row["seconds"]
         if not row["round"]:
             return
@@ -59,6 +65,19 @@ class Curves:
             point = Point(at, score, round(growing.seconds, 6))
             growing.points = extended(growing.points, point)
             growing.seconds = 0.0
+            self._tell(number, [point])
+
+    def remember(self, trials: Iterable[Trial]) -> None:
+        """Tell workers the curves of trials from before a resume."""
+        with self._lock:
+            for trial in trials:
+                self._tell(trial.number, trial.curve)
+
+    def _tell(self, number: int, points: Iterable[Point]) -> None:
+        if self._told is not None:
+            lines = [json.dumps([number, *point]) + "\n" for point in points]
+            with self._told.open("a", encoding="utf-8") as file:
+                file.write("".join(lines))
 
     def of(self, number: int) -> Curve:
         """The curve of a trial so far; a long one is thinned."""

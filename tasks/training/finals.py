@@ -35,6 +35,7 @@ class Finals:
     continues: ClassVar[Continues] = "others"
     counts: ClassVar[Counts] = "networks"
     asks: ClassVar[Asks] = "ahead"
+    rule: ClassVar[None] = None
 
     @classmethod
     def for_study(cls, study: Study, structural: Collection[str] = ()) -> Finals:
