@@ -23,6 +23,11 @@ Curves = Mapping[int, Sequence[Point]]
 class Rule(Protocol):
     """Says when a trial ends early."""
 
+    @property
+    def earliest(self) -> int:
+        """The first round after which it may end one."""
+        ...
+
     def reason(self, own: Sequence[Point], others: Curves) -> str | None:
         """Why a trial ends after its latest round; None if it goes on.
 
@@ -52,6 +57,11 @@ class Median(BaseModel):
         4, description="Trials that must have got as far before one is ended there."
     )
 
+    @property
+    def earliest(self) -> int:
+        """The first round after which it may end one."""
+        return self.after
+
     def reason(self, own: Sequence[Point], others: Curves) -> str | None:
         """Why a trial ends after its latest round; None if it goes on."""
         now = own[-1].round
@@ -78,6 +88,11 @@ class Patience(BaseModel):
         "score.",
     )
 
+    @property
+    def earliest(self) -> int:
+        """The first round after which it may end one."""
+        return self.rounds + 1
+
     def reason(self, own: Sequence[Point], others: Curves) -> str | None:
         """Why a trial ends after its latest round; None if it goes on."""
         best = min(own, key=lambda point: point.score)  # of equals the first
@@ -100,6 +115,11 @@ class Rungs:
 
     first: int
     eta: int
+
+    @property
+    def earliest(self) -> int:
+        """The first round after which it may end one."""
+        return self.first
 
     def reason(self, own: Sequence[Point], others: Curves) -> str | None:
         """Why a trial ends after its latest round; None if it goes on."""

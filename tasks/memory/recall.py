@@ -10,7 +10,9 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, cast
 
 from nettuner.models.address import without_account
+from nettuner.models.segments import best_of_each
 from nettuner.models.study import Direction, Goal, Study, Trial, best
+from nettuner.tasks import strategies
 from nettuner.tasks.home import tracking_uri
 from nettuner.tasks.memory import tags as names
 from nettuner.tasks.memory.left_over import send_left_over
@@ -84,6 +86,16 @@ class PastSearch:
     def trials(self) -> list[Trial]:
         """Trials in the order in which they ended."""
         return self.children.trials
+
+    @property
+    def networks(self) -> list[Trial]:
+        """One trial for each network where configurations are continued; else all trials.
+
+        A member of a population changes with every segment, so these stay apart.
+        """
+        if not self.members or strategies.find(self.strategy).continues != "itself":
+            return self.trials
+        return best_of_each(self.trials)
 
     @property
     def winner(self) -> Trial | None:

@@ -53,6 +53,15 @@ class Strategy(Protocol):
         """The rule that may end trials in flight; None for none."""
         ...
 
+    def fewest_rounds(self, networks: int, rounds: int) -> int:
+        """The fewest rounds that so many networks train in all, none of which fails.
+
+        Args:
+            networks: Number of networks.
+            rounds: Rounds of a whole training.
+        """
+        ...
+
     @classmethod
     def for_study(cls, study: Study, structural: Collection[str] = ()) -> Self:
         """The strategy with a study's seed and settings.
@@ -120,6 +129,10 @@ class WholeTrials(BaseModel):
     def rule(self) -> Rule | None:
         """The rule that may end trials in flight; None for none."""
         return self.early_stop
+
+    def fewest_rounds(self, networks: int, rounds: int) -> int:
+        """The fewest rounds that so many networks train in all: each until it may first end."""
+        return networks * (rounds if self.rule is None else min(rounds, self.rule.earliest))
 
 
 def full_name(name: str) -> str:

@@ -130,6 +130,20 @@ class SuccessiveHalving(BaseModel):
             found.append(rung)
         return (*found, self.rounds)
 
+    def fewest_rounds(self, networks: int, rounds: int) -> int:
+        """The fewest rounds that so many train in all: at each rung one of `eta` goes on."""
+        if not self.rounds:
+            return 0
+        starts = self.brackets_of(networks)
+        total, furthest = 0, 0
+        for bracket in range(self.brackets):
+            going, before = starts.count(bracket), 0
+            for rung in self.rungs[bracket:]:
+                total += going * (rung - before)
+                furthest = max(furthest, rung) if going else furthest
+                going, before = going // self.eta, rung
+        return total + (self.rounds - furthest if networks else 0)  # one is trained in full
+
     def size(self, space: Space) -> None:
         """None: how many go on is known at the end.
 

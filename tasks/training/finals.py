@@ -37,6 +37,10 @@ class Finals:
     asks: ClassVar[Asks] = "ahead"
     rule: ClassVar[None] = None
 
+    def fewest_rounds(self, networks: int, rounds: int) -> int:
+        """All are trained in full."""
+        return networks * rounds
+
     @classmethod
     def for_study(cls, study: Study, structural: Collection[str] = ()) -> Finals:
         """A study cannot name this strategy."""
@@ -143,6 +147,11 @@ class Finalist:
         )
 
 
+def _to_the_end(phases: Schedule, rounds: int) -> Schedule:
+    """A schedule whose last phase lasts as long as a whole training."""
+    return (*phases[:-1], replace(phases[-1], until=rounds))
+
+
 def finalists(study: Study, history: Sequence[Trial], count: int) -> list[Finalist]:
     """The best few trials of a search whose schedules are distinct.
 
@@ -151,12 +160,15 @@ def finalists(study: Study, history: Sequence[Trial], count: int) -> list[Finali
         history: Trials of the search; of a population, its segments.
         count: Number of finalists wanted.
     """
-    whole = [t for t in history if t.succeeded and t.proposal.until in (None, study.rounds)]
+    succeeded = [trial for trial in history if trial.succeeded]
+    in_full = [t for t in succeeded if t.proposal.until in (None, study.rounds) and not t.stopped]
+    # A search that was ended early may have trained none in full.
+    whole = in_full or succeeded
     found: dict[str, Finalist] = {}
     for trial in sorted(whole, key=lambda trial: (trial.score, trial.number)):
         if trial.proposal.member is None:
             phases: Schedule = (Phase(0, study.rounds, dict(trial.proposal.params)),)
         else:
-            phases = tuple(schedule(history, trial))
+            phases = _to_the_end(tuple(schedule(history, trial)), study.rounds)
         found.setdefault(repr(phases), Finalist(trial, phases))
     return list(found.values())[:count]

@@ -186,6 +186,10 @@ class Population(BaseModel):
             )
         return population
 
+    def fewest_rounds(self, networks: int, rounds: int) -> int:
+        """All are trained in full."""
+        return networks * rounds
+
     @property
     def asks(self) -> Asks:
         """Asynchronous: members go on as soon as a worker can train them."""
