@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from statistics import median
-
 import pytest
 
 from nettuner.flows.engine.search import Engine
+from nettuner.models.curve import at
 from nettuner.tasks.report.tables import trials_table
 
 pytestmark = pytest.mark.slow
@@ -120,17 +119,18 @@ def test_a_function_is_left_at_its_report_and_has_not_failed(lab):
         assert trial.succeeded
 
 
-def test_members_of_a_stack_that_are_worse_than_the_median_end_together(lab):
-    rule = {"rule": "median", "trials": 3}
+def test_networks_that_are_worse_than_the_median_are_left_and_the_best_is_not(lab):
+    rule = {"rule": "median", "trials": 1}
     study = halving(lab, "median", strategy={"name": "random", "early_stop": rule})
     result = lab.quick_search(study)
-    first = {trial.number: trial.curve[0].score for trial in result.trials}
-    for trial in result.trials:
-        others = median(score for number, score in first.items() if number != trial.number)
-        if first[trial.number] > others:
-            assert trial.rounds == 1
-            assert trial.stopped == "at 1 worse than the median of 5 others"
-        else:
-            assert trial.rounds > 1
-    assert sum(trial.stopped is not None for trial in result.trials) >= 3
+    # Which of them know of each other depends on how many are faster in a stack.
+    left = [trial for trial in result.trials if trial.stopped is not None]
+    assert 1 <= len(left) < 6
+    for trial in left:
+        assert trial.rounds == trial.curve[-1].round < 3
+        assert trial.stopped.startswith(f"at {trial.rounds} worse than the median of ")
+        best = min(point.score for point in trial.curve)
+        others = [at(t.curve, trial.rounds) for t in result.trials if t is not trial]
+        assert best > min(score for score in others if score is not None)
+    assert {trial.rounds for trial in result.trials if trial.stopped is None} == {3}
     assert result.best.stopped is None
