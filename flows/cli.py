@@ -24,6 +24,7 @@ from nettuner.flows.commands.unforeseen import unforeseen
 from nettuner.flows.servers import resident
 from nettuner.tasks.home import HomeError
 from nettuner.tasks.private import keep_private, umask
+from nettuner.tasks.strategy_names import spoken
 
 if TYPE_CHECKING:
     from nettuner.flows.engine.search import SearchResult
@@ -109,8 +110,8 @@ def search(
     strategy: Annotated[
         list[str] | None,
         typer.Option(
-            help="Search with this strategy instead of the study's: grid, random, bayesian, "
-            "population. May be given several times; they run one after another.",
+            help=f"Search with this strategy instead of the study's: {spoken()}. "
+            "May be given several times; they run one after another.",
             show_default=False,
         ),
     ] = None,

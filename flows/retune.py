@@ -95,7 +95,7 @@ def retune(
             place of its password, which is in the environment variable NAME.
         newest: Number of files to read of those that match, the newest.
         reason: Reason for the retuning; kept with the version.
-        strategy: Search with this one instead of the study's: grid, random, bayesian, population.
+        strategy: Search with this one instead of the study's: a file of tasks/strategies.
         trials: Search so many trials instead of the study's.
         finals: The best so many of the search are trained again.
         seeds: Each of them with so many seeds.

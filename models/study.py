@@ -20,6 +20,7 @@ from pydantic import (
     model_validator,
 )
 
+from nettuner.models.curve import Curve
 from nettuner.models.data.sources import AnySource
 from nettuner.models.encodable import encodable, storable
 from nettuner.models.space import Number, Params, Space
@@ -297,8 +298,10 @@ class Proposal:
         number: Trial number, unique within its search, from 0.
         params: Hyperparameters as plain values, of the active dimensions only.
         parent: Number of the trial whose weights to continue from; None starts anew.
-        member: Member of the population that this segment belongs to; None outside a population.
+        member: Network that this segment belongs to, where trainings are continued: a member of a
+            population, or a configuration; None where each trial is a whole training.
         until: Round (epoch) to train up to; None trains the study's whole length.
+        curve: Rounds trained so far, while it is in flight.
     """
 
     number: int
@@ -306,6 +309,7 @@ class Proposal:
     parent: int | None = None
     member: int | None = None
     until: int | None = None
+    curve: Curve = ()
 
 
 @dataclass(frozen=True)
@@ -324,6 +328,8 @@ class Trial:
         scores: Scores of its trainings, where these are several; `score` is their mean.
         training: Number of the training that the checkpoint is of, the best one; None where there
             is one alone.
+        curve: Score after each round of this trial, and what the round cost.
+        stopped: Why it was ended before its training was; it keeps the score it had. None else.
     """
 
     proposal: Proposal
@@ -336,6 +342,8 @@ class Trial:
     ended: float = 0.0
     scores: tuple[float, ...] = ()
     training: int | None = None
+    curve: Curve = ()
+    stopped: str | None = None
 
     @property
     def number(self) -> int:

@@ -27,6 +27,7 @@ SHORT = {
     "distribution": "a list of values or a single value",
     "source": "the name of a built-in data set",
     "StrategyChoice": "the name of a strategy",
+    "rule": "the name of a rule",
 }
 
 

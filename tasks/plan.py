@@ -20,6 +20,7 @@ from nettuner.models.study_file import StudyError
 from nettuner.tasks import strategies
 from nettuner.tasks.schema import GIVEN
 from nettuner.tasks.strategies import Strategy
+from nettuner.tasks.strategy_names import short
 
 # What may change between an interruption and its resume.
 CHANGEABLE = {"stop", "width", "stack", "threads", "trial_seconds", "finals", "finals_seeds"}
@@ -96,15 +97,17 @@ def make_plan(study: Study, file: str = "study", fit: Fit = FIT) -> Plan:
         raise StudyError([f"{file}: strategy: {error}"]) from None
     try:
         fitted = fit(study)
-        if fitted.kind == "function" and strategies.find(name).counts_members:
+        continues = strategies.find(name).continues
+        if fitted.kind == "function" and continues == "others":
             raise ValueError(
                 f"{name} continues from trained weights, got a function without a context, which "
-                "has none; name its second argument `context`, or choose grid, random or bayesian"
+                f"has none; name its second argument `context`, or choose {_without_segments()}"
             )
-        if strategies.find(name).counts_members:
+        if fitted.kind != "function" and continues != "nothing":
             _check_members(study, name)
         strategy = strategies.load(study, fitted.structural)
         size = strategy.size(study.space)
+        _check_early_ends(study, strategy)
     except MisfitError as error:
         raise StudyError([f"{file}: {key}: {line}" for key, line in error.faults]) from None
     except ValidationError as error:
@@ -122,7 +125,8 @@ def make_plan(study: Study, file: str = "study", fit: Fit = FIT) -> Plan:
     trials = _trials(study, strategy, size)
     stackable = fitted.kind == "learner" and fitted.held
     stop = study.stop
-    if trials is None and stop.seconds is None and stop.target is None and stop.patience is None:
+    ends = trials is not None or (strategy.counts == "networks" and stop.trials is not None)
+    if not ends and stop.seconds is None and stop.target is None and stop.patience is None:
         raise StudyError(
             [
                 f"{file}: stop: a {name.removesuffix('_search')} search needs an end, got none; "
@@ -167,12 +171,33 @@ def _check_members(study: Study, strategy: str) -> None:
     for key, given in (("repeats", study.repeats), ("folds", study.folds or 1)):
         if given > 1:
             message = (
-                f"a member of a population must be one network, got {key}={given}; drop it and "
-                "give finals, or choose grid, random or bayesian"
+                f"what is continued must be one network, got {key}={given}; drop it and "
+                f"give finals, or choose {_without_segments()}"
             )
             faults.append((key, message))
     if faults:
         raise MisfitError(faults)
+
+
+def _check_early_ends(study: Study, strategy: Strategy) -> None:
+    """Refuse trials that end early where each is several trainings.
+
+    Raises:
+        ValueError: They are.
+    """
+    if strategy.rule is not None and study.trainings > 1:
+        given = f"repeats={study.repeats}" if study.repeats > 1 else f"folds={study.folds}"
+        raise ValueError(
+            f"trials that end early must be one training each, got {given}; drop it and give "
+            "finals, or let none end early"
+        )
+
+
+def _without_segments() -> str:
+    """The strategies that train each trial as a whole, for people."""
+    known = [(short(name), strategies.find(name)) for name in strategies.names()]
+    *others, last = [name for name, found in known if found.continues == "nothing"]
+    return f"{', '.join(others)} or {last}"
 
 
 def plan_for(plan: Plan, study: Study, strategy: Strategy, name: str) -> Plan:
@@ -205,9 +230,9 @@ def width_of(study: Study) -> int:
 def _trials(study: Study, strategy: Strategy, size: int | None) -> int | None:
     """The smaller of what the strategy would propose and what the study allows.
 
-    A population's budget counts members, each of which is trained in several segments.
+    Where the budget counts networks, a strategy keeps to it by itself.
     """
-    if strategy.counts_members or study.stop.trials is None:
+    if strategy.counts == "networks" or study.stop.trials is None:
         return size
     return study.stop.trials if size is None else min(size, study.stop.trials)
 
@@ -216,14 +241,14 @@ def _stack(study: Study, strategy: Strategy, stackable: bool) -> int:
     """The most trials in a stack.
 
     None are stacked where they cannot be, or may have to be stopped by themselves, and, unless it
-    is asked for, where proposals get better by waiting for results. Where results may end the
+    is asked for, where the strategy wants to be asked for single trials. Where results may end the
     search, stacks stay small, for all that is in flight is trained to its end.
     """
     if not stackable or study.trial_seconds is not None:
         return 1
     if study.stack is not None:
         return max(1, study.stack // study.trainings_on_same_rows)
-    if strategy.one_by_one:
+    if strategy.asks == "single":
         return 1
     if study.stop.target is not None or study.stop.patience is not None:
         return max(1, SMALL_STACK // study.trainings_on_same_rows)

@@ -21,7 +21,7 @@ def search(study: Study | str, strategy: str | None = None, resume: bool = False
 
     Args:
         study: A study, its YAML file, or the name of one that was searched before.
-        strategy: Another one than the study's: grid, random, bayesian, population.
+        strategy: Another one than the study's, by its file in tasks/strategies; `random` for short.
         resume: Go on with the latest such search of this study that was interrupted or failed.
 
     Raises:

@@ -43,13 +43,26 @@ def show_plan(plan: Plan) -> None:
     console.print(f"grid:     {_grid_size(plan)}", soft_wrap=True)
     console.print(f"strategy: {plan.strategy_name}, {plan.width} trials at a time")
     length = f"{study.steps} steps" if study.steps else f"{study.rounds} epochs"
-    many = "no fixed number of" if plan.trials is None else str(plan.trials)
+    known = plan.trials or _members(plan)
+    many = "no fixed number of" if known is None else str(known)
     each = f", each at most {length}" if study.rounds else ""
     console.print(f"trials:   {many}{each}")
+    if (told := _rounds(plan)) is not None:
+        console.print(f"rounds:   {told}")
     if study.trainings > 1 or study.finals:
         console.print(f"networks: {_networks(plan)}", soft_wrap=True)
     for line in plan.profile.warnings if plan.profile is not None else ():
         console.print(_titled("warning:  ", line), soft_wrap=True)
+
+
+def _rounds(plan: Plan) -> str | None:
+    """How many rounds are trained at least and at most, where trials may end early."""
+    study, networks = plan.study, _members(plan)
+    if not study.rounds or networks is None:
+        return None
+    most = networks * study.rounds
+    fewest = plan.strategy.fewest_rounds(networks, study.rounds)
+    return None if fewest == most else f"{fewest:,} to {most:,} {study.unit} in all"
 
 
 def _networks(plan: Plan) -> str:
@@ -57,7 +70,7 @@ def _networks(plan: Plan) -> str:
     study = plan.study
     parts = []
     of_trials = _members(plan)
-    what = "members" if plan.strategy.counts_members else "trials"
+    what = "members" if plan.strategy.continues == "others" else "trials"
     total = (of_trials or 0) * study.trainings
     folds = _times(study.folds or 1, "folds")
     each = _times(study.repeats, "repeats") + folds
@@ -76,8 +89,10 @@ def _times(count: int, what: str) -> str:
 
 def _members(plan: Plan) -> int | None:
     """Networks that a strategy trains, as far as that is known."""
-    if not plan.strategy.counts_members or plan.trials is None:
+    if plan.strategy.counts == "trials":
         return plan.trials
+    if plan.trials is None:
+        return plan.study.stop.trials
     first = plan.strategy.propose(plan.study.space, [], [], plan.trials)
     return len({proposal.member for proposal in first})
 

@@ -61,7 +61,7 @@ class Dag:
             wait_for=[
                 *self._asked[-1:],
                 *self._before,
-                *(learned if self.strategy.adaptive else []),
+                *([] if self.strategy.asks == "ahead" else learned),
             ],
         )
         self._asked.append(future)
@@ -76,7 +76,7 @@ class Dag:
         """Train proposals; depends on the tasks that proposed them and trained their parents."""
         before: list[Any] = [self._origin[proposal.number] for proposal in proposals]
         before += [self._trained[p.number] for p in parents if p and p.number in self._trained]
-        name = self._prefix + node_name(proposals)
+        name = self._prefix + self._name(proposals)
         if len(proposals) == 1:
             future: PrefectFuture[Any] = train.submit(
                 plain(self.context),
@@ -98,6 +98,10 @@ class Dag:
         self._trained |= {proposal.number: future for proposal in proposals}
         return future
 
+    def _name(self, proposals: Sequence[Proposal]) -> str:
+        is_same = self.strategy.continues == "itself"
+        return node_name(proposals, "configuration" if is_same else "member")
+
     def outcome(self, number: int) -> Any:
         """Result of the task that trained a proposal: trials, or an exception."""
         future = self._trained[number]
@@ -106,7 +110,7 @@ class Dag:
 
     def fail(self, trial: Trial) -> None:
         """Show a failed trial of a stack as a failed task run."""
-        name = self._prefix + node_name([trial.proposal])
+        name = self._prefix + self._name([trial.proposal])
         after = [self._trained[trial.number]]
         fail.submit(plain(trial), name, return_state=False, wait_for=after).wait()
 
@@ -146,15 +150,20 @@ class Dag:
         return examined.result()
 
 
-def node_name(proposals: Sequence[Proposal]) -> str:
-    """Name of a training task in the DAG."""
+def node_name(proposals: Sequence[Proposal], of_member: str = "member") -> str:
+    """Name of a training task in the DAG.
+
+    Args:
+        proposals: Proposals that are trained.
+        of_member: Word for the network that a segment belongs to.
+    """
     first, last = proposals[0], proposals[-1]
     if first.member is None:
         kind, numbers = "trial", (first.number, last.number)
         until = ""
     else:
         assert last.member is not None
-        kind, numbers = "member", (first.member, last.member)
+        kind, numbers = of_member, (first.member, last.member)
         until = f"-until-{first.until}" if first.until else ""
     if len(proposals) == 1:
         return f"{kind}-{numbers[0]}{until}"

@@ -30,6 +30,7 @@ def facts_of(plan: Plan) -> search_record.Facts:
         data_name=plan.data_name,
         profile=plan.profile,
         structural=plan.structural,
+        continues=plan.strategy.continues,
         prefect_run=f"{prefect_ui()}/runs/flow-run/{flow_run.id}" if flow_run else None,
     )
 

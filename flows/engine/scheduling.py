@@ -51,12 +51,13 @@ class Scheduler:
     @property
     def wanted(self) -> int:
         """Number of proposals to request from the strategy now; 0 to wait."""
-        strategy = self.plan.strategy
-        if strategy.adaptive and not strategy.one_by_one and self.groups:
-            return 0  # it learns from whole generations
-        if strategy.one_by_one:
-            return min(self.free * self.plan.stack, self.left)
-        return self.left if strategy.adaptive else min(BATCH, self.left)
+        match self.plan.strategy.asks:
+            case "ahead":
+                return min(BATCH, self.left)
+            case "generation":
+                return 0 if self.groups else self.left
+            case "stack" | "single":
+                return min(self.free * self.plan.stack, self.left)
 
     def parent(self, proposal: Proposal) -> Trial | None:
         """The trial whose weights a proposal continues from; None if it starts anew."""
@@ -78,6 +79,11 @@ class Scheduler:
     def _kind(self, proposal: Proposal) -> tuple[Any, ...]:
         """What the members of a stack must agree in."""
         return kind_of(self.plan.structural, proposal, self.parent(proposal))
+
+    def forget_waiting(self) -> None:
+        """Drop what waits: it, or something better, is proposed again when it can be started."""
+        self.waiting.clear()
+        self._shares.clear()
 
     def end(self, number: int) -> list[Proposal]:
         """Remove a group from those in flight; returns its proposals."""

@@ -103,6 +103,7 @@ def search(study: Study, resume: bool = False) -> SearchResult:
         plan = replace(plan, strategy=warmed(plan.strategy, client, study.name, record))
         folder = held.enter_context(folder_of(record, resumable=True))
         context = TrialContext(plan, pool, record, folder, spent)
+        context.curves.remember(history)
         engine = Engine(context, plan, history)
         engine.ended = past.ended if past else None
         engine.train()
@@ -187,22 +188,26 @@ class Engine:
             if not self.scheduler.waiting and not self.ask():
                 return
             self.start()
+        if self.plan.strategy.asks == "stack":  # by then it knows more
+            self.scheduler.forget_waiting()
 
     def ask(self) -> bool:
         """Ask the strategy for more proposals; returns False if there are none now."""
         scheduler, stop = self.scheduler, self.context.study.stop
         if scheduler.left <= 0:
             trials = self.plan.trials
-            by_rule = trials == stop.trials and not self.plan.strategy.counts_members
+            by_rule = trials == stop.trials and self.plan.strategy.counts == "trials"
             self.ended = f"{trials} trials are done (stop.trials)" if by_rule else EXHAUSTED
             return False
         count = scheduler.wanted
         if not count:
             return False
-        proposals = self.dag.propose(scheduler.history, scheduler.running, count)
+        running = [self.context.curves.told(proposal) for proposal in scheduler.running]
+        proposals = self.dag.propose(scheduler.history, running, count)
         scheduler.waiting += proposals
         if not proposals and not scheduler.groups:
-            self.ended = EXHAUSTED
+            by_rule = self.plan.trials is None and stop.trials is not None
+            self.ended = f"{stop.trials} trials are done (stop.trials)" if by_rule else EXHAUSTED
         return bool(proposals)
 
     def start(self) -> None:
@@ -267,7 +272,7 @@ class Engine:
         record, study = self.context.record, self.context.study
         if winner is None:
             raise self.without_success()
-        if self.plan.strategy.counts_members:
+        if self.plan.strategy.continues == "others":
             self.dag.trace(self.history, winner)
         test = self.dag.examine(winner, finals.dag if finals else None)
         ranked = finals.ranked if finals else ()

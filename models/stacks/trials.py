@@ -19,6 +19,7 @@ from nettuner.models.stacks.training import fit_stack
 from nettuner.models.study import Length
 from nettuner.models.training.batches import batches_of, total_steps
 from nettuner.models.training.course import Course
+from nettuner.models.training.early_end import EarlyEnd, ToldCurves
 from nettuner.models.training.failure import Failure, failure
 from nettuner.models.training.job import Job, Outcome, StackOutcome
 from nettuner.models.training.lines import Lines
@@ -135,8 +136,9 @@ def _run_stacked(
 ) -> list[Outcome | Failure]:
     with ExitStack() as files:
         logs = [files.enter_context(job.log.open("w", encoding="utf-8")) for job in jobs]
-        lines = [Lines(log.write, log.flush) for log in logs]
-        courses = [Course(job.goal, job.study) for job in jobs]
+        lines = [Lines(log.write, log.flush, 1 / len(jobs)) for log in logs]
+        told = ToldCurves(jobs[0].told)
+        courses = [Course(job.goal, job.study, EarlyEnd(job, told)) for job in jobs]
         failed: dict[int, Failure] = {}
         over: set[int] = set()
         for member, job in enumerate(jobs):
@@ -147,14 +149,16 @@ def _run_stacked(
         rounds = fit_stack(stack, dataset, length, done=jobs[0].done, until=until, further=further)
         for round_, found in rounds:
             for member in set(range(len(jobs))) - set(failed) - over:
-                job, course, metrics = jobs[member], courses[member], found[member]
+                metrics = found[member]
                 try:
-                    take(job, round_, metrics, lines[member])
+                    take(jobs[member], round_, metrics, lines[member])
                 except DivergedError as error:
                     failed[member] = failure(error)
                     continue
                 assert isinstance(metrics, dict)
-                course.add(round_, metrics)
+                courses[member].add(round_, metrics)
+            for member in set(range(len(jobs))) - set(failed) - over:  # they know of each other now
+                job, course = jobs[member], courses[member]
                 if is_shown(round_, length.rounds):
                     show(job, stack.learner, stack.member(member), round_)
                 ends = course.is_over or round_ == until

@@ -27,6 +27,7 @@ from nettuner.models.data.load import load
 from nettuner.models.study import Length
 from nettuner.models.training import state as states
 from nettuner.models.training.carried_over import carried_over, plain
+from nettuner.models.training.early_end import EarlyEnd
 from nettuner.models.training.job import Job
 from nettuner.models.training.lines import Lines, numbers
 from nettuner.models.training.loop import finite
@@ -62,6 +63,7 @@ class Context:
     def __init__(self, job: Job, lines: Lines) -> None:
         self._job = job
         self._lines = lines
+        self._early = EarlyEnd(job)
         self._saved = states.load(job.start) if job.start else None
         self._kept: dict[str, Any] = {}
         self._built: dict[str, Any] = {}
@@ -81,8 +83,16 @@ class Context:
 
     @property
     def is_last(self) -> bool:
-        """Whether this is the last round to train now; others may follow at another time."""
-        return self.round == self._until
+        """Whether this is the last round to train now; others may follow at another time.
+
+        A search that ends trials early decides it when the round is reported.
+        """
+        return self.round == self._until or self.stopped is not None
+
+    @property
+    def stopped(self) -> str | None:
+        """Why the training ends early; None if it goes on."""
+        return self._early.reason if self.round < self._until else None
 
     @property
     def steps(self) -> range:
@@ -198,6 +208,8 @@ class Context:
                 self._begin(round_)
                 yield round_
                 self._check_reported()
+                if self.stopped is not None:
+                    break
             self._save()
             self._finished = True
         finally:
@@ -272,6 +284,8 @@ class Context:
         self._reported = True
         self._lines.add(self._job.study.step_after(self.round), found)
         finite(goal, found, f"after round {self.round}")
+        self._early.add(self.round, found)
+        self._early.decide()
 
     def show(self, name: str, image: Any) -> None:
         """Show a picture beside the metrics of this round.

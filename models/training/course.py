@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 
 from nettuner.models.study import Goal, Study
+from nettuner.models.training.early_end import EarlyEnd
 
 
 class Course:
@@ -14,9 +15,11 @@ class Course:
     Args:
         goal: Metric and direction.
         study: Study, which says what counts and how patient a trial is.
+        early: Rule of the search that may end it; None for none.
     """
 
-    def __init__(self, goal: Goal, study: Study) -> None:
+    def __init__(self, goal: Goal, study: Study, early: EarlyEnd | None = None) -> None:
+        self._early = early
         self._goal = goal
         self._patience = study.patience_rounds
         self.best_counts = study.score == "best"
@@ -31,6 +34,8 @@ class Course:
     def add(self, round_: int, metrics: Mapping[str, float]) -> None:
         """Add the metrics of a round."""
         self.round = round_
+        if self._early is not None:
+            self._early.add(round_, metrics)
         score = self._goal.score(metrics)
         if score < self._least:
             self._least, self.best_round, self.best = score, round_, dict(metrics)
@@ -41,6 +46,13 @@ class Course:
         return self.round == self.best_round
 
     @property
+    def stopped(self) -> str | None:
+        """Why training ends here; None if it goes on."""
+        if self._patience is not None and self.round - self.best_round >= self._patience:
+            return f"at {self.round} no better than at {self.best_round} (patience_rounds)"
+        return None if self._early is None else self._early.decide()
+
+    @property
     def is_over(self) -> bool:
-        """Whether training ends here, as it has not got better for long enough."""
-        return self._patience is not None and self.round - self.best_round >= self._patience
+        """Whether training ends here."""
+        return self.stopped is not None

@@ -9,8 +9,11 @@ from urllib.parse import quote
 
 from nettuner.models.data.fold import Fold
 from nettuner.models.data.source import Source
+from nettuner.models.early_stop import Rule
 from nettuner.models.study import Goal, Proposal, Study
 from nettuner.models.training.failure import Failure
+
+CURVES = "curves"
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,7 @@ class Job:
         end: Path for the final checkpoint; None for functions, which have none.
         done: Rounds trained when `start` was written.
         training: Number of this training, from 0, where the trial has several; else None.
+        rule: Rule that may end the trial early; None for none.
     """
 
     study: Study
@@ -36,6 +40,7 @@ class Job:
     end: Path | None = None
     done: int = 0
     training: int | None = None
+    rule: Rule | None = None
 
     @property
     def seed(self) -> tuple[int, ...]:
@@ -53,6 +58,11 @@ class Job:
         """Path of what the trial prints."""
         return self.log.with_suffix(".txt")
 
+    @property
+    def told(self) -> Path:
+        """Path of the curves of all trials, as far as the search knows them."""
+        return self.log.with_name(CURVES)
+
     def picture(self, name: str, step: int) -> Path:
         """Path of a picture drawn at this step, a numpy array; its name may have any characters."""
         return self.log.with_name(f"{self.log.stem}.{quote(name, safe='')}.{step}.npy")
@@ -60,11 +70,12 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of a trial that succeeded."""
+    """The result of a trial that succeeded; `stopped` says why it ended early, if it did."""
 
     score: float
     metrics: Mapping[str, float]
     rounds: int
+    stopped: str | None = None
 
 
 @dataclass(frozen=True)

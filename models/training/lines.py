@@ -10,11 +10,20 @@ from typing import Any
 
 
 class Lines:
-    """Writes each round's metrics as one JSON line."""
+    """Writes each round's metrics as one JSON line, with the time since the line before.
 
-    def __init__(self, write: Callable[[str], Any], flush: Callable[[], Any]) -> None:
+    Args:
+        write, flush: Of the log.
+        share: Share of the time that is this trial's own, where several are trained together.
+    """
+
+    def __init__(
+        self, write: Callable[[str], Any], flush: Callable[[], Any], share: float = 1.0
+    ) -> None:
         self._write = write
         self._flush = flush
+        self._share = share
+        self._since = time.monotonic()
         self.latest: dict[str, float] = {}
         self.count = 0
         self.step = 0
@@ -37,7 +46,16 @@ class Lines:
         self.latest |= metrics
         # Later by what MLflow tells apart, or of one step the larger value counts as the latest.
         self._at = max(time.time(), self._at + (0 if is_round else 0.002))
-        row = {"step": step, "time": self._at, "metrics": dict(metrics), "round": is_round}
+        now = time.monotonic()
+        seconds = round((now - self._since) * self._share, 6)
+        self._since = now
+        row = {
+            "step": step,
+            "time": self._at,
+            "seconds": seconds,
+            "metrics": dict(metrics),
+            "round": is_round,
+        }
         self._write(json.dumps(row) + "\n")
         self._flush()
 

@@ -18,6 +18,7 @@ from typing import Any
 from transformers import TrainerCallback
 
 from nettuner.models.training.context import Context
+from nettuner.models.training.early_end import StoppedEarly
 
 
 class TransformersCallback(TrainerCallback):
@@ -61,6 +62,8 @@ class TransformersCallback(TrainerCallback):
         """Report the round before, and begin the next one."""
         if self._has_begun:
             self._report()
+        if self._context.stopped is not None:
+            raise StoppedEarly(self._context.stopped)
         self._found = {}  # of an evaluation before the first one (eval_on_start)
         self._has_begun = True
         next(self._rounds)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from nettuner.models.learner import Learner, Networks
 from nettuner.models.space import Space
 from nettuner.models.training.context import Context
 from nettuner.models.training.course import Course
+from nettuner.models.training.early_end import EarlyEnd, StoppedEarly
 from nettuner.models.training.job import Job, Outcome
 from nettuner.models.training.lines import Lines, numbers
 from nettuner.models.training.loop import DivergedError, Measured, finite, fit, prepared
@@ -70,7 +72,7 @@ def _run_learner(job: Job, found: type[Learner], lines: Lines) -> Outcome:
     dataset = load(job.data)
     learner = copy.copy(prepared(found, dataset))  # so that attributes it sets end with the trial
     length = job.study.length
-    course = Course(job.goal, job.study)
+    course = Course(job.goal, job.study, EarlyEnd(job))
 
     def watch(round_: int, networks: Networks) -> None:
         if is_shown(round_, length.rounds):
@@ -99,18 +101,31 @@ def concluded(job: Job, course: Course, lines: Lines) -> Outcome:
     if course.best_counts:
         best = {name: value for name, value in course.best.items() if name.startswith("val_")}
         lines.conclude({**best, "best_round": float(course.best_round)})
-    return Outcome(job.goal.score(lines.latest), lines.latest, lines.count)
+    stopped = course.stopped if course.round < (job.proposal.until or job.study.rounds) else None
+    return Outcome(job.goal.score(lines.latest), lines.latest, lines.count, stopped)
 
 
 def _run_function(job: Job, function: learners.Function, lines: Lines) -> Outcome:
     """Call the user's f(hyperparameters, report) with the usual global generators seeded."""
     seed_generators(*job.seed)
+    early = EarlyEnd(job)
 
     def report(step: int, metrics: Mapping[str, float] | None = None, /, **more: float) -> None:
         """Record metrics at a step: report(1, {"loss": 0.5}) or report(1, loss=0.5)."""
-        lines.add(_step(step), numbers({**(metrics or {}), **more}))
+        found = numbers({**(metrics or {}), **more})
+        if early.reason is None:
+            lines.add(_step(step), found)
+            early.add(_step(step), found)
+        if early.decide() is not None:
+            raise StoppedEarly(early.reason)
 
-    answer = function(Hyperparameters(job.proposal.params, job.study.space), report)
+    answer = None
+    with suppress(StoppedEarly):
+        answer = function(Hyperparameters(job.proposal.params, job.study.space), report)
+    if early.reason is not None:
+        finite(job.goal, lines.latest, "at the end")
+        return Outcome(job.goal.score(lines.latest), lines.latest, lines.count, early.reason)
+    _check_reports(job, early)
     if answer is None:
         answer = {}
     elif not isinstance(answer, Mapping):
@@ -128,16 +143,32 @@ def _run_function(job: Job, function: learners.Function, lines: Lines) -> Outcom
     return Outcome(job.goal.score(lines.latest), lines.latest, lines.count)
 
 
+def _check_reports(job: Job, early: EarlyEnd) -> None:
+    """Refuse a function that could not be ended early, as it reports nothing.
+
+    Raises:
+        ValueError: It has reported nothing, or not the study's metric.
+    """
+    if job.rule is not None and not early.curve:
+        raise ValueError(
+            f"a search that ends trials early needs {job.goal.metric!r} while they train, got no "
+            f"report of it; call report(step, {job.goal.metric}=...) after each round, or choose a "
+            "search without early ends"
+        )
+
+
 def _run_loop(job: Job, loop: Loop, lines: Lines) -> Outcome:
     """Call the user's f(hyperparameters, context)."""
     seed_generators(*job.seed)
     context = Context(job, lines)
     try:
-        answer = loop(Hyperparameters(job.proposal.params, job.study.space), context)
+        answer = None
+        with suppress(StoppedEarly):
+            answer = loop(Hyperparameters(job.proposal.params, job.study.space), context)
         context.conclude(answer)
     finally:
         context.close()
-    return Outcome(job.goal.score(lines.latest), lines.latest, lines.count)
+    return Outcome(job.goal.score(lines.latest), lines.latest, lines.count, context.stopped)
 
 
 class Hyperparameters(dict[str, Any]):

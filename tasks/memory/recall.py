@@ -10,7 +10,9 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, cast
 
 from nettuner.models.address import without_account
+from nettuner.models.segments import best_of_each
 from nettuner.models.study import Direction, Goal, Study, Trial, best
+from nettuner.tasks import strategies
 from nettuner.tasks.home import tracking_uri
 from nettuner.tasks.memory import tags as names
 from nettuner.tasks.memory.left_over import send_left_over
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from nettuner.tasks.memory.reader import Reader
 
 PAGE = 1000
+POPULATION = "population"
 UNFINISHED = ("RUNNING", "KILLED", "FAILED")
 
 
@@ -87,6 +90,16 @@ class PastSearch:
         return self.children.trials
 
     @property
+    def networks(self) -> list[Trial]:
+        """One trial for each network where configurations are continued; else all trials.
+
+        A member of a population changes with every segment, so these stay apart.
+        """
+        if not self.members or strategies.find(self.strategy).continues != "itself":
+            return self.trials
+        return best_of_each(self.trials)
+
+    @property
     def winner(self) -> Trial | None:
         """The trial it answers with, the best so far, or the winner of the finals with its scores
         there; None without one."""
@@ -146,11 +159,12 @@ def population(mlflow: Reader, study: str, name: str | None = None) -> PastSearc
         ValueError: There is none.
     """
     done = [s for s in searches(mlflow, study) if s.status == "FINISHED"]
-    named = (s for s in reversed(done) if name in (None, s.name, s.run_id) and s.members)
+    done = [s for s in done if s.strategy == POPULATION and s.members]
+    named = (s for s in reversed(done) if name in (None, s.name, s.run_id))
     found = next(named, None)
     if found is not None:
         return found
-    known = [repr(search.name) for search in done if search.members]
+    known = [repr(search.name) for search in done]
     if not known:
         raise ValueError(
             f"no population search of {study!r} is finished; search it first, with "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nettuner.models.study import Goal, best
+from nettuner.models.study import Goal, Trial, best
 from nettuner.tasks.home import tracking_uri
 from nettuner.tasks.memory import search_record
 from nettuner.tasks.memory import tags as names
@@ -74,14 +74,19 @@ def resume(
         mlflow, search_record.Opened.again(mlflow.get_run(past.run_id)), goal, facts
     )
     record.link(facts.prefect_run)
-    latest = {t.proposal.member: t.proposal for t in sorted(past.trials, key=lambda t: t.number)}
+    latest = {t.proposal.member: t for t in sorted(past.trials, key=lambda t: t.number)}
     for member, run_id in past.members.items():
         if member in latest:
-            record.adopt(member, run_id, latest[member])
+            if facts.continues == "others" or _may_go_on(latest[member], past.rounds):
+                record.adopt(member, run_id, latest[member].proposal)
         else:  # it was begun and never ended a segment: it is begun anew
             mlflow.set_terminated(run_id, "KILLED")
     spent = max((trial.ended for trial in past.trials), default=0.0)
     return record, spent
+
+
+def _may_go_on(trial: Trial, rounds: int) -> bool:
+    return trial.succeeded and trial.proposal.until != rounds
 
 
 def _forget_interruption(mlflow: MlflowClient, run_id: str) -> None:

@@ -26,6 +26,7 @@ from nettuner.tasks.memory.store import run_url
 from nettuner.tasks.memory.trial_record import TrialRecord
 from nettuner.tasks.memory.trial_tags import LONGEST_PARAM, LONGEST_REASON, finals_to_tags
 from nettuner.tasks.memory.writer import new_run
+from nettuner.tasks.strategies import Continues
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,6 +41,7 @@ class Facts:
     """What is recorded about a search besides the study, so that it can be repeated.
 
     `kind` is `search`, `replay` or `finals`; `tags` name the search that the latter two refer to.
+    `continues` says what its trials may go on from.
     """
 
     strategy: str
@@ -52,6 +54,7 @@ class Facts:
     kind: str = "search"
     tags: Mapping[str, str] = field(default_factory=dict)
     profile: Profile | None = None
+    continues: Continues = "nothing"
 
     @property
     def what(self) -> str:
@@ -200,7 +203,8 @@ class SearchRecord:
             known.go_on(proposal, step, parent)
             return known
         alone = proposal.member is None
-        name = f"trial {proposal.number}" if alone else f"member {proposal.member}"
+        of_member = "configuration" if self.facts.continues == "itself" else "member"
+        name = f"trial {proposal.number}" if alone else f"{of_member} {proposal.member}"
         tags = {
             names.PARENT: self.run_id,
             names.KIND: "trial" if alone else "member",

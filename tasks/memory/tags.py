@@ -25,6 +25,8 @@ STRATEGY = "nettuner.strategy"
 DATA = "nettuner.data_fingerprint"
 REASON = "nettuner.reason"
 PREFECT = "nettuner.prefect_run"
+STOPPED = "stopped early"
+"""What the reason of a trial begins with that was not trained to its end; it did not fail."""
 
 # Tags of a search.
 DIGEST = "nettuner.study_digest"

@@ -32,6 +32,7 @@ class TrialRecord:
         self.proposal = proposal
         self.run_id = run_id
         self._note = note
+        self._is_open = True
 
     @property
     def url(self) -> str:
@@ -52,7 +53,7 @@ class TrialRecord:
 
     def _changing(self) -> dict[str, Any]:
         """Hyperparameters that may change between segments of a population member."""
-        if self.proposal.member is None:
+        if self.proposal.member is None or self.search.facts.continues == "itself":
             return {}
         structural = self.search.facts.structural
         return {name: v for name, v in self.proposal.params.items() if name not in structural}
@@ -120,7 +121,14 @@ class TrialRecord:
         metrics: list[Point] = []
         if trial.proposal.member is None:
             metrics = [(names.SECONDS, float(trial.seconds), int(time.time() * 1000), 0)]
+        if trial.stopped is not None:
+            tags[names.REASON] = f"{names.STOPPED}: {trial.stopped}"[:LONGEST_REASON]
         status = "FINISHED" if trial.succeeded else "FAILED"
+        if trial.stopped is not None and trial.succeeded:
+            status = "KILLED"
+        if self.search.facts.continues == "itself" and not trial.succeeded:
+            last = True  # nothing goes on from it
+        self._is_open = not last
         end = [ended(self.run_id, status)] if last else []
         self.search.recorder.add(logged(self.run_id, metrics, {}, tags), *end)
 
@@ -130,7 +138,16 @@ class TrialRecord:
         self.search.recorder.add(told, ended(self.run_id, "KILLED"))
 
     def close(self, status: str) -> None:
-        """Close the run."""
+        """Close the run with its search, if it is open.
+
+        A configuration that was not trained to its end by then was stopped early.
+        """
+        if not self._is_open:
+            return
+        if self.search.facts.continues == "itself" and status == "FINISHED":
+            reason = f"{names.STOPPED} after {self.proposal.until}: others were better"
+            self.search.recorder.add(logged(self.run_id, tags={names.REASON: reason}))
+            status = "KILLED"
         self.search.recorder.add(ended(self.run_id, status))
 
 

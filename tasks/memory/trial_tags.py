@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
+from nettuner.models.curve import Point
 from nettuner.models.spread import mean
 from nettuner.models.study import Proposal, Trial
 from nettuner.tasks.memory.tags import PARAMS, RANKED, TRIAL
@@ -14,7 +15,7 @@ LONGEST_REASON = 500
 LONGEST_TAG = 8000
 LONGEST_PARAM = 6000
 # What came later: a trial that does not use it is recorded as before.
-UNUSED: Mapping[str, object] = {"scores": (), "training": None}
+UNUSED: Mapping[str, object] = {"scores": (), "training": None, "curve": (), "stopped": None}
 
 
 def to_tags(trial: Trial) -> dict[str, str]:
@@ -22,6 +23,7 @@ def to_tags(trial: Trial) -> dict[str, str]:
     record = asdict(replace(trial, reason=(trial.reason or "")[:LONGEST_REASON] or None))
     proposal = record.pop("proposal")
     params = proposal.pop("params")
+    del proposal["curve"]  # of a trial that has ended it is the trial's own
     for option, unused in UNUSED.items():
         if getattr(trial, option) == unused:
             del record[option]
@@ -40,6 +42,7 @@ def from_tags(tags: Mapping[str, str]) -> Iterator[Trial]:
             params = json.loads(_joined(f"{PARAMS}{number}", tags))
             asked = {key: record.pop(key) for key in ("number", "parent", "member", "until")}
             record["scores"] = tuple(record.get("scores", ()))
+            record["curve"] = tuple(Point(*point) for point in record.get("curve", ()))
             yield Trial(Proposal(params=params, **asked), **record)
 
 

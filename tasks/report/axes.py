@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import cycle
 from typing import Any
 
 import numpy as np
 
 from nettuner.models.study import Goal
+from nettuner.tasks.strategy_names import names
 
-# From the colour-blind safe palette of Okabe and Ito (2008).
-COLOURS = {
-    "grid_search": "#E69F00",
-    "random_search": "#56B4E9",
-    "bayesian": "#009E73",
-    "population": "#CC79A7",
-}
+# The colour-blind safe palette of Okabe and Ito (2008).
+PALETTE = (
+    *("#009E73", "#E69F00", "#CC79A7", "#56B4E9"),
+    *("#D55E00", "#0072B2", "#F0E442", "#000000"),
+)
+COLOURS = dict(zip(names(), cycle(PALETTE), strict=False))
+"""The colour of each strategy."""
 
 
 def scale(axes: Any, values: Sequence[float], goal: Goal) -> None:

@@ -27,6 +27,7 @@ OURS = (
     "final_std",
     "rounds",
     "seconds",
+    "stopped",
     "failed",
 )
 
@@ -34,14 +35,19 @@ OURS = (
 def trials_table(search: PastSearch) -> pd.DataFrame:
     """One row per trial, best first, failures last; before all others those in the finals.
 
-    Where a trial had several trainings, the metric is their mean, with its standard deviation and
-    their number beside it; `final` and `final_std` are mean and standard deviation in the finals.
-    Columns are ours, the metric, and hyperparameters, which are called `hyperparameter.NAME` (the
-    metric `metric.NAME`) where the plain name is taken.
+    Of a configuration that was continued, the row has its best score and all that it trained;
+    `stopped` says why a trial was not trained to its end. Where a trial had several trainings, the
+    metric is their mean, with its standard deviation and their number beside it; `final` and
+    `final_std` are mean and standard deviation in the finals. Columns are ours, the metric, and
+    hyperparameters, which are called `hyperparameter.NAME` (the metric `metric.NAME`) where the
+    plain name is taken.
     """
     metric = f"metric.{search.goal.metric}" if search.goal.metric in OURS else search.goal.metric
     finals = {final.number: final for final in search.finals}
-    rows = [_row(trial, search.goal, metric, finals.get(trial.number)) for trial in search.trials]
+    rows = [
+        {**_row(trial, search.goal, metric, finals.get(trial.number)), **_ending(trial, search)}
+        for trial in search.networks
+    ]
     table = pd.DataFrame(rows)
     if table.empty:
         return table
@@ -70,8 +76,22 @@ def _row(trial: Trial, goal: Goal, metric: str, final: Final | None) -> dict[str
         **{f"hyperparameter.{n}" if n in taken else n: v for n, v in proposal.params.items()},
         "rounds": trial.rounds,
         "seconds": round(trial.seconds, 2),
-        "failed": trial.reason,
     }
+
+
+def _ending(trial: Trial, search: PastSearch) -> dict[str, str | None]:
+    """Why a trial was not trained to its end."""
+    return {"stopped": _stopped(trial, search), "failed": trial.reason}
+
+
+def _stopped(trial: Trial, search: PastSearch) -> str | None:
+    """Why a trial was stopped early; None if it was not."""
+    if trial.stopped is not None:
+        return trial.stopped
+    is_paused = search.networks is not search.trials and trial.proposal.member is not None
+    if is_paused and trial.succeeded and trial.rounds < search.rounds:
+        return f"at {trial.rounds} others were better"
+    return None
 
 
 def latest_of_each_strategy(searches: Sequence[PastSearch]) -> list[PastSearch]:
@@ -101,6 +121,7 @@ def _summary(search: PastSearch) -> dict[str, Any]:
     }
     spread = {} if winner.spread is None else {f"{search.goal.metric}{DEVIATION}": winner.spread}
     decided = {"finals": f"{len(search.finals)} trained again"} if search.finals else {}
+    stopped = sum(_stopped(trial, search) is not None for trial in search.networks)
     return {
         "strategy": search.strategy,
         f"best {search.goal.metric}": search.goal.value(winner.score),
@@ -110,6 +131,7 @@ def _summary(search: PastSearch) -> dict[str, Any]:
         **decided,
         "networks": sum(len(trial.scores) or 1 for trial in networks.values()),
         "failed": sum(not trial.succeeded for trial in search.trials),
+        **({"stopped": stopped} if stopped else {}),
         f"{search.unit} trained": sum(trial.rounds for trial in search.trials),
         "seconds": max(trial.ended for trial in search.trials),
         "status": search.status.lower(),

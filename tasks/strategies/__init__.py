@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-import pkgutil
 from collections.abc import Collection, Sequence
-from typing import Annotated, ClassVar, Protocol, Self, TypeVar
+from typing import Annotated, ClassVar, Literal, Protocol, Self, TypeVar
 
-from pydantic import BaseModel, Field, StrictInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError
 from pydantic_core import InitErrorDetails
 
 from nettuner.models.class_of import class_of
+from nettuner.models.early_stop import EarlyStop, Rule
 from nettuner.models.space import Space
 from nettuner.models.study import Proposal, Study, Trial
+from nettuner.tasks.strategy_names import names as names
 
 Model = TypeVar("Model", bound=BaseModel)
+Continues = Literal["nothing", "itself", "others"]
+"""What a trial may go on from: nothing, as each is a whole training; the same configuration, where
+it stopped; or any other's weights, too, with other hyperparameters."""
+
+Asks = Literal["ahead", "generation", "stack", "single"]
+"""When a strategy wants to be asked, and for how much: at any time for many trials, as results
+change nothing; when nothing is in flight, for a generation; when a worker is free, for as many
+trials as it trains together; when a worker is free, for one trial."""
+
+Counts = Literal["trials", "networks"]
+"""What a study's budget of trials counts: proposals, or networks, each of which may be trained in
+several."""
 Seed = Annotated[
     StrictInt, Field(ge=0, description="The study's own seed; a study gives it at its top.")
 ]
@@ -27,15 +40,26 @@ class Strategy(Protocol):
     number) only.
     """
 
-    adaptive: ClassVar[bool]
-    """Whether later proposals depend on earlier results."""
-
-    counts_members: ClassVar[bool]
-    """Whether a study's budget of trials counts the members of a population."""
+    continues: ClassVar[Continues]
+    counts: ClassVar[Counts]
 
     @property
-    def one_by_one(self) -> bool:
-        """Whether proposals are better if requested late and few at a time."""
+    def asks(self) -> Asks:
+        """When it wants to be asked."""
+        ...
+
+    @property
+    def rule(self) -> Rule | None:
+        """The rule that may end trials in flight; None for none."""
+        ...
+
+    def fewest_rounds(self, networks: int, rounds: int) -> int:
+        """The fewest rounds that so many networks train in all, none of which fails.
+
+        Args:
+            networks: Number of networks.
+            rounds: Rounds of a whole training.
+        """
         ...
 
     @classmethod
@@ -99,13 +123,33 @@ class Strategy(Protocol):
         ...
 
 
-def names() -> list[str]:
-    """Names of the strategies: the modules of this package."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+class WholeTrials(BaseModel):
+    """What strategies have in common whose trials are whole trainings, unless these end early."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    continues: ClassVar[Continues] = "nothing"
+    counts: ClassVar[Counts] = "trials"
+
+    early_stop: EarlyStop | None = Field(
+        None,
+        description="When a trial ends before its training does. median: its best metric so far is "
+        "worse than the median of the others' at the same round. patience: it has not got better "
+        "for 5 rounds. Left out: never.",
+    )
+    seed: Seed
+
+    @property
+    def rule(self) -> Rule | None:
+        """The rule that may end trials in flight; None for none."""
+        return self.early_stop
+
+    def fewest_rounds(self, networks: int, rounds: int) -> int:
+        """The fewest rounds that so many networks train in all: each until it may first end."""
+        return networks * (rounds if self.rule is None else min(rounds, self.rule.earliest))
 
 
 def full_name(name: str) -> str:
-    """The file name of a strategy; `random` is short for `random_search`.
+    """The file name of a strategy, which may be given shortly.
 
     Raises:
         ValueError: There is no such file.

@@ -6,11 +6,11 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, StrictInt
+from pydantic import Field, StrictInt
 
 from nettuner.models.space import Dimension, Space, Value, lattice, same
 from nettuner.models.study import Count, Proposal, Study, Trial, best, free_numbers
-from nettuner.tasks.strategies import Seed, configured
+from nettuner.tasks.strategies import Asks, WholeTrials, configured
 
 # A larger grid is taken for a mistake.
 LARGEST = 100_000
@@ -19,17 +19,14 @@ FINEST, COARSEST, USUAL = 10, 2, 3
 Resolution = Annotated[StrictInt, Field(ge=1, le=LARGEST)]
 
 
-class GridSearch(BaseModel):
+class GridSearch(WholeTrials):
     """Trial k is point number k of a seeded shuffle of the grid.
 
     A search that is stopped early has therefore tried points from all over the space, and
     neither the width nor a resume changes trial k.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    adaptive: ClassVar[bool] = False
-    one_by_one: ClassVar[bool] = False
-    counts_members: ClassVar[bool] = False
+    asks: ClassVar[Asks] = "ahead"
 
     values: dict[str, Annotated[list[Value], Field(min_length=1)]] = Field(
         default_factory=dict,
@@ -43,7 +40,6 @@ class GridSearch(BaseModel):
         "choice always takes part with all of its values.",
     )
     budget: Count | None = Field(None, description="The study's stop.trials.")
-    seed: Seed
 
     @classmethod
     def for_study(cls, study: Study, structural: Collection[str] = ()) -> Self:

@@ -9,22 +9,16 @@ from collections.abc import Collection, Sequence
 from typing import ClassVar, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
 from nettuner.models.space import Space
 from nettuner.models.study import Proposal, Study, Trial, best, free_numbers
-from nettuner.tasks.strategies import Seed, configured
+from nettuner.tasks.strategies import Asks, WholeTrials, configured
 
 
-class RandomSearch(BaseModel):
+class RandomSearch(WholeTrials):
     """Trial k depends on (seed, k) alone, so neither the width nor a resume changes it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    adaptive: ClassVar[bool] = False
-    one_by_one: ClassVar[bool] = False
-    counts_members: ClassVar[bool] = False
-
-    seed: Seed
+    asks: ClassVar[Asks] = "ahead"
 
     @classmethod
     def for_study(cls, study: Study, structural: Collection[str] = ()) -> Self:

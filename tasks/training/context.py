@@ -9,10 +9,11 @@ from pathlib import Path
 
 from nettuner.models.study import Proposal, Trial
 from nettuner.models.training.failure import Failure
-from nettuner.models.training.job import Job, Outcome
+from nettuner.models.training.job import CURVES, Job, Outcome
 from nettuner.tasks.home import home
 from nettuner.tasks.memory.search_record import SearchRecord
 from nettuner.tasks.plan import Plan
+from nettuner.tasks.training.curves import Curves
 from nettuner.tasks.training.trainings import Reader, best_of, combined
 from nettuner.tasks.workers.pool import Pool
 
@@ -42,6 +43,9 @@ class TrialContext:
         self.pool = pool
         self.record = record
         self.folder = folder
+        self._rule = plan.strategy.rule
+        told = None if self._rule is None else folder / CURVES
+        self.curves = Curves(plan.study, plan.goal, told)
         self._stackable = plan.stackable
         # A resumed search continues the count.
         self._began = time.monotonic() - spent
@@ -85,6 +89,7 @@ class TrialContext:
             None if self.kind == "function" else self.folder / f"{name}.safetensors",
             (parent.proposal.until or 0) if parent else 0,
             training,
+            self._rule,
         )
         for left in (job.log, job.output):  # by a search that was killed
             left.unlink(missing_ok=True)
@@ -97,8 +102,9 @@ class TrialContext:
         reader: Reader,
         seconds: float,
     ) -> Trial:
-        """The trial for its jobs and what came of them."""
+        """The trial for its jobs and what came of them, once all that they logged was read."""
         proposal = replace(jobs[0].proposal, params=dict(jobs[0].proposal.params))
+        curve = self.curves.of(proposal.number)
         outcome = combined(outcomes, len(jobs))
         checkpoint = self._kept(jobs, outcomes)
         whole = [o for o in outcomes if isinstance(o, Outcome)] if len(jobs) > 1 else []
@@ -109,6 +115,7 @@ class TrialContext:
                 seconds=seconds,
                 rounds=reader.rounds,
                 ended=self.elapsed(),
+                curve=curve,
             )
         return Trial(
             proposal,
@@ -120,6 +127,8 @@ class TrialContext:
             ended=self.elapsed(),
             scores=tuple(o.score for o in whole),
             training=best_of(whole) if whole else None,
+            curve=curve,
+            stopped=outcome.stopped,
         )
 
     def _kept(self, jobs: Sequence[Job], outcomes: Sequence[Outcome | Failure]) -> str | None:

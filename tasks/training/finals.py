@@ -14,6 +14,7 @@ from typing import ClassVar
 from nettuner.models.space import Space
 from nettuner.models.spread import mean
 from nettuner.models.study import Proposal, Study, Trial, best
+from nettuner.tasks.strategies import Asks, Continues, Counts
 from nettuner.tasks.strategies.population.lineage import Phase, schedule
 from nettuner.tasks.training.trainings import averaged, without_deviations
 
@@ -31,9 +32,14 @@ class Finals:
 
     schedules: tuple[Schedule, ...]
     seeds: int
-    adaptive: ClassVar[bool] = False
-    counts_members: ClassVar[bool] = False
-    one_by_one: ClassVar[bool] = False
+    continues: ClassVar[Continues] = "others"
+    counts: ClassVar[Counts] = "networks"
+    asks: ClassVar[Asks] = "ahead"
+    rule: ClassVar[None] = None
+
+    def fewest_rounds(self, networks: int, rounds: int) -> int:
+        """All are trained in full."""
+        return networks * rounds
 
     @classmethod
     def for_study(cls, study: Study, structural: Collection[str] = ()) -> Finals:
@@ -145,6 +151,11 @@ class Finalist:
         )
 
 
+def _to_the_end(phases: Schedule, rounds: int) -> Schedule:
+    """A schedule whose last phase lasts as long as a whole training."""
+    return (*phases[:-1], replace(phases[-1], until=rounds))
+
+
 def finalists(study: Study, history: Sequence[Trial], count: int) -> list[Finalist]:
     """The best few trials of a search whose schedules are distinct.
 
@@ -153,12 +164,15 @@ def finalists(study: Study, history: Sequence[Trial], count: int) -> list[Finali
         history: Trials of the search; of a population, its segments.
         count: Number of finalists wanted.
     """
-    whole = [t for t in history if t.succeeded and t.proposal.until in (None, study.rounds)]
+    succeeded = [trial for trial in history if trial.succeeded]
+    in_full = [t for t in succeeded if t.proposal.until in (None, study.rounds) and not t.stopped]
+    # A search that was ended early may have trained none in full.
+    whole = in_full or succeeded
     found: dict[str, Finalist] = {}
     for trial in sorted(whole, key=lambda trial: (trial.score, trial.number)):
         if trial.proposal.member is None:
             phases: Schedule = (Phase(0, study.rounds, dict(trial.proposal.params)),)
         else:
-            phases = tuple(schedule(history, trial))
+            phases = _to_the_end(tuple(schedule(history, trial)), study.rounds)
         found.setdefault(repr(phases), Finalist(trial, phases))
     return list(found.values())[:count]

@@ -43,12 +43,15 @@ def train_stack(
     runs = StackRuns(context, jobs, parents)
     get_run_logger().info("%s: %d trials together", name, len(jobs))
     clock = Clock()
+    for first, *_ in jobs:
+        context.curves.begin(first.proposal.number, first.done)
     try:
         outcomes = outcomes_of(context, jobs, clock, lambda: runs.write(readers))
     except InterruptedSearchError as error:
         runs.write(readers)
         runs.interrupted(str(error))
         raise
+    runs.write_rest(readers)
     seconds = clock.seconds / len(jobs)
     trials = [
         context.trial(of_trial, found, reader, seconds)
@@ -101,7 +104,14 @@ class StackRuns:
         for _ in range(min(4, len(self._jobs) - len(self.records))):
             self._open()
         for record, reader in zip(self.records, readers, strict=False):
-            look(record, reader)
+            look(self._context, record, reader)
+
+    def write_rest(self, readers: Sequence[Reader]) -> None:
+        """Open the remaining runs, and send the last metrics to all."""
+        while len(self.records) < len(self._jobs):
+            self._open()
+        for record, reader in zip(self.records, readers, strict=True):
+            look(self._context, record, reader, rest=True)
 
     def close(
         self,
@@ -109,9 +119,7 @@ class StackRuns:
         trials: Sequence[Trial],
         outcomes: Sequence[Sequence[Outcome | Failure]],
     ) -> None:
-        """Open the remaining runs, and record the result of every trial."""
-        while len(self.records) < len(self._jobs):
-            self._open()
+        """Record the result of every trial."""
         rows = zip(self.records, trials, self._jobs, outcomes, readers, strict=True)
         for record, trial, jobs, found, reader in rows:
             conclude(self._context, record, trial, jobs, found, reader)

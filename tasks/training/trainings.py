@@ -117,7 +117,8 @@ class MeanReader:
         changed = {name: value for name, value in metrics.items() if told.get(name) != value}
         # Later by what MLflow tells apart.
         at = max(time.time(), self._latest["time"] + 0.002)
-        row = {"step": self._latest["step"], "time": at, "metrics": changed, "round": False}
+        told_at = {"step": self._latest["step"], "time": at, "seconds": 0.0}
+        row = {**told_at, "metrics": changed, "round": False}
         return [row] if changed else []
 
     def pictures(self) -> Iterator[Picture]:
@@ -147,6 +148,7 @@ def _mean_row(rows: Sequence[Row]) -> Row:
     return {
         "step": rows[0]["step"],
         "time": max(row["time"] for row in rows),
+        "seconds": sum(row["seconds"] for row in rows),
         "metrics": averaged([row["metrics"] for row in rows]),
         "round": rows[0]["round"],
     }

@@ -53,11 +53,12 @@ def train(context: TrialContext, proposal: Proposal, parent: Trial | None, name:
     jobs = context.jobs(proposal, parent)
     reader = reader_of(jobs)
     clock = Clock()
-    glance = functools.partial(look, record, reader)
+    glance = functools.partial(look, context, record, reader)
+    context.curves.begin(proposal.number, jobs[0].done)
     try:
         (outcomes,) = outcomes_of(context, [jobs], clock, glance)
     except InterruptedSearchError as error:
-        look(record, reader)
+        look(context, record, reader)
         for job in jobs:
             record.keep_output(job.output)
         record.interrupted(str(error))
@@ -65,6 +66,7 @@ def train(context: TrialContext, proposal: Proposal, parent: Trial | None, name:
     for outcome in outcomes:
         if isinstance(outcome, Failure):
             get_run_logger().warning("%s failed: %s\n%s", name, outcome.reason, outcome.details)
+    look(context, record, reader, rest=True)
     trial = context.trial(jobs, outcomes, reader, clock.seconds)
     conclude(context, record, trial, jobs, outcomes, reader)
     if trial.score is None:
@@ -80,8 +82,7 @@ def conclude(
     outcomes: Sequence[Outcome | Failure],
     reader: Reader,
 ) -> None:
-    """Record what came of a trial."""
-    look(record, reader, rest=True)
+    """Record what came of a trial, all that it logged was read."""
     for job in jobs:
         record.keep_output(job.output)
     if isinstance(reader, MeanReader):
@@ -91,9 +92,11 @@ def conclude(
     record.finish(trial, last=is_last(context.study, trial.proposal))
 
 
-def look(record: TrialRecord, reader: Reader, rest: bool = False) -> None:
+def look(context: TrialContext, record: TrialRecord, reader: Reader, rest: bool = False) -> None:
     """Report new metrics and pictures of a worker; `rest` once it has ended."""
-    record.report(reader.rest() if rest else reader.fresh())
+    rows = reader.rest() if rest else reader.fresh()
+    context.curves.add(record.proposal.number, rows)
+    record.report(rows)
     record.show(reader.pictures())
 
 

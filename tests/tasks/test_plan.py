@@ -412,13 +412,13 @@ def lines(plan, tmp_path, base, changes):
         ),
         (
             {"strategy": "population", "repeats": 3},
-            "repeats: a member of a population must be one network, got repeats=3; drop it and "
-            "give finals, or choose grid, random or bayesian",
+            "repeats: what is continued must be one network, got repeats=3; drop it and "
+            "give finals, or choose bayesian, grid or random",
         ),
         (
             {"strategy": "population", "folds": 5},
-            "folds: a member of a population must be one network, got folds=5; drop it and "
-            "give finals, or choose grid, random or bayesian",
+            "folds: what is continued must be one network, got folds=5; drop it and "
+            "give finals, or choose bayesian, grid or random",
         ),
         (
             {"folds": 121},
@@ -472,8 +472,8 @@ def test_a_study_whose_parts_do_not_fit_is_told_why_in_one_line(plan, tmp_path, 
         (
             {"strategy": "population"},
             "strategy: population continues from trained weights, got a function without a "
-            "context, which has none; name its second argument `context`, or choose grid, random "
-            "or bayesian",
+            "context, which has none; name its second argument `context`, or choose bayesian, grid "
+            "or random",
         ),
         (
             {"folds": 5},

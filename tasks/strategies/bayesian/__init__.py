@@ -12,7 +12,7 @@ from collections.abc import Collection, Hashable, Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, StrictBool
+from pydantic import Field, StrictBool
 from pydantic.json_schema import SkipJsonSchema
 
 from nettuner.models.arrays import Floats
@@ -20,7 +20,7 @@ from nettuner.models.space import Number, Params, Space, Value
 from nettuner.models.space.complete import completed
 from nettuner.models.space.lattice import lattice_of
 from nettuner.models.study import Count, Proposal, Study, Trial, best, free_numbers
-from nettuner.tasks.strategies import Seed, configured
+from nettuner.tasks.strategies import Asks, WholeTrials, configured
 from nettuner.tasks.strategies.bayesian.coordinates import Coordinates, identity
 from nettuner.tasks.strategies.bayesian.repetition import (
     PLAUSIBLE,
@@ -45,13 +45,10 @@ BLOCK = 16
 MIDST = 0.7
 
 
-class Bayesian(BaseModel):
+class Bayesian(WholeTrials):
     """Start points that fill the space, then whatever promises the largest improvement."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    adaptive: ClassVar[bool] = True
-    one_by_one: ClassVar[bool] = True
-    counts_members: ClassVar[bool] = False
+    asks: ClassVar[Asks] = "single"
 
     initial: Count | None = Field(
         None,
@@ -83,7 +80,6 @@ class Bayesian(BaseModel):
         default_factory=list, description="The trials of each earlier search, oldest first."
     )
     budget: Count | None = Field(None, description="The study's stop.trials.")
-    seed: Seed
 
     @classmethod
     def for_study(cls, study: Study, structural: Collection[str] = ()) -> Self:

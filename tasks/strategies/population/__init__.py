@@ -33,7 +33,7 @@ from pydantic import (
 from nettuner.models.space import Number, Params, Space, Value
 from nettuner.models.space.complete import completed
 from nettuner.models.study import Count, Proposal, Study, Trial, best
-from nettuner.tasks.strategies import Seed, configured
+from nettuner.tasks.strategies import Asks, Continues, Counts, Seed, configured
 from nettuner.tasks.strategies.population import exploit, explore
 from nettuner.tasks.strategies.population.exploit import Scores, Selection
 
@@ -54,8 +54,9 @@ class Population(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    adaptive: ClassVar[bool] = True
-    counts_members: ClassVar[bool] = True
+    continues: ClassVar[Continues] = "others"
+    counts: ClassVar[Counts] = "networks"
+    rule: ClassVar[None] = None
 
     members: StrictInt = Field(
         USUAL_SIZE,
@@ -185,10 +186,14 @@ class Population(BaseModel):
             )
         return population
 
+    def fewest_rounds(self, networks: int, rounds: int) -> int:
+        """All are trained in full."""
+        return networks * rounds
+
     @property
-    def one_by_one(self) -> bool:
-        """Asynchronous: a member requested later can be compared with more others."""
-        return self.asynchronous
+    def asks(self) -> Asks:
+        """Asynchronous: members go on as soon as a worker can train them."""
+        return "stack" if self.asynchronous else "generation"
 
     @property
     def portion(self) -> int:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nettuner.models.curve import Point
 from nettuner.models.study import Proposal, Trial
 from nettuner.tasks.memory.tags import PARAMS, TRIAL
 from nettuner.tasks.memory.trial_tags import (
@@ -40,6 +41,8 @@ trials = st.builds(
     ended=numbers,
     scores=st.lists(numbers, min_size=2, max_size=4).map(tuple) | st.just(()),
     training=st.none() | st.integers(0, 9),
+    stopped=st.none() | st.text(min_size=1, max_size=50),
+    curve=st.lists(st.builds(Point, st.integers(0, 99), numbers, numbers), max_size=4).map(tuple),
 )
 
 
@@ -51,7 +54,7 @@ def test_a_trial_is_read_back_as_it_was(trial):
 
 def test_a_trial_of_one_training_is_recorded_as_before_there_were_several():
     tags = to_tags(Trial(Proposal(0, {}), 0.5))
-    assert {"scores", "training"}.isdisjoint(json.loads(tags[f"{TRIAL}0"]))
+    assert {"scores", "training", "curve", "stopped"}.isdisjoint(json.loads(tags[f"{TRIAL}0"]))
 
 
 def test_finals_are_read_back_in_their_order():

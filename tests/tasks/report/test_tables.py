@@ -92,6 +92,43 @@ def test_a_bar_or_a_line_break_in_a_value_does_not_end_its_cell():
     assert "| kind | a\\|b c |" in page
 
 
+def segment(number, member, until, score, rounds, parent=None):
+    return Trial(Proposal(number, {"x": member}, parent, member, until), score, rounds=rounds)
+
+
+# Configuration 0 was trained for four of four epochs and was best after two, 1 for one.
+HALVED = {
+    "strategy": "successive_halving",
+    "read": lambda: Children(
+        [
+            segment(0, 0, 1, -0.5, 1),
+            segment(1, 1, 1, -0.25, 1),
+            segment(2, 0, 2, -0.75, 1, parent=0),
+            segment(3, 0, 4, -0.7, 2, parent=2),
+        ],
+        members={0: "a", 1: "b"},
+    ),
+}
+
+
+def test_a_configuration_that_was_continued_is_one_row():
+    table = trials_table(past([], **HALVED))
+    assert table["trial"].tolist() == [2, 1]
+    assert table["accuracy"].tolist() == [0.75, 0.25]
+    assert table["rounds"].tolist() == [4, 1]
+    assert table["stopped"].fillna("").tolist() == ["", "at 1 others were better"]
+
+
+def test_what_was_stopped_is_counted_beside_what_failed():
+    (row,) = comparison([past([], **HALVED)]).to_dict("records")
+    assert (row["networks"], row["failed"], row["stopped"], row["epochs trained"]) == (2, 0, 1, 5)
+    stopped = replace(THREE[0], stopped="at 2 worse than the median of 4 others")
+    (row,) = comparison([past([stopped, *THREE[1:]])]).to_dict("records")
+    assert (row["failed"], row["stopped"]) == (1, 1)
+    (row,) = comparison([past(THREE)]).to_dict("records")
+    assert "stopped" not in row
+
+
 # Trial 1 has the better mean, trial 0 the better single training.
 REPEATED = [
     Trial(Proposal(0, {"x": 0.1}), -0.5, rounds=8, ended=2.0, scores=(-0.8, -0.2)),

@@ -17,7 +17,7 @@ class Job:
 def write(log, steps, mode="a", time=0.0):
     with log.open(mode) as file:
         for step in steps:
-            row = {"step": step, "time": time, "metrics": {}, "round": True}
+            row = {"step": step, "time": time, "seconds": 0.0, "metrics": {}, "round": True}
             file.write(json.dumps(row) + "\n")
 
 

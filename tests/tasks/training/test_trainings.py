@@ -36,7 +36,7 @@ def jobs(folder: Path, count: int = 3) -> list[Job]:
 def write(job: Job, *rows: tuple[int, float, dict[str, float]], is_round: bool = True) -> None:
     with job.log.open("a") as file:
         for step, at, metrics in rows:
-            row = {"step": step, "time": at, "metrics": metrics, "round": is_round}
+            row = {"step": step, "time": at, "seconds": 0.5, "metrics": metrics, "round": is_round}
             file.write(json.dumps(row) + "\n")
 
 
@@ -80,6 +80,7 @@ def test_a_step_is_told_once_all_trainings_have_reached_it(tmp_path):
     write(second, (1, 30.0, {"cost": 6.0}))
     (row,) = reader.fresh()
     assert (row["step"], row["time"], row["round"]) == (1, 30.0, True)
+    assert row["seconds"] == 1.0  # one after the other
     assert row["metrics"] == {"cost": 5.0, "cost_std": pytest.approx(math.sqrt(2))}
     write(second, (2, 40.0, {"cost": 3.0}), (3, 50.0, {"cost": 1.0}))
     assert [row["metrics"]["cost"] for row in reader.rest()] == [3.0]
