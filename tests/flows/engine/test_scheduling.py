@@ -270,14 +270,18 @@ def test_the_best_is_kept_when_later_trials_fail():
     assert places.best.number == 0
 
 
-@pytest.mark.parametrize("strategy", ["random", "bayesian"])
-def test_where_every_trial_starts_anew_only_the_best_is_needed(strategy):
+@pytest.mark.parametrize(
+    ("strategy", "needed"),
+    # A Bayesian search may answer with another one of its best, where trials are noisy.
+    [("random", {1}), ("bayesian", {0, 1})],
+)
+def test_where_every_trial_starts_anew_those_that_may_win_are_needed(strategy, needed):
     places = scheduler(strategy)
     assert places.needed() == set()
     for trial in ended(0.5, 0.4, None):
         places.add(trial)
     places.waiting += of(4, first=3)
-    assert places.needed() == {1}
+    assert places.needed() == needed
 
 
 @pytest.mark.parametrize(
