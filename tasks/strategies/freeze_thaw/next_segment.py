@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nettuner.models.arrays import Floats
+from nettuner.models.arrays import Floats, Ints
 from nettuner.models.space import Space
 from nettuner.models.space.lattice import lattice_of
 from nettuner.models.study import Proposal, Trial
@@ -77,9 +77,11 @@ class Choice:
             may_start: Whether another configuration may be started.
         """
         outlook, waiting = self._believed, self._started.open()
-        if outlook is None:
-            fresh = self._unmodelled(number) if may_start else None
-            return self._furthest(number, waiting) if fresh is None else fresh
+        if outlook is None:  # equal scores: one has to go on until they differ
+            further = self._furthest(number, waiting)
+            return self._unmodelled(number) if further is None and may_start else further
+        if waiting and self._how_curves_end_is_unknown():
+            return self._furthest(number, waiting)
         worth, fresh = self._start(outlook, number) if may_start else (-np.inf, None)
         if waiting:
             which = np.array([one.index for one in waiting])
@@ -168,19 +170,33 @@ class Choice:
         untried = [params for params in self._lattice if identity(params) not in taken]
         return untried[int(rng.integers(len(untried)))] if untried else None
 
-    def _is_over(self, outlook: Outlook, which: Any) -> bool:
+    def _is_over(self, outlook: Outlook, which: Ints) -> bool:
         """Whether one was trained in full and no other is likely to become better."""
-        has_whole = any(
+        return self._has_whole and float(outlook.chances(which).max()) < UNLIKELY
+
+    def _how_curves_end_is_unknown(self) -> bool:
+        """Whether looks have cost as much as a whole training, and none was trained in full.
+
+        Where all curves get worse at first, looks alone would never tell that they get better.
+        """
+        spent = sum(trial.rounds for trial in self._history)
+        going_on = any(segment.parent is not None for segment in self._pending)
+        return spent >= self._strategy.rounds and not self._has_whole and not going_on
+
+    @functools.cached_property
+    def _has_whole(self) -> bool:
+        return any(
             trial.succeeded and until_of(trial.proposal) >= self._strategy.rounds
             for trial in self._history
         )
-        return has_whole and float(outlook.chances(which).max()) < UNLIKELY
 
     def _furthest(self, number: int, waiting: Sequence[Open]) -> Proposal | None:
-        """Without a model, the furthest goes on, of equals the earliest."""
+        """The furthest goes on, of equals the one with the lowest score, then the earliest."""
         if not waiting:
             return None
-        return self._on(number, max(waiting, key=lambda one: (one.reached, -one.index)))
+        return self._on(
+            number, min(waiting, key=lambda one: (-one.reached, one.last.score, one.index))
+        )
 
     def _on(self, number: int, one: Open) -> Proposal:
         until = next(rung for rung in self._strategy.rungs if rung > one.reached)

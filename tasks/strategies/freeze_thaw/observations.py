@@ -83,7 +83,7 @@ def targets(points: Observations) -> Floats | None:
         typical = float(scores[finite].max())
     if typical == best:
         return np.where(finite, 0.0, LIMIT) if not finite.all() else None
-    if best > 0 and typical / best > ORDERS:
+    if best > 0 and typical / ORDERS > best:
         with np.errstate(invalid="ignore"):
             scores, best, typical = np.log(scores), np.log(best), np.log(typical)
     with np.errstate(over="ignore", invalid="ignore"):

@@ -21,10 +21,10 @@ from nettuner.tasks.strategies.freeze_thaw.process import (
 )
 
 # Most points of curves that settings are fitted to, and that the process is conditioned on.
-FITTED, KEPT = 120, 500
+FITTED, KEPT = 100, 400
 # Of the configurations that could be continued, and of those that could be started, as many with
 # the best expected scores are looked at closely.
-CONTINUED, STARTED = 25, 80
+CONTINUED, STARTED = 25, 50
 
 
 @dataclass(frozen=True)
