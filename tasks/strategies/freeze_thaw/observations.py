@@ -8,6 +8,7 @@ the good ones are. Scores that spread over orders of magnitude are replaced by t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -77,17 +78,18 @@ def targets(points: Observations) -> Floats | None:
     finite = np.isfinite(scores)
     if not finite.any():
         return None
-    best = lowest.min()
+    best = float(lowest.min())
     typical = float(np.quantile(lowest, 0.5, method="lower"))
     if not np.isfinite(typical) or typical == best:
         typical = float(scores[finite].max())
     if typical == best:
-        return np.where(finite, 0.0, LIMIT) if not finite.all() else None
+        return None if finite.all() else np.where(finite, 0.0, LIMIT)
     if best > 0 and typical / ORDERS > best:
         with np.errstate(invalid="ignore"):
-            scores, best, typical = np.log(scores), np.log(best), np.log(typical)
+            scores, best, typical = np.log(scores), math.log(best), math.log(typical)
     with np.errstate(over="ignore", invalid="ignore"):
-        places = (scores / 2 - best / 2) / (typical / 2 - best / 2)
-        places = np.where(places > 1, 1 + np.log(np.maximum(places, 1)), places)
-    found: Floats = np.round(np.where(finite, np.minimum(places, LIMIT), LIMIT), DECIMALS)
+        places: Floats = (scores / 2 - best / 2) / (typical / 2 - best / 2)
+        beyond = 1 + np.log(np.maximum(places, 1))
+    bounded = np.minimum(np.where(places > 1, beyond, places), LIMIT)
+    found: Floats = np.round(np.where(finite, bounded, LIMIT), DECIMALS)
     return found

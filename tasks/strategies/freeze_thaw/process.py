@@ -148,13 +148,14 @@ class CurveProcess:
 
     def _summed(self, weights: Floats) -> Floats:
         """Sum of the weights of each configuration's points; shape [m]."""
-        return np.bincount(self.owner, weights, minlength=len(self.columns))
+        found: Floats = np.bincount(self.owner, weights, minlength=len(self.columns)).astype(float)
+        return found
 
     def _conditioned(self) -> CurveProcess:
         rows = self.columns[self.owner]
         matrix = self._covariance(rows, self.owner, self.time)
         matrix[np.diag_indices(len(matrix))] += math.exp(self.settings[-1]) + JITTER
-        factor = np.linalg.cholesky(matrix)
+        factor: Floats = np.asarray(np.linalg.cholesky(matrix), dtype=float)
         off = self.values - self.trend.mean(rows)
         return replace(self, factor=factor, alpha=cho_solve((factor, True), off))
 

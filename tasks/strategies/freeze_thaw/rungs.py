@@ -10,7 +10,8 @@ def rungs(rounds: int, shortest: int) -> list[int]:
         rounds: Rounds of a whole training.
         shortest: Rounds of the first segment at least.
     """
-    found, last = [], float(rounds)
+    found: list[int] = []
+    last = float(rounds)
     while round(last) >= max(shortest, 1):
         if not found or round(last) < found[-1]:
             found.append(round(last))
