@@ -102,7 +102,7 @@ def bayesian(table: Table, seed: int, budget: int) -> Iterator[Segment]:
         yield row, 0, end
         score = float(table.curves[row].min()) if table.score(row, end) < np.inf else None
         history.append(
-            Trial(Proposal(len(history), table.rows[row]), score, None if score else "nan")
+            Trial(Proposal(len(history), table.rows[row]), score, "nan" if score is None else None)
         )
 
 

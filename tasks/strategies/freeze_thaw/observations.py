@@ -88,8 +88,9 @@ def targets(points: Observations) -> Floats | None:
         with np.errstate(invalid="ignore"):
             scores, best, typical = np.log(scores), math.log(best), math.log(typical)
     with np.errstate(over="ignore", invalid="ignore"):
-        places: Floats = (scores / 2 - best / 2) / (typical / 2 - best / 2)
+        places = np.asarray((scores / 2 - best / 2) / (typical / 2 - best / 2), dtype=float)
         beyond = 1 + np.log(np.maximum(places, 1))
     bounded = np.minimum(np.where(places > 1, beyond, places), LIMIT)
-    found: Floats = np.round(np.where(finite, bounded, LIMIT), DECIMALS)
+    values = np.where(finite, bounded, LIMIT).astype(float)
+    found: Floats = np.round(values, DECIMALS)
     return found
