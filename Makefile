@@ -76,7 +76,7 @@ bench-bayesian: $(VENV)/installed
 bench-population: $(VENV)/installed
 	$(BIN)/python tests/benchmarks/population.py
 
-# Half an hour on one core the first time; needs the tables of curves beside the project.
+# Some hours on one core the first time; needs the tables of curves beside the project.
 bench-early: $(VENV)/installed
 	$(BIN)/python tests/benchmarks/early.py
 

@@ -1,6 +1,6 @@
 """Searches that stop early, side by side: regret after so many rounds of training.
 
-Run: make bench-early      (tables of curves; half an hour on one core)
+Run: make bench-early      (tables of curves; some hours on one core)
 
 Each search looks its curves up in tables of real learning curves, one worker at a time; the cost is
 the rounds it trained. What is finished is kept in `.nettuner/benchmarks/early.jsonl`; delete that
