@@ -2,13 +2,14 @@
 # make test   the same with the tools of development, and run the tests
 # make test-long  the tests that take longest: production, killed processes, every port
 # make quick  style, types, and the tests that neither train networks nor start servers
+# make bench-early  regret after so many rounds of searches that stop early, on tables of curves
 # make bench-start  how long searches take from the start of the command, beside other tuners
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO_HOME := .nettuner/demo
 
-.PHONY: demo test test-long quick lint bench bench-start bench-lines bench-bayesian bench-population constraints schema clean
+.PHONY: demo test test-long quick lint bench bench-start bench-lines bench-bayesian bench-population bench-early constraints schema clean
 
 LAYOUT := $(VENV)/layout/nettuner
 
@@ -75,6 +76,10 @@ bench-bayesian: $(VENV)/installed
 # About an hour, on a machine that does nothing else.
 bench-population: $(VENV)/installed
 	$(BIN)/python tests/benchmarks/population.py
+
+# Some hours on one core the first time; needs the tables of curves beside the project.
+bench-early: $(VENV)/installed
+	$(BIN)/python tests/benchmarks/early.py
 
 schema: $(VENV)/installed
 	$(BIN)/nettuner schema --output deploy/studies/study.schema.json

@@ -267,7 +267,10 @@ def test_size_is_the_number_of_trials_given_in_all(name, space):
     size = strategy.size(space_of(space))
     if size is None and strategy.counts == "networks":  # how many go on depends on results
         trials = run(strategy, space_of(space), 200, width=4)
-        assert {trial.proposal.member for trial in trials} == set(range(TRIALS))
+        members = {trial.proposal.member for trial in trials}
+        assert members == set(range(len(members)))
+        # One that tries nothing twice need not start the only point again.
+        assert len(members) == TRIALS or space == "one point"
         assert not strategy.propose(space_of(space), trials, [], 4)
         return
     endless = size is None or size > 100
