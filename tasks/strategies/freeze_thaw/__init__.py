@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, model_validator
 
 from nettuner.models.space import Params, Space, Value
 from nettuner.models.space.complete import completed
-from nettuner.models.study import Count, Proposal, Study, Trial, free_numbers
+from nettuner.models.study import Count, Proposal, Study, Trial, best, free_numbers
 from nettuner.tasks.strategies import Asks, Continues, Counts, Seed, configured
 from nettuner.tasks.strategies.freeze_thaw.rungs import rungs
 
@@ -113,6 +113,10 @@ class FreezeThaw(BaseModel):
         for k in range(len(self.try_first)):
             self._draw(space, k)
 
+    def fewest_rounds(self, networks: int, rounds: int) -> int:
+        """A first segment of each, and one training in full."""
+        return (networks - 1) * self.rungs[0] + rounds if networks else 0
+
     def propose(
         self, space: Space, history: Sequence[Trial], pending: Sequence[Proposal], count: int
     ) -> list[Proposal]:
@@ -135,6 +139,10 @@ class FreezeThaw(BaseModel):
         started = Started(history, (), self.rounds)  # what is lost in flight is asked for again
         parents = {proposal.parent for proposal in pending if proposal.parent is not None}
         return {segment.last.number for segment in started.open()} | parents
+
+    def winner(self, space: Space, history: Sequence[Trial]) -> Trial | None:
+        """The segment with the best score."""
+        return best(history)
 
     def _chosen(
         self, space: Space, history: Sequence[Trial], pending: Sequence[Proposal], count: int

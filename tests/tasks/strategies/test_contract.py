@@ -73,6 +73,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 FINITE_SIZE = 8  # (a, b1, b2, b3) x (True, False)
 TRIALS = 6
+ROUNDS = 3
 
 Outcome = Callable[[Space, Proposal], float | None]
 
@@ -107,7 +108,7 @@ def strategy_of(name: str, space: str, trials: int | None = TRIALS, **given: Any
             "learner": "mlp",
             "space": SPACES[space],
             "metric": "val_loss",
-            "epochs": 3,
+            "epochs": ROUNDS,
             "seed": 7,
             "strategy": {"name": file_of(name), **VARIANTS.get(name, {}), **given},
             "stop": {"trials": trials},
@@ -277,6 +278,17 @@ def test_size_is_the_number_of_trials_given_in_all(name, space):
     trials = run(strategy, space_of(space), 40 if endless else 200, width=4)
     assert len(trials) == (40 if endless else size)
     assert endless == bool(strategy.propose(space_of(space), trials, [], 4))
+
+
+def test_a_search_trains_no_fewer_rounds_than_it_says(name):
+    strategy = strategy_of(name, "numbers")
+    trials = run(strategy, space_of("numbers"), TRIALS if strategy.counts == "trials" else 200)
+    until: dict[int, int] = {}
+    for proposal in proposals(trials):
+        network = proposal.number if proposal.member is None else proposal.member
+        until[network] = max(until.get(network, 0), proposal.until or ROUNDS)
+    fewest = strategy.fewest_rounds(TRIALS, ROUNDS)
+    assert 0 < fewest <= sum(until.values()) <= TRIALS * ROUNDS
 
 
 def test_a_strategy_that_is_not_random_ends_in_a_finite_space(name):
