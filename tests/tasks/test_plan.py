@@ -329,12 +329,12 @@ def lines(plan, tmp_path, base, changes):
         ),
         (
             {"strategy": {"name": "random", "resolution": 3}},
-            "strategy.resolution: unknown key, got resolution: 3; drop it",
+            "strategy.resolution: unknown key, got resolution: 3; known keys: early_stop",
         ),
         (
             {"strategy": {"name": "grid", "resolutoin": 3}},
             "strategy.resolutoin: unknown key, got resolutoin: 3; did you mean 'resolution'? "
-            "known keys: values, resolution",
+            "known keys: early_stop, values, resolution",
         ),
         (
             {"strategy": {"name": "grid", "values": {"hiden": [1]}}},
@@ -363,7 +363,7 @@ def lines(plan, tmp_path, base, changes):
         ),
         (
             {"strategy": {"name": "bayesian", "seed": 3}},
-            "strategy.seed: unknown key, got seed: 3; known keys: initial, explore, "
+            "strategy.seed: unknown key, got seed: 3; known keys: early_stop, initial, explore, "
             "try_first, warm_start, repeat",
         ),
         (
