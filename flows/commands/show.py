@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -127,7 +128,7 @@ def show_result(result: SearchResult, plan: Plan) -> None:
     assert winner is not None
     failed = sum(not trial.succeeded for trial in result.trials)
     console.print()
-    console.print(_titled(result.name, f": {len(result.trials)} trials, {failed} failed"))
+    console.print(_titled(result.name, f": {_counted(result.trials)}, {failed} failed"))
     table = bare_table()
     table.add_column(f"best: trial {winner.number}")
     table.add_column("", justify="right")
@@ -145,6 +146,14 @@ def show_result(result: SearchResult, plan: Plan) -> None:
         console.print(chance, soft_wrap=True)
     console.print(f"ended because {result.ended}")
     console.print(f"recorded as {result.url}", soft_wrap=True)
+
+
+def _counted(trials: Sequence[Trial]) -> str:
+    """How many trials there were; where they continue others, how many networks in how many."""
+    networks = {trial.proposal.member for trial in trials} - {None}
+    if networks:
+        return f"{len(networks)} networks in {len(trials)} segments"
+    return f"{len(trials)} trials"
 
 
 def show_replay(found: ReplayResult) -> None:

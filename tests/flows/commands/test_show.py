@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from nettuner.flows.commands.show import show_plan
-from nettuner.models.study import Study
+import pytest
+
+from nettuner.flows.commands.show import show_plan, show_result
+from nettuner.flows.engine.search import SearchResult
+from nettuner.models.study import Proposal, Study, Trial
 from nettuner.tasks.plan import make_plan
 
 
@@ -14,3 +17,21 @@ def test_a_long_name_does_not_break_the_line_that_says_what_is_trained_on_what(c
     show_plan(plan)
     first, *_ = capsys.readouterr().out.splitlines()
     assert first == f"{name}: mlp on iris (data {plan.fingerprint}), minimize val_loss"
+
+
+@pytest.mark.parametrize(
+    ("members", "told"),
+    [([None, None, None], "3 trials, 1 failed"), ([0, 1, 0], "2 networks in 3 segments, 1 failed")],
+)
+def test_segments_of_one_network_are_not_counted_as_networks(members, told, capsys):
+    study = Study.model_validate(
+        {"name": "counted", "learner": "mlp", "data": "iris", "space": {"hidden": [4, 8]},
+         "metric": "val_loss", "epochs": 3, "stop": {"trials": 3}}
+    )  # fmt: skip
+    trials = [
+        Trial(Proposal(k, {"hidden": 4}, None, member), None if k == 1 else 0.5)
+        for k, member in enumerate(members)
+    ]
+    result = SearchResult("search", "", "", trials, trials[0], {}, "3 trials are done")
+    show_result(result, make_plan(study, "study.yaml"))
+    assert f"search: {told}" in capsys.readouterr().out
