@@ -24,6 +24,8 @@ PULL = 2.0
 ENOUGH = 3
 # Scores that are expected to differ by less, in standard deviations of all, are not told apart.
 ALIKE = 0.03
+# Number of points with the lowest means; with one of them a search may answer after another trial.
+ANSWERS = 50
 # Distance of the same configuration in two searches, as a share of an axis.
 APART = 0.25
 
@@ -75,7 +77,8 @@ class Expectation:
             None where the new point is worth more.
         """
         tried = np.unique(self.own, axis=0)
-        best = tried[np.argsort(self.mean(tried), kind="stable")[:most]]
+        tried = tried[np.argsort(self.mean(tried), kind="stable")[:ANSWERS]]
+        best = tried[:most]
         asked = np.concatenate([best, point[None]])
         worth = knowledge(self.process, self.columns(tried), self.columns(asked))
         place = int(np.argmax(worth))

@@ -153,21 +153,21 @@ class GaussianProcess(GaussianProcessRegressor):  # type: ignore[misc]
 
         Args:
             columns: Inputs, shape [n, columns].
-            asked: Input of the trial, shape [1, columns]; it will be as noisy as the others are
-                on average.
+            asked: Inputs of which one may be tried, shape [m, columns]; the trial will be as noisy
+                as the others are on average.
 
         Returns:
-            Two arrays of shape [n]: the means, and the standard deviations of their change, which
-            have a sign, as all change together.
+            The means, shape [n], and the standard deviations of their change by each of the m
+            trials, shape [n, m]; these have a sign, as one trial moves all means together.
         """
         near = self.covariance(columns, self.X_train_)
         half, half_asked = self._half(near), self._half(self.covariance(asked, self.X_train_))
-        tied = self.covariance(columns, asked)[:, 0] - half.T @ half_asked[:, 0]
-        own = np.exp(self.settings_[-2]) + self.trend.variance(asked)[0]
-        own -= half_asked[:, 0] @ half_asked[:, 0]
+        tied = self.covariance(columns, asked) - half.T @ half_asked
+        own = np.exp(self.settings_[-2]) + self.trend.variance(asked)
+        own -= np.einsum("ij,ij->j", half_asked, half_asked)
         noise = np.exp(self.settings_[-1]) + JITTER + self.usual_noise_
         mean = near @ self.alpha_ + self.trend.mean(columns)
-        return mean, tied / np.sqrt(max(own, 1e-12) + noise)
+        return mean, tied / np.sqrt(np.maximum(own, 1e-12) + noise)
 
     def left_out(self, columns: Floats, targets: Floats) -> Floats:
         """Leave-one-out errors of the targets; shape [n].

@@ -20,17 +20,18 @@ def knowledge(process: GaussianProcess, tried: Floats, asked: Floats) -> Floats:
 
     Args:
         process: Gaussian process of the scores; lower is better.
-        tried: Inputs that may be answered with, shape [n, columns].
+        tried: Inputs that may be answered with, shape [n, columns], n > 0.
         asked: Inputs, one of which would be tried once more or first; shape [m, columns].
     """
     from scipy.special import ndtri
 
     outcomes = ndtri((np.arange(OUTCOMES) + 0.5) / OUTCOMES)
+    mean, shift = process.shift(np.concatenate([tried, asked]), asked)
+    count = len(tried)
     found = np.empty(len(asked))
-    for i, one in enumerate(asked):
-        known = np.concatenate([tried, one[None]])
-        mean, shift = process.shift(known, one[None])
+    for i in range(len(asked)):
+        known = [*range(count), count + i]  # what it would be answered with: those, or the new one
         # Each outcome moves all means, the more the closer they are tied to the trial.
-        lowest = (mean[:, None] + shift[:, None] * outcomes).min(axis=0).mean()
-        found[i] = mean[:-1].min() - lowest if len(tried) else 0.0
+        lowest = (mean[known, None] + shift[known, i][:, None] * outcomes).min(axis=0).mean()
+        found[i] = mean[:count].min() - lowest
     return found

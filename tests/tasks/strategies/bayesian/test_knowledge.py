@@ -21,7 +21,8 @@ def process(known: float = 0.1) -> GaussianProcess:
 def test_a_trial_moves_the_means_by_its_shift():
     gp, asked = process(), np.array([[0.6]])
     places = np.array([[0.1], [0.6], [0.9]])
-    mean, shift = gp.shift(places, asked)
+    mean, shifts = gp.shift(places, asked)
+    shift = shifts[:, 0]
     # One trial more, one standard deviation of its outcome above its mean, with the same settings.
     std = gp.posterior(asked, asked[:0])[1][0]
     noise = math.exp(gp.settings_[-1]) + 0.1 + 1e-8
@@ -35,7 +36,8 @@ def test_a_trial_moves_the_means_by_its_shift():
 def test_between_two_it_is_the_formula_of_the_normal_distribution():
     gp = process()
     tried, asked = LINE[1:2], np.array([[0.6]])
-    mean, shift = gp.shift(np.vstack([tried, asked]), asked)
+    mean, shifts = gp.shift(np.vstack([tried, asked]), asked)
+    shift = shifts[:, 0]
     # E max(0, d + s Z) for the difference d of the means and its standard deviation s (Jones et
     # al. 1998, equation 15).
     d, s = mean[0] - mean[1], abs(shift[0] - shift[1])
