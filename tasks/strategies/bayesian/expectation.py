@@ -74,8 +74,10 @@ class Expectation:
             most: Number of points, those with the lowest means, that may be tried again.
 
         Returns:
-            None where the new point is worth more.
+            None where the new point is worth more, or no trial has a score.
         """
+        if not len(self.own):
+            return None
         tried = np.unique(self.own, axis=0)
         tried = tried[np.argsort(self.mean(tried), kind="stable")[:ANSWERS]]
         best = tried[:most]
