@@ -53,9 +53,3 @@ def thinned(curve: Sequence[Point], most: int = MOST_POINTS) -> Curve:
             Point(late.round, late.score, early.seconds + late.seconds) for early, late in pairs
         ]
     return tuple(points)
-
-
-def at(curve: Sequence[Point], round_: int) -> float | None:
-    """The score after this round, or the last one before it; None if there is none."""
-    scores = [point.score for point in curve if point.round <= round_]
-    return scores[-1] if scores else None

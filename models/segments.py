@@ -1,31 +1,35 @@
-"""Trainings in several segments, as one trial for each network."""
+"""Trainings in several segments: of which network one is, and all as one trial for each network."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
 
-from nettuner.models.study import Trial, best
+from nettuner.models.study import Proposal, Trial, best
 
 
-def joined(trials: Iterable[Trial]) -> list[Trial]:
-    """One trial for each network that is continued: its last segment with what all have come to.
+def member_of(proposal: Proposal) -> int:
+    """The network that a segment belongs to."""
+    assert proposal.member is not None
+    return proposal.member
 
-    Rounds, seconds and curve are those of all its segments; a last one that failed fails it, with
-    the score of none. Trials that are whole trainings stay as they are. Networks come in the order
-    of their first segments.
 
-    Args:
-        trials: Segments of networks that go on from themselves alone, and whole trainings.
-    """
-    return [_as(segments[-1], segments) for segments in _networks(trials)]
+def until_of(proposal: Proposal) -> int:
+    """The last round of a segment."""
+    assert proposal.until is not None
+    return proposal.until
 
 
 def best_of_each(trials: Iterable[Trial]) -> list[Trial]:
-    """One trial for each network that is continued, like `joined`, with its best segment's score.
+    """One trial for each network that is continued: its best segment with what all have come to.
 
-    That is also its number and its metrics: the network as it was then is what a search answers
-    with. Where none succeeded it is the last one.
+    Number, score and metrics are those of the best segment, as the network of then is what a search
+    answers with; where none succeeded it is the last one. Rounds, seconds and curve are those of
+    all. Trials that are whole trainings stay as they are. Networks come in the order of their first
+    segments.
+
+    Args:
+        trials: Segments of networks that go on from themselves alone, and whole trainings.
     """
     return [_as(best(segments) or segments[-1], segments) for segments in _networks(trials)]
 

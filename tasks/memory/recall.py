@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from nettuner.tasks.memory.reader import Reader
 
 PAGE = 1000
-POPULATION = "population"
 UNFINISHED = ("RUNNING", "KILLED", "FAILED")
 
 
@@ -159,7 +158,7 @@ def population(mlflow: Reader, study: str, name: str | None = None) -> PastSearc
         ValueError: There is none.
     """
     done = [s for s in searches(mlflow, study) if s.status == "FINISHED"]
-    done = [s for s in done if s.strategy == POPULATION and s.members]
+    done = [s for s in done if s.members and strategies.find(s.strategy).continues == "others"]
     named = (s for s in reversed(done) if name in (None, s.name, s.run_id))
     found = next(named, None)
     if found is not None:

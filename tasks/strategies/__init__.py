@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Annotated, ClassVar, Literal, Protocol, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, Protocol, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError
 from pydantic_core import InitErrorDetails
 
 from nettuner.models.class_of import class_of
 from nettuner.models.early_stop import EarlyStop, Rule
-from nettuner.models.space import Space
-from nettuner.models.study import Proposal, Study, Trial
+from nettuner.models.space import Space, Value
+from nettuner.models.space.complete import completed
+from nettuner.models.study import Count, Proposal, Study, Trial, best
 from nettuner.tasks.strategy_names import names as names
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -146,6 +147,70 @@ class WholeTrials(BaseModel):
     def fewest_rounds(self, networks: int, rounds: int) -> int:
         """The fewest rounds that so many networks train in all: each until it may first end."""
         return networks * (rounds if self.rule is None else min(rounds, self.rule.earliest))
+
+    def needed(self, history: Sequence[Trial], pending: Sequence[Proposal]) -> set[int]:
+        """None: every trial starts anew."""
+        return set()
+
+    def winner(self, space: Space, history: Sequence[Trial]) -> Trial | None:
+        """The trial with the best score."""
+        return best(history)
+
+
+class OwnSegments(BaseModel):
+    """What strategies have in common that go on with a configuration from where it stopped."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    continues: ClassVar[Continues] = "itself"
+    counts: ClassVar[Counts] = "networks"
+
+    try_first: list[dict[str, Value]] = Field(
+        default_factory=list,
+        description="Configurations to begin with, such as the ones in use. A hyperparameter that "
+        "one leaves out has the middle of its distribution.",
+    )
+    budget: Count | None = Field(None, description="The study's stop.trials.")
+    rounds: Annotated[StrictInt, Field(ge=0)] = Field(
+        description="Rounds (epochs) of a whole training, from the study."
+    )
+    seed: Seed
+
+    @classmethod
+    def for_study(cls, study: Study, structural: Collection[str] = ()) -> Self:
+        """With the study's seed and length, and its number of trials as the budget.
+
+        Raises:
+            ValidationError: A setting is unknown or invalid, or does not fit the study's length.
+        """
+        return configured(
+            cls, study, seed=study.seed, budget=study.stop.trials, rounds=study.rounds
+        )
+
+    def size(self, space: Space) -> int | None:
+        """None: how many segments there will be depends on the results.
+
+        Raises:
+            ValueError: A configuration of `try_first` does not fit the space.
+        """
+        for member in range(len(self.try_first)):
+            self.configuration(space, member)
+        return None
+
+    def winner(self, space: Space, history: Sequence[Trial]) -> Trial | None:
+        """The segment with the best score."""
+        return best(history)
+
+    def configuration(self, space: Space, member: int) -> dict[str, Any]:
+        """The configuration of a member: one of `try_first`, or one drawn at random.
+
+        Raises:
+            ValueError: A configuration of `try_first` does not fit the space.
+        """
+        import numpy as np  # commands that only read records import this file, too
+
+        if member < len(self.try_first):
+            return completed(space, self.try_first[member], f"try_first[{member}]")
+        return space.sample(np.random.default_rng([self.seed, member]))
 
 
 def full_name(name: str) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field, StrictInt
 
 from nettuner.models.space import Dimension, Space, Value, lattice, same
-from nettuner.models.study import Count, Proposal, Study, Trial, best, free_numbers
+from nettuner.models.study import Count, Proposal, Study, Trial, free_numbers
 from nettuner.tasks.strategies import Asks, WholeTrials, configured
 
 # A larger grid is taken for a mistake.
@@ -69,14 +69,6 @@ class GridSearch(WholeTrials):
         points = lattice.Lattice(space, levels)
         shuffle = np.random.default_rng(self.seed).permutation(size)
         return [Proposal(k, points[int(shuffle[k])]) for k in wanted if k < size]
-
-    def needed(self, history: Sequence[Trial], pending: Sequence[Proposal]) -> set[int]:
-        """None: every trial starts anew."""
-        return set()
-
-    def winner(self, space: Space, history: Sequence[Trial]) -> Trial | None:
-        """The trial with the best score."""
-        return best(history)
 
     def _sized(self, space: Space) -> tuple[dict[str, list[Any]], int]:
         """Every dimension's values and the number of configurations they make."""

@@ -11,7 +11,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from nettuner.models.space import Space
-from nettuner.models.study import Proposal, Study, Trial, best, free_numbers
+from nettuner.models.study import Proposal, Study, Trial, free_numbers
 from nettuner.tasks.strategies import Asks, WholeTrials, configured
 
 
@@ -37,11 +37,3 @@ class RandomSearch(WholeTrials):
             Proposal(number, space.sample(np.random.default_rng([self.seed, number])))
             for number in free_numbers(history, pending, count)
         ]
-
-    def needed(self, history: Sequence[Trial], pending: Sequence[Proposal]) -> set[int]:
-        """None: every trial starts anew."""
-        return set()
-
-    def winner(self, space: Space, history: Sequence[Trial]) -> Trial | None:
-        """The trial with the best score."""
-        return best(history)

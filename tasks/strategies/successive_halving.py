@@ -22,29 +22,25 @@ a rung that is nearly at the end of the training is left out.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain, count, islice
-from typing import Annotated, ClassVar, Self
+from typing import ClassVar, Self
 
-import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, field_validator, model_validator
+from pydantic import Field, StrictInt, field_validator, model_validator
 
 from nettuner.models.early_stop import Rule, Rungs
-from nettuner.models.space import Params, Space, Value
-from nettuner.models.space.complete import completed
-from nettuner.models.study import Count, Proposal, Study, Trial, best, free_numbers
-from nettuner.tasks.strategies import Asks, Continues, Counts, Seed, configured
+from nettuner.models.segments import member_of, until_of
+from nettuner.models.space import Space
+from nettuner.models.study import Count, Proposal, Trial, free_numbers
+from nettuner.tasks.strategies import Asks, OwnSegments
 
 # Usual number of rungs before the end.
 USUAL_RUNGS = 3
 
 
-class SuccessiveHalving(BaseModel):
+class SuccessiveHalving(OwnSegments):
     """Many configurations begin, and the best part of those at each rung goes on."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    continues: ClassVar[Continues] = "itself"
-    counts: ClassVar[Counts] = "networks"
     asks: ClassVar[Asks] = "stack"
 
     eta: StrictInt = Field(
@@ -62,16 +58,6 @@ class SuccessiveHalving(BaseModel):
         description="Ways to begin: some configurations train as far as the second rung, the third "
         "... before they are first compared (Hyperband). For scores that say little at first.",
     )
-    try_first: list[dict[str, Value]] = Field(
-        default_factory=list,
-        description="Configurations to begin with, such as the ones in use; the others are drawn. "
-        "A hyperparameter that one leaves out has the middle of its distribution.",
-    )
-    budget: Count | None = Field(None, description="The study's stop.trials.")
-    rounds: Annotated[StrictInt, Field(ge=0)] = Field(
-        description="Rounds (epochs) of a whole training, from the study."
-    )
-    seed: Seed
 
     @field_validator("eta")
     @classmethod
@@ -100,17 +86,6 @@ class SuccessiveHalving(BaseModel):
                 f"(after {', '.join(map(str, self.rungs))} rounds), got {self.brackets}; lower it"
             )
         return self
-
-    @classmethod
-    def for_study(cls, study: Study, structural: Collection[str] = ()) -> Self:
-        """With the study's seed and length, and its number of trials as the budget.
-
-        Raises:
-            ValidationError: A setting is unknown or invalid.
-        """
-        return configured(
-            cls, study, seed=study.seed, budget=study.stop.trials, rounds=study.rounds
-        )
 
     @property
     def rule(self) -> Rule | None:
@@ -144,15 +119,6 @@ class SuccessiveHalving(BaseModel):
                 going, before = going // self.eta, rung
         return total + (self.rounds - furthest if networks else 0)  # one is trained in full
 
-    def size(self, space: Space) -> None:
-        """None: how many go on is known at the end.
-
-        Raises:
-            ValueError: A configuration of `try_first` does not fit the space.
-        """
-        for k in range(len(self.try_first)):
-            self._start(space, k)
-
     def propose(
         self, space: Space, history: Sequence[Trial], pending: Sequence[Proposal], count: int
     ) -> list[Proposal]:
@@ -163,7 +129,7 @@ class SuccessiveHalving(BaseModel):
         free = free_numbers(history, pending, count)
         if not self.rounds:
             fresh = (k for k in free if self.budget is None or k < self.budget)
-            return [Proposal(k, self._start(space, k)) for k in fresh]
+            return [Proposal(k, self.configuration(space, k)) for k in fresh]
         begun = _Begun(self, history, pending)
         steps = islice(self._steps(space, begun), count)
         return [
@@ -188,10 +154,6 @@ class SuccessiveHalving(BaseModel):
             if rung != self.rounds:
                 found |= {trial.number for trial in waiting if begun.may_go_on(trial)}
         return found
-
-    def winner(self, space: Space, history: Sequence[Trial]) -> Trial | None:
-        """The segment with the best score."""
-        return best(history)
 
     def brackets_of(self, total: int) -> list[int]:
         """The bracket of each of the first `total` configurations.
@@ -227,12 +189,9 @@ class SuccessiveHalving(BaseModel):
                 continue
             if member >= len(starts):
                 starts = self.brackets_of(2 * member + 1)
-            yield Proposal(-1, self._start(space, member), None, member, self.rungs[starts[member]])
-
-    def _start(self, space: Space, member: int) -> Params:
-        if member < len(self.try_first):
-            return completed(space, self.try_first[member], f"try_first[{member}]")
-        return space.sample(np.random.default_rng([self.seed, member]))
+            yield Proposal(
+                -1, self.configuration(space, member), None, member, self.rungs[starts[member]]
+            )
 
 
 class _Begun:
@@ -306,15 +265,3 @@ def ranked(trials: Sequence[Trial]) -> list[Trial]:
         trials,
         key=lambda t: (not t.succeeded, t.score if t.succeeded else 0.0, member_of(t.proposal)),
     )
-
-
-def member_of(proposal: Proposal) -> int:
-    """The configuration of a segment."""
-    assert proposal.member is not None
-    return proposal.member
-
-
-def until_of(proposal: Proposal) -> int:
-    """The rung of a segment."""
-    assert proposal.until is not None
-    return proposal.until

@@ -16,7 +16,7 @@ from nettuner.tasks.strategies.bayesian.expectation import expect
 from nettuner.tasks.strategies.bayesian.trend import Trend
 from nettuner.tasks.strategies.freeze_thaw import MOST_DRAWN
 from nettuner.tasks.strategies.freeze_thaw.observations import Observations
-from nettuner.tasks.strategies.freeze_thaw.outlook import Field, Outlook, settings_of
+from nettuner.tasks.strategies.freeze_thaw.outlook import Domain, Outlook, settings_of
 from nettuner.tasks.strategies.freeze_thaw.rungs import rungs
 
 Search = Callable[[Table, int, int], Iterator[Segment]]
@@ -110,12 +110,12 @@ def freeze_thaw(table: Table, seed: int, budget: int, shortest: int = 1) -> Iter
     """The model and the acquisition function of `freeze_thaw`, with the rows as candidates."""
     dimensions = np.arange(table.units.shape[1])
     ends = rungs(table.rounds, shortest)
-    field = Field(dimensions, Trend(dimensions, np.full(len(dimensions), -1)), ends)
+    domain = Domain(dimensions, Trend(dimensions, np.full(len(dimensions), -1)), ends)
     left, started = order(table, seed), list[int]()
     reached, closed = list[int](), list[bool]()
     points: list[tuple[int, int, float]] = []
     while True:
-        index = _next(table, field, started, left, reached, closed, points)
+        index = _next(table, domain, started, left, reached, closed, points)
         if index < 0:
             row = left.pop(-1 - index)
             index = len(started)
@@ -132,7 +132,7 @@ def freeze_thaw(table: Table, seed: int, budget: int, shortest: int = 1) -> Iter
 
 def _next(
     table: Table,
-    field: Field,
+    domain: Domain,
     started: list[int],
     left: list[int],
     reached: list[int],
@@ -151,8 +151,8 @@ def _next(
     owner, round_, score = (np.array(column) for column in zip(*points, strict=True))
     seen = Observations(owner, round_.astype(float), score)
     columns = table.units[started]
-    settings = settings_of(field, columns, seen)
-    outlook = None if settings is None else Outlook.of(field, columns, seen, settings)
+    settings = settings_of(domain, columns, seen)
+    outlook = None if settings is None else Outlook.of(domain, columns, seen, settings)
     if outlook is None:
         return int(waiting[0]) if len(waiting) else -1
     on = outlook.of_continuing(waiting, np.array(reached)[waiting]) if len(waiting) else []

@@ -54,12 +54,15 @@ def proposal_seconds() -> dict[str, dict[str, float]]:
             stop=Stop(trials=400),
         )
         strategy = strategies.load(study)
+        # What continues trainings has a history of its own segments; all others have random trials.
+        random = study.model_copy(update={"strategy": StrategyChoice(name="random")})
+        source = strategies.load(random) if strategy.continues == "nothing" else strategy
         for finished in (50, 100, 200):
-            proposals = strategies.load(
-                study.model_copy(update={"strategy": StrategyChoice(name="random")})
-            ).propose(space, [], [], finished)
             rng = np.random.default_rng(0)
-            history = [Trial(p, float(rng.normal())) for p in proposals]
+            history: list[Trial] = []
+            while len(history) < finished:
+                proposals = source.propose(space, history, [], min(10, finished - len(history)))
+                history += [Trial(p, float(rng.normal())) for p in proposals]
             times = []
             for _ in range(3):
                 began = time.perf_counter()

@@ -7,7 +7,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nettuner.models.curve import Point, at, extended, thinned
+from nettuner.models.curve import Point, extended, thinned
 
 scores = st.floats(-1e6, 1e6)
 curves = st.lists(st.tuples(st.integers(1, 5), scores, st.floats(0, 10)), max_size=40).map(
@@ -26,11 +26,6 @@ def test_a_round_that_is_told_again_has_its_later_score_and_the_time_of_both():
 def test_of_five_points_at_most_three_are_the_first_and_the_later_of_each_pair():
     curve = [Point(k, k / 10, 1.0) for k in range(1, 6)]
     assert thinned(curve, most=3) == (Point(1, 0.1, 1), Point(3, 0.3, 2), Point(5, 0.5, 2))
-
-
-def test_the_score_at_a_round_is_that_of_the_last_point_until_then():
-    curve = [Point(2, 0.5, 1.0), Point(4, 0.3, 1.0)]
-    assert [at(curve, round_) for round_ in (1, 2, 3, 4, 9)] == [None, 0.5, 0.5, 0.3, 0.3]
 
 
 @given(curves, st.integers(1, 10))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nettuner.models.curve import Point
-from nettuner.models.segments import best_of_each, joined
+from nettuner.models.segments import best_of_each
 from nettuner.models.study import Proposal, Trial
 
 
@@ -20,24 +20,18 @@ WORSE = segment(3, 0, 6, 0.5, parent=2)
 BROKEN = segment(4, 1, 4, None, parent=1, reason="it broke")
 
 
-def test_a_network_has_the_score_of_its_last_segment_and_the_cost_of_all():
-    network, other = joined([WORSE, FIRST, OTHER, BETTER])
-    assert (network.number, network.score, network.rounds, network.seconds) == (3, 0.5, 6, 3.0)
+def test_a_network_has_the_score_of_its_best_segment_and_the_cost_of_all():
+    network, other = best_of_each([WORSE, FIRST, OTHER, BETTER, BROKEN])
+    assert (network.number, network.score, network.rounds, network.seconds) == (2, 0.25, 6, 3.0)
     assert [point.round for point in network.curve] == [2, 4, 6]
-    assert other == OTHER
-
-
-def test_a_last_segment_that_failed_fails_the_network():
-    (network,) = joined([OTHER, BROKEN])
-    assert (network.score, network.reason, network.rounds) == (None, "it broke", 4)
-
-
-def test_or_it_has_the_score_of_its_best_segment():
-    network, other = best_of_each([FIRST, OTHER, BETTER, WORSE, BROKEN])
-    assert (network.number, network.score, network.rounds) == (2, 0.25, 6)
     assert (other.number, other.score, other.rounds) == (1, 0.75, 4)
+
+
+def test_one_of_which_no_segment_succeeded_failed():
+    (network,) = best_of_each([BROKEN])
+    assert (network.number, network.score, network.reason) == (4, None, "it broke")
 
 
 def test_whole_trials_stay_as_they_are():
     whole = [Trial(Proposal(k, {}), 0.5) for k in range(3)]
-    assert joined(whole) == best_of_each(whole) == whole
+    assert best_of_each(whole) == whole

@@ -43,6 +43,31 @@ def matern(squares: Floats) -> tuple[Floats, Floats]:
     return (1 + roots + roots**2 / 3) * decay, -(5 / 6) * (1 + roots) * decay
 
 
+def evidence(matrix: Floats, targets: Floats) -> tuple[float, Floats, Floats] | None:
+    """Negative log density of targets under a covariance, up to a constant, and what it took.
+
+    Args:
+        matrix: Covariance of the targets, of which the lower triangle is read; overwritten. Shape
+            [n, n].
+        targets: Targets with mean 0, shape [n].
+
+    Returns:
+        The density, the inverse covariance times the targets, shape [n], and the inverse
+        covariance, of which the lower triangle is filled, shape [n, n]; None where the matrix is
+        not positive definite.
+    """
+    from scipy.linalg import lapack
+
+    # LAPACK is column-major: our lower triangle is its upper one.
+    factor, failed = lapack.dpotrf(matrix.T, lower=0)
+    if failed:
+        return None
+    alpha, _ = lapack.dpotrs(factor, targets, lower=0)
+    inverse, _ = lapack.dpotri(factor, lower=0)
+    loss = 0.5 * targets @ alpha + np.log(np.diag(factor)).sum()
+    return float(loss), alpha, inverse.T
+
+
 class MarginalLikelihood:
     """Negative log posterior density of a kernel's settings, up to a constant.
 
@@ -93,8 +118,6 @@ class MarginalLikelihood:
 
     def __call__(self, settings: Floats) -> tuple[float, Floats]:
         """The negative log posterior density, and its gradient."""
-        from scipy.linalg import lapack
-
         weights = np.exp(-2 * settings[:-2])
         variance, noise = np.exp(settings[-2:])
         correlation, slope = matern(weights @ self._squares)
@@ -102,15 +125,12 @@ class MarginalLikelihood:
         flat = matrix.reshape(-1)
         flat[self._below] = variance * correlation + self._trend_below
         flat[self._diagonal] = variance + noise + self._trend + JITTER + self.known
-        # LAPACK is column-major: our lower triangle is its upper one.
-        factor, failed = lapack.dpotrf(matrix.T, lower=0)
-        if failed:
+        found = evidence(matrix, self.targets)
+        if found is None:
             return IMPOSSIBLE, np.zeros_like(settings)
-        alpha, _ = lapack.dpotrs(factor, self.targets, lower=0)
-        inverse, _ = lapack.dpotri(factor, lower=0)
-        loss = 0.5 * self.targets @ alpha + np.log(np.diag(factor)).sum()
+        loss, alpha, inverse = found
         # Half of the gradient's trace is the sum over pairs, as the matrices are symmetric.
-        pairs = alpha[self._row] * alpha[self._column] - inverse.T.reshape(-1)[self._below]
+        pairs = alpha[self._row] * alpha[self._column] - inverse.reshape(-1)[self._below]
         diagonal = alpha**2 - np.diag(inverse)
         gradient = np.empty_like(settings)
         gradient[:-2] = 2 * weights * (self._squares @ (pairs * variance * slope))

@@ -12,16 +12,14 @@ kernel is in `likelihood.py`, the acquisition function in `acquisition.py`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
-import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, model_validator
+from pydantic import Field, model_validator
 
-from nettuner.models.space import Params, Space, Value
-from nettuner.models.space.complete import completed
-from nettuner.models.study import Count, Proposal, Study, Trial, best, free_numbers
-from nettuner.tasks.strategies import Asks, Continues, Counts, Seed, configured
+from nettuner.models.space import Params, Space
+from nettuner.models.study import Count, Proposal, Trial, free_numbers
+from nettuner.tasks.strategies import Asks, OwnSegments
 from nettuner.tasks.strategies.freeze_thaw.rungs import rungs
 
 if TYPE_CHECKING:
@@ -31,12 +29,9 @@ if TYPE_CHECKING:
 MOST_DRAWN, LEAST_DRAWN = 8, 4
 
 
-class FreezeThaw(BaseModel):
+class FreezeThaw(OwnSegments):
     """Segments of trainings, each chosen by what all curves so far let expect."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    continues: ClassVar[Continues] = "itself"
-    counts: ClassVar[Counts] = "networks"
     asks: ClassVar[Asks] = "single"
     rule: ClassVar[None] = None
 
@@ -56,16 +51,6 @@ class FreezeThaw(BaseModel):
         description="Configurations that are drawn before the model decides; left out: a fifth of "
         "stop.trials, at least 4 and at most 8.",
     )
-    try_first: list[dict[str, Value]] = Field(
-        default_factory=list,
-        description="Configurations to begin with, such as the ones in use. A hyperparameter that "
-        "one leaves out has the middle of its distribution.",
-    )
-    budget: Count | None = Field(None, description="The study's stop.trials.")
-    rounds: Annotated[StrictInt, Field(ge=0)] = Field(
-        description="Rounds (epochs) of a whole training, from the study."
-    )
-    seed: Seed
 
     @model_validator(mode="after")
     def _can_be_continued(self) -> Self:
@@ -81,17 +66,6 @@ class FreezeThaw(BaseModel):
             )
         return self
 
-    @classmethod
-    def for_study(cls, study: Study, structural: Collection[str] = ()) -> Self:
-        """With the study's seed and length, and its number of trials as the budget.
-
-        Raises:
-            ValidationError: A setting is unknown or invalid, or the study has no rounds.
-        """
-        return configured(
-            cls, study, seed=study.seed, budget=study.stop.trials, rounds=study.rounds
-        )
-
     @property
     def rungs(self) -> list[int]:
         """The last round of each possible segment, ascending."""
@@ -103,15 +77,6 @@ class FreezeThaw(BaseModel):
         usual = MOST_DRAWN if self.budget is None else self.budget // 5
         usual = self.initial or min(max(usual, LEAST_DRAWN), MOST_DRAWN)
         return max(usual, len(self.try_first))
-
-    def size(self, space: Space) -> None:
-        """None: how many segments there will be depends on the results.
-
-        Raises:
-            ValueError: A configuration of `try_first` does not fit the space.
-        """
-        for k in range(len(self.try_first)):
-            self._draw(space, k)
 
     def fewest_rounds(self, networks: int, rounds: int) -> int:
         """A first segment of each, and one training in full."""
@@ -140,10 +105,6 @@ class FreezeThaw(BaseModel):
         parents = {proposal.parent for proposal in pending if proposal.parent is not None}
         return {segment.last.number for segment in started.open()} | parents
 
-    def winner(self, space: Space, history: Sequence[Trial]) -> Trial | None:
-        """The segment with the best score."""
-        return best(history)
-
     def _chosen(
         self, space: Space, history: Sequence[Trial], pending: Sequence[Proposal], count: int
     ) -> Iterator[Proposal]:
@@ -163,7 +124,7 @@ class FreezeThaw(BaseModel):
         member = self._free_member(choice)
         may_start = self.budget is None or member < self.budget
         if may_start and member < self.drawn:
-            return self._start(number, member, self._draw(space, member))
+            return self._start(number, member, self.configuration(space, member))
         found = choice.best(number, may_start)
         if isinstance(found, Proposal):
             return found
@@ -177,8 +138,3 @@ class FreezeThaw(BaseModel):
 
     def _start(self, number: int, member: int, params: Params) -> Proposal:
         return Proposal(number, params, None, member, self.rungs[0])
-
-    def _draw(self, space: Space, member: int) -> dict[str, Any]:
-        if member < len(self.try_first):
-            return completed(space, self.try_first[member], f"try_first[{member}]")
-        return space.sample(np.random.default_rng([self.seed, member]))

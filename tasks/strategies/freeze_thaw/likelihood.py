@@ -29,6 +29,7 @@ from nettuner.tasks.strategies.bayesian.marginal_likelihood import (
     LENGTH_MEAN,
     LENGTH_STD,
     LENGTHS,
+    evidence,
     matern,
 )
 from nettuner.tasks.strategies.bayesian.trend import Trend
@@ -91,8 +92,6 @@ class CurveLikelihood:
 
     def __call__(self, settings: Floats) -> tuple[float, Floats]:
         """The negative log posterior density, and its gradient."""
-        from scipy.linalg import lapack
-
         d = self.dimensions
         weights = np.exp(-2 * settings[:d])
         over_time, signal, own, own_time, noise = np.exp(settings[d:])
@@ -106,15 +105,12 @@ class CurveLikelihood:
         flat[self._below] = both + self._trend_below
         flat[self._below[self._same]] += course
         flat[self._diagonal] = signal + own + noise + self._trend + JITTER
-        # LAPACK is column-major: our lower triangle is its upper one.
-        factor, failed = lapack.dpotrf(matrix.T, lower=0)
-        if failed:
+        found = evidence(matrix, self.values)
+        if found is None:
             return IMPOSSIBLE, np.zeros_like(settings)
-        alpha, _ = lapack.dpotrs(factor, self.values, lower=0)
-        inverse, _ = lapack.dpotri(factor, lower=0)
-        loss = 0.5 * self.values @ alpha + np.log(np.diag(factor)).sum()
+        loss, alpha, inverse = found
         # Half of the gradient's trace is the sum over pairs, as the matrices are symmetric.
-        pairs = alpha[self._row] * alpha[self._column] - inverse.T.reshape(-1)[self._below]
+        pairs = alpha[self._row] * alpha[self._column] - inverse.reshape(-1)[self._below]
         diagonal = 0.5 * float((alpha**2 - np.diag(inverse)).sum())
         of_course = pairs[self._same] * course
         gradient = np.empty_like(settings)

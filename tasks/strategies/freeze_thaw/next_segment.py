@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nettuner.models.arrays import Floats, Ints
+from nettuner.models.segments import until_of
 from nettuner.models.space import Space
 from nettuner.models.space.lattice import lattice_of
 from nettuner.models.study import Proposal, Trial
 from nettuner.tasks.strategies.bayesian.candidates import promising
 from nettuner.tasks.strategies.bayesian.coordinates import Coordinates, identity
 from nettuner.tasks.strategies.bayesian.trend import Trend
-from nettuner.tasks.strategies.freeze_thaw.outlook import Field, Outlook, settings_of
+from nettuner.tasks.strategies.freeze_thaw.outlook import Domain, Outlook, settings_of
 from nettuner.tasks.strategies.freeze_thaw.seconds import seconds_of
-from nettuner.tasks.strategies.freeze_thaw.started import Open, Started, until_of
+from nettuner.tasks.strategies.freeze_thaw.started import Open, Started
 
 if TYPE_CHECKING:
     from nettuner.tasks.strategies.freeze_thaw import FreezeThaw
@@ -101,12 +102,12 @@ class Choice:
             return None
         coordinates = self._coordinates
         trend = Trend(coordinates.positions, coordinates.absences)
-        field = Field(coordinates.groups, trend, self._strategy.rungs)
+        domain = Domain(coordinates.groups, trend, self._strategy.rungs)
         points = self._started.observations()
-        settings = settings_of(field, self._columns, points)
+        settings = settings_of(domain, self._columns, points)
         if settings is None:
             return None
-        outlook = Outlook.of(field, self._columns, points, settings)
+        outlook = Outlook.of(domain, self._columns, points, settings)
         for segment in self._started.flying:
             if outlook is not None:
                 outlook = self._with(outlook, segment)

@@ -28,7 +28,7 @@ CONTINUED, STARTED = 25, 50
 
 
 @dataclass(frozen=True)
-class Field:
+class Domain:
     """What a search is over.
 
     Args:
@@ -47,19 +47,19 @@ class Field:
         return self.rungs[-1]
 
 
-def settings_of(field: Field, columns: Floats, points: Observations) -> Floats | None:
+def settings_of(domain: Domain, columns: Floats, points: Observations) -> Floats | None:
     """Settings of the process fitted to these curves; None if all scores are equal."""
-    some = points.at_rungs(field.rungs).thinned(FITTED)
+    some = points.at_rungs(domain.rungs).thinned(FITTED)
     values = standardised(some)
     if values is None:
         return None
     density = CurveLikelihood(
         columns[some.owner],
-        field.groups,
+        domain.groups,
         some.owner,
-        time_of(some.round_, field.whole),
+        time_of(some.round_, domain.whole),
         values,
-        field.trend,
+        domain.trend,
     )
     return likeliest_settings(density)
 
@@ -78,41 +78,41 @@ class Outlook:
     """Expectations of every configuration, from a process conditioned on the curves so far.
 
     Args:
-        field: What the search is over.
+        domain: What the search is over.
         process: Process of the targets.
         best: Lowest expected target at any point of the curves.
     """
 
-    field: Field
+    domain: Domain
     process: CurveProcess
     best: float
 
     @classmethod
     def of(
-        cls, field: Field, columns: Floats, points: Observations, settings: Floats
+        cls, domain: Domain, columns: Floats, points: Observations, settings: Floats
     ) -> Outlook | None:
         """Condition on curves; None if all scores are equal.
 
         Args:
-            field: What the search is over.
+            domain: What the search is over.
             columns: Inputs of the configurations that were started, shape [m, columns].
             points: Their curves.
             settings: Settings of the process.
         """
-        kept = points.at_rungs(field.rungs).thinned(KEPT)
+        kept = points.at_rungs(domain.rungs).thinned(KEPT)
         values = standardised(kept)
         if values is None:
             return None
         process = conditioned(
             columns,
-            field.groups,
-            field.trend,
+            domain.groups,
+            domain.trend,
             settings,
             kept.owner,
-            time_of(kept.round_, field.whole),
+            time_of(kept.round_, domain.whole),
             values,
         )
-        return cls(field, process, float(process.means.min()))
+        return cls(domain, process, float(process.means.min()))
 
     def believing(self, columns: Floats, owner: int, until: int) -> Outlook:
         """As if a segment in flight had ended with the score that is expected of it.
@@ -122,9 +122,9 @@ class Outlook:
             owner: Index of its configuration; the number of known ones for a new one.
             until: Round that it ends with.
         """
-        time = float(time_of(until, self.field.whole))
+        time = float(time_of(until, self.domain.whole))
         process = self.process.believing(columns, owner, time)
-        return Outlook(self.field, process, min(self.best, float(process.values[-1])))
+        return Outlook(self.domain, process, min(self.best, float(process.values[-1])))
 
     def chances(self, which: Ints) -> Floats:
         """Probability that each of these configurations beats the best when it is trained in full.
@@ -144,7 +144,7 @@ class Outlook:
             columns: Inputs of the configurations, shape [p, columns].
             seconds: Cost of a round of each, shape [p]; or of all.
         """
-        first, whole = self.field.rungs[0], self.field.whole
+        first, whole = self.domain.rungs[0], self.domain.whole
         means = self.process.mean(columns, np.full(len(columns), -1), time=1.0)
         some = np.argsort(means, kind="stable")[:STARTED]
         found = np.full(len(columns), -np.inf)
@@ -166,10 +166,10 @@ class Outlook:
         means = self.process.mean(columns, which, time=1.0)
         some = np.argsort(means, kind="stable")[:CONTINUED]
         found = np.full(len(which), -np.inf)
-        rungs = np.asarray(self.field.rungs)
+        rungs = np.asarray(self.domain.rungs)
         step = np.searchsorted(rungs, reached[some], side="right")
         row, ahead = np.nonzero(np.arange(len(rungs)) >= step[:, None])
-        time = time_of(rungs[ahead], self.field.whole)
+        time = time_of(rungs[ahead], self.domain.whole)
         mean, std = self.process.posterior(columns[some][row], which[some][row], time)
         now, rest = (rungs[step] - reached[some])[row], rungs[ahead] - rungs[step][row]
         worth = log_worth(mean, std, self.best, now.astype(float), rest.astype(float))

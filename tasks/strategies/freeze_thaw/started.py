@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nettuner.models.arrays import Floats, Ints
+from nettuner.models.segments import member_of, until_of
 from nettuner.models.space import Params
 from nettuner.models.study import Proposal, Trial
 from nettuner.tasks.strategies.bayesian.coordinates import identity
@@ -108,15 +109,3 @@ class Started:
                 known.append(i)
                 found.append(spent / rounds)
         return np.array(known, dtype=int), np.array(found)
-
-
-def member_of(proposal: Proposal) -> int:
-    """The configuration of a segment."""
-    assert proposal.member is not None
-    return proposal.member
-
-
-def until_of(proposal: Proposal) -> int:
-    """The last round of a segment."""
-    assert proposal.until is not None
-    return proposal.until

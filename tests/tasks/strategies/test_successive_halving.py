@@ -196,9 +196,11 @@ def test_whoever_ends_first_it_goes_on_to_the_end_and_no_configuration_runs_twic
     while True:
         asked = strategy.propose(SPACE, history, pending, width - len(pending))
         if history and data.draw(st.booleans()):
-            # A resume that has lost what was in flight asks for something that may begin.
+            # A resume that has lost what was in flight asks for something that may begin, but once
+            # one was trained in full not for what has fallen out of the best part since.
             alone = strategy.propose(SPACE, history, [], width)
-            assert alone or not pending
+            whole = any(t.succeeded and t.proposal.until == epochs for t in history)
+            assert alone or not pending or whole
             shuffled = data.draw(st.permutations(history))
             assert strategy.propose(SPACE, shuffled, [], width) == alone
         pending += asked
