@@ -11,7 +11,6 @@ Prints a table, writes results/early.json, and exits with status 1 if a claim is
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
 import json
 import sys
@@ -19,7 +18,8 @@ from pathlib import Path
 
 import numpy as np
 from early_searches import SEARCHES
-from early_tables import DATA, Table, lcbench, taskset
+from early_tables import Table, lcbench, taskset
+from problem import DATA
 from threadpoolctl import threadpool_limits
 
 HERE = Path(__file__).parent
@@ -98,7 +98,7 @@ def main(arguments: list[str]) -> int:
     seeds = next((int(a.partition("=")[2]) for a in arguments if a.startswith("seeds=")), None)
     searches = [a for a in arguments if a in SEARCHES] or list(SEARCHES)
     families = {"taskset": taskset()}
-    if importlib.util.find_spec("onnxruntime") and "taskset" not in arguments:
+    if "taskset" not in arguments:
         families["lcbench"] = lcbench()
     results: dict[str, dict[str, object]] = {}
     with threadpool_limits(1):

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+from problem import DATA
+from problems import lcbench as surrogate
 
 from nettuner.models.arrays import Floats
 from nettuner.models.space import Space
 
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 # Segments of a search: the configuration, and the rounds from (exclusive) and to which it trained.
 Segment = tuple[int, int, int]
 
@@ -28,9 +27,7 @@ TASKSET_SPACE = {
     "learning_rate": (1e-8, 1e1),
     "linear_decay": (1e-7, 1e-4),
 }
-LCBENCH_TASKS = (3945, 7593, 34539, 126025, 126029, 146212, 167104, 167149, 167161, 167168, 167181,
-                 167184, 167185, 167190, 167200, 167201)  # fmt: skip
-LCBENCH_EPOCHS, LCBENCH_ROWS = 52, 1000
+LCBENCH_ROWS = 1000
 
 
 @dataclass(frozen=True)
@@ -104,48 +101,19 @@ def taskset() -> list[Table]:
     return found
 
 
-def lcbench(tasks: Sequence[int] = LCBENCH_TASKS) -> list[Table]:
+def lcbench() -> list[Table]:
     """Funnel-shaped networks on OpenML tasks, from a surrogate: 1,000 drawn configurations each.
 
-    The score is the validation cross entropy after each of 52 epochs. Needs onnxruntime.
+    The score is the validation cross entropy after each epoch.
     """
-    import onnxruntime
-
-    folder = DATA / "lcbench_surrogate"
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(str(folder / "model.onnx"), options)
-    codes = json.loads((folder / "encoding.json").read_text())["OpenML_task_id"]
-    space = Space.model_validate(
-        {
-            "batch_size": {"distribution": "integer", "low": 16, "high": 512, "log": True},
-            "learning_rate": {"distribution": "log-uniform", "low": 1e-4, "high": 0.1},
-            "momentum": {"distribution": "uniform", "low": 0.1, "high": 0.99},
-            "weight_decay": {"distribution": "uniform", "low": 1e-5, "high": 0.1},
-            "num_layers": {"distribution": "integer", "low": 1, "high": 5},
-            "max_units": {"distribution": "integer", "low": 64, "high": 1024, "log": True},
-            "max_dropout": {"distribution": "uniform", "low": 0, "high": 1},
-        }
-    )
+    space = Space.model_validate(surrogate.SPACE)
     rng = np.random.default_rng(0)
     rows = [space.sample(rng) for _ in range(LCBENCH_ROWS)]
     units = np.array([[space[name].to_unit(row[name]) for name in space.names()] for row in rows])
-    values = np.array([list(row.values()) for row in rows])
+    values = np.array([[row[name] for name in surrogate.SPACE] for row in rows])
+    epochs = range(1, int(surrogate.LAST_EPOCH) + 1)
     found = []
-    for task in tasks:
-        code = np.full((len(rows), 1), codes[str(task)], "int32")
-        curves = np.stack(
-            [
-                session.run(
-                    None,
-                    {
-                        "x_cat": code,
-                        "x_cont": np.insert(values, 0, epoch, axis=1).astype("float32"),
-                    },
-                )[0][:, 2]
-                for epoch in range(1, LCBENCH_EPOCHS + 1)
-            ],
-            axis=1,
-        )
-        found.append(Table(f"lcbench_{task}", space, rows, units, curves.astype(float)))
+    for task in surrogate.TASKS:
+        after = [surrogate.losses(task, "cross_entropy", values, epoch) for epoch in epochs]
+        found.append(Table(f"lcbench_{task}", space, rows, units, np.stack(after, axis=1)))
     return found

@@ -54,10 +54,10 @@ def surrogate() -> Answering:
     return Answering([str(python()), str(HERE / "surrogate.py"), str(NEEDS)])
 
 
-def losses(task: int, metric: str, rows: np.ndarray) -> np.ndarray:
-    """Losses of configurations, shape [n, dimensions]."""
+def losses(task: int, metric: str, rows: np.ndarray, epoch: float = LAST_EPOCH) -> np.ndarray:
+    """Losses of configurations, shape [n, dimensions], after an epoch."""
     output, sign = METRICS[metric]
-    inputs = [[LAST_EPOCH, *row] for row in rows.tolist()]
+    inputs = [[epoch, *row] for row in rows.tolist()]
     asked = {"task": task, "output": output, "rows": inputs}
     return sign * np.array(surrogate().ask(json.dumps(asked))["values"])
 
