@@ -4,7 +4,7 @@ Run: make bench-early      (tables of curves; some hours on one core)
 
 Each search looks its curves up in tables of real learning curves, one worker at a time; the cost is
 the rounds it trained. What is finished is kept in `.nettuner/benchmarks/early.jsonl`; delete that
-to start over. Needs the tables beside the project, and onnxruntime for those of LCBench.
+to start over. Needs the tables beside the project.
 
 Prints a table, writes results/early.json, and exits with status 1 if a claim is missed.
 """
