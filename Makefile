@@ -83,6 +83,7 @@ bench-early: $(VENV)/installed
 
 schema: $(VENV)/installed
 	$(BIN)/nettuner schema --output deploy/studies/study.schema.json
+	$(BIN)/nettuner schema --output docs/study.md
 
 # The tested set: what a fresh environment gets from the ranges in pyproject.toml, by version alone.
 constraints:

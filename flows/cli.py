@@ -313,15 +313,24 @@ def ui(
 @app.command()
 def schema(
     output: Annotated[
-        Path | None, typer.Option(help="File to write; default: print it.", show_default=False)
+        Path | None,
+        typer.Option(
+            help="File to write; one that ends in .md is a page with every setting. "
+            "Default: print the schema.",
+            show_default=False,
+        ),
     ] = None,
 ) -> None:
     """Write the JSON schema of a study, with which editors complete and check one."""
     import json
 
     from nettuner.tasks.schema import study_schema
+    from nettuner.tasks.study_page import study_page
 
-    text = json.dumps(study_schema(), indent=2) + "\n"
+    if output is not None and output.suffix == ".md":
+        text = study_page()
+    else:
+        text = json.dumps(study_schema(), indent=2) + "\n"
     if output is None:
         print(text, end="")
     else:

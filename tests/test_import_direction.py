@@ -53,7 +53,7 @@ RANKS: dict[str, list[set[str]]] = {
         {"home", "strategies", "workers"},
         {"sound_home"},
         {"schema", "memory"},
-        {"plan", "named_study"},
+        {"plan", "named_study", "study_page"},
         {"training"},
         {"champion"},
         {"report"},

@@ -1,4 +1,4 @@
-"""What the README shows between its examples: errors, parts of studies, rows that arrive."""
+"""What README and pages show beside examples: errors, parts of studies, rows that arrive."""
 
 from __future__ import annotations
 
@@ -14,14 +14,16 @@ from ruamel.yaml import YAML
 from nettuner.models.study import Study
 from nettuner.models.study_file import StudyError, load
 from nettuner.tasks.plan import make_plan
+from nettuner.tasks.study_page import study_page
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+NAMES = ("README", "docs/strategies", "docs/populations", "docs/production")
+SHOWN = "\n".join((ROOT / f"{name}.md").read_text(encoding="utf-8") for name in NAMES)
 DIGITS = (ROOT / "deploy/studies/digits.yaml").read_text(encoding="utf-8")
 
 
 def blocks(language):
-    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+    return re.findall(rf"```{language}\n(.*?)```", SHOWN, flags=re.DOTALL)
 
 
 @pytest.mark.parametrize(
@@ -71,3 +73,12 @@ def test_the_second_delivery_is_other_tumours_measured_by_a_device_that_shows_mo
     left.subtract(measured.round(6))
     assert min(left.values()) == 0  # no tumour came twice
     assert left.total() == 9  # of 569
+
+
+def test_the_readme_is_the_first_hour_only():
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 250
+
+
+def test_the_page_of_settings_is_the_one_the_command_writes():
+    written = (ROOT / "docs/study.md").read_text(encoding="utf-8")
+    assert written == study_page(), "renew it with `make schema`"

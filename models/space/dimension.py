@@ -36,7 +36,10 @@ def _finite(value: int | float) -> int | float:
 Value = StrictBool | StrictInt | StrictFloat | StrictStr
 Params = Mapping[str, bool | int | float | str]
 Number = Annotated[StrictInt | StrictFloat, AfterValidator(_finite)]
+Low = Annotated[Number, Field(description="The smallest value.")]
+High = Annotated[Number, Field(description="The largest value.")]
 Condition = dict[str, Value | list[Value]]
+WHEN = "It exists only where these others have these values: `{optimizer: sgd}`."
 
 # Quantile functions of unbounded distributions are infinite at 0 and 1.
 SMALLEST = 2.0**-40
@@ -55,8 +58,7 @@ def same(left: object, right: object) -> bool:
 class Dimension(ABC):
     """One hyperparameter and the prior distribution of its values."""
 
-    when: Condition | None = Field(default=None, kw_only=True)
-    """The dimension is active only where these others have these values: `{optimizer: sgd}`."""
+    when: Annotated[Condition | None, Field(description=WHEN)] = Field(default=None, kw_only=True)
 
     @abstractmethod
     def from_unit(self, unit: float) -> Any:

@@ -34,10 +34,14 @@ class Integer(Dimension):
     With `log`, k has the probability of [k - 1/2, k + 1/2] under a log-uniform distribution.
     """
 
-    low: StrictInt
-    high: StrictInt
-    log: StrictBool = Field(default=False, kw_only=True)
-    step: Annotated[StrictInt, Field(ge=1)] = Field(default=1, kw_only=True)
+    low: Annotated[StrictInt, Field(description="The smallest one.")]
+    high: Annotated[StrictInt, Field(description="The largest one.")]
+    log: Annotated[StrictBool, Field(description="Doublings are equally likely.")] = Field(
+        default=False, kw_only=True
+    )
+    step: Annotated[StrictInt, Field(ge=1, description="The distance of two neighbours.")] = Field(
+        default=1, kw_only=True
+    )
     distribution: Literal["integer"] = Field(default="integer", kw_only=True)
 
     def __post_init__(self) -> None:
@@ -106,9 +110,14 @@ class Integer(Dimension):
 class Choice(Dimension):
     """One of the `values`: numbers, strings or booleans, equally likely unless weighted."""
 
-    values: Annotated[list[Value], Field(min_length=1)]
-    weights: list[Annotated[Number, Field(gt=0)]] | None = Field(default=None, kw_only=True)
-    ordered: StrictBool = Field(default=False, kw_only=True)
+    values: Annotated[list[Value], Field(min_length=1, description="In a list.")]
+    weights: Annotated[
+        list[Annotated[Number, Field(gt=0)]] | None,
+        Field(description="How likely each value is, beside the others."),
+    ] = Field(default=None, kw_only=True)
+    ordered: Annotated[
+        StrictBool, Field(description="Whether neighbours in the list are alike.")
+    ] = Field(default=False, kw_only=True)
     distribution: Literal["choice"] = Field(default="choice", kw_only=True)
 
     def __post_init__(self) -> None:
@@ -193,7 +202,7 @@ def _exact_sums(weights: list[float]) -> list[float]:
 class Fixed(Dimension):
     """A constant: part of every trial, never searched."""
 
-    value: Value
+    value: Annotated[Value, Field(description="The constant.")]
     distribution: Literal["fixed"] = Field(default="fixed", kw_only=True)
 
     def __post_init__(self) -> None:

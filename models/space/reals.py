@@ -10,6 +10,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from nettuner.models.space.dimension import (
+    High,
+    Low,
     Number,
     Ranged,
     Real,
@@ -21,14 +23,15 @@ from nettuner.models.space.dimension import (
 
 # Largest distance of a truncated Gaussian's range from its mean [std]: erfc(37 / sqrt 2) > 0.
 MOST_STDS = 37
+FACTOR = "Two thirds lie between `median / factor` and `median * factor`."
 
 
 @strict_dataclass
 class Uniform(Ranged):
     """Every value between `low` and `high` is equally likely."""
 
-    low: Number
-    high: Number
+    low: Low
+    high: High
     distribution: Literal["uniform"] = Field(default="uniform", kw_only=True)
 
     def __post_init__(self) -> None:
@@ -50,8 +53,8 @@ class Uniform(Ranged):
 class LogUniform(Ranged):
     """Uniform on a logarithmic scale between `low` and `high`."""
 
-    low: Number
-    high: Number
+    low: Low
+    high: High
     distribution: Literal["log-uniform"] = Field(default="log-uniform", kw_only=True)
 
     def __post_init__(self) -> None:
@@ -81,8 +84,8 @@ class LogUniform(Ranged):
 class Normal(Real):
     """Gaussian: about two thirds of the values lie within one `std` of `mean`."""
 
-    mean: Number
-    std: Annotated[Number, Field(gt=0)]
+    mean: Annotated[Number, Field(description="The middle of the values.")]
+    std: Annotated[Number, Field(gt=0, description="Two thirds lie this near to `mean`.")]
     distribution: Literal["normal"] = Field(default="normal", kw_only=True)
 
     def __post_init__(self) -> None:
@@ -126,8 +129,8 @@ class LogNormal(Real):
     Two thirds of the values lie between `median / factor` and `median * factor`.
     """
 
-    median: Annotated[Number, Field(gt=0)]
-    factor: Annotated[Number, Field(gt=1)]
+    median: Annotated[Number, Field(gt=0, description="Half of the values are smaller.")]
+    factor: Annotated[Number, Field(gt=1, description=FACTOR)]
     distribution: Literal["log-normal"] = Field(default="log-normal", kw_only=True)
 
     def __post_init__(self) -> None:
@@ -169,10 +172,10 @@ class LogNormal(Real):
 class TruncatedNormal(Ranged):
     """Gaussian cut off at `low` and `high`; `mean` may lie outside of them."""
 
-    mean: Number
-    std: Annotated[Number, Field(gt=0)]
-    low: Number
-    high: Number
+    mean: Annotated[Number, Field(description="The middle before it is cut off.")]
+    std: Annotated[Number, Field(gt=0, description="Its width before it is cut off.")]
+    low: Low
+    high: High
     distribution: Literal["truncated-normal"] = Field(default="truncated-normal", kw_only=True)
 
     def __post_init__(self) -> None:

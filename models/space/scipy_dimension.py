@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -63,8 +63,10 @@ def _frozen(name: str, args: tuple[tuple[str, float], ...]) -> Any:
 class Scipy(Dimension):
     """Any distribution of `scipy.stats` by its name there, with its arguments."""
 
-    name: str
-    args: dict[str, Number] = Field(default_factory=dict)
+    name: Annotated[str, Field(description="Of the distribution, such as beta.")]
+    args: Annotated[
+        dict[str, Number], Field(description="Its arguments by name, such as a, b, loc, scale.")
+    ] = Field(default_factory=dict)
     distribution: Literal["scipy"] = Field(default="scipy", kw_only=True)
 
     def __post_init__(self) -> None:
