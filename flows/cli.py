@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from nettuner.flows.commands import production, servers
+from nettuner.flows.commands.init import init
 from nettuner.flows.commands.shared import (
     StudyFile,
     StudyName,
@@ -338,7 +339,7 @@ def schema(
             output.write_text(text, encoding="utf-8")
 
 
-for command in (*servers.COMMANDS, *production.COMMANDS):
+for command in (init, *servers.COMMANDS, *production.COMMANDS):
     app.command()(command)
 
 if __name__ == "__main__":

@@ -122,6 +122,11 @@ class Source(BaseModel):
         """The mapping that a short name stands for."""
         return {"source": cls.model_fields["source"].default}
 
+    @classmethod
+    def at_place(cls, place: Path) -> dict[str, Any] | None:
+        """The fields that name what lies at a path; None where that is of no such kind."""
+        return None
+
     def below(self, folder: Path) -> Self:
         """The same, of a study in this folder; paths of files are absolute already."""
         return self

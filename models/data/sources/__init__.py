@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pkgutil
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
 from pydantic import BeforeValidator, Field
@@ -46,6 +47,23 @@ def _named(given: object) -> object:
 
 def _is_reference(given: object) -> bool:
     return isinstance(given, str) and ":" in given
+
+
+def at_place(place: Path) -> dict[str, Any]:
+    """What a study has to say of the file or folder at a path, beside its target.
+
+    Raises:
+        ValueError: No source is for such a file or folder.
+    """
+    for source in SOURCES:
+        if (fields := source.at_place(place)) is not None:
+            return {"source": source.model_fields["source"].default, **fields}
+    what = "folder" if place.is_dir() else "file"
+    raise ValueError(
+        f"must be a table (csv, parquet), arrays (npz), MNIST's format (idx) or a folder with a "
+        f"folder of images for each class, got the {what} {place}; write a function that reads it: "
+        "file.py:FUNCTION"
+    )
 
 
 if TYPE_CHECKING:

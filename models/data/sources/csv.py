@@ -6,6 +6,8 @@ import codecs
 import io
 import re
 import warnings
+from collections.abc import Collection
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, StrictBool, StrictInt, StrictStr, model_validator
@@ -31,6 +33,12 @@ def _known(encoding: str) -> str:
             "latin-1"
         ) from None
     return encoding
+
+
+def _mostly_numbers(names: Collection[str]) -> bool:
+    from nettuner.models.data.categories import is_number
+
+    return 2 * sum(map(is_number, names)) > len(names)
 
 
 class Csv(TableSource):
@@ -80,6 +88,24 @@ class Csv(TableSource):
                 "correct one of them"
             )
         return self
+
+    @classmethod
+    def at_place(cls, place: Path) -> dict[str, Any] | None:
+        """A file by its ending, gzipped or not; without a header if its first line is numbers."""
+        is_table = place.name.lower().removesuffix(".gz").endswith((".csv", ".tsv"))
+        if not (place.is_file() and is_table):
+            return None
+        fields = {"path": str(place)}
+        return {**fields, "header": False} if cls(**fields)._begins_with_numbers() else fields
+
+    def _begins_with_numbers(self) -> bool:
+        """Whether most of the first line are numbers; not where it cannot be read."""
+        content = read(self.path)
+        try:
+            first = self._described(content)._parsed(content, header=None, nrows=1, dtype=str)
+        except ValueError:
+            return False
+        return _mostly_numbers(first.iloc[0].dropna())
 
     @property
     def has_header(self) -> bool:
@@ -185,13 +211,11 @@ class Csv(TableSource):
 
     def _check_header(self, table: pd.DataFrame) -> None:
         """Refuse a first line of numbers unless it is said that it holds names: it may be data."""
-        from nettuner.models.data.categories import is_number
         from nettuner.models.data.preprocessing import listed
 
         names = list(table.columns)
-        numeric = [name for name in names if is_number(name)]
         counted = names == [str(i) for i in range(len(names))]
-        if self.header is None and not counted and 2 * len(numeric) > len(names):
+        if self.header is None and not counted and _mostly_numbers(names):
             raise ValueError(
                 f"the first line of {self.path} must hold column names, got "
                 f"{listed(names, most=5)}; set header to false if it is data, "

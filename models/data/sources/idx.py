@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -60,6 +61,21 @@ class Idx(Source):
                 )
         return self
 
+    @classmethod
+    def at_place(cls, place: Path) -> dict[str, Any] | None:
+        """Files with MNIST's names: a folder of them, or the one with the training images."""
+        found = sorted(place.glob("*images-idx3-ubyte*")) if place.is_dir() else [place]
+        pairs = {file: labels for file in found if (labels := _labels_beside(file))}
+        of_test = [file for file in pairs if file.name.startswith(("t10k", "test"))]
+        to_train = [file for file in pairs if file not in of_test] or of_test
+        if not to_train:
+            return None
+        fields = {"images": str(to_train[0]), "labels": str(pairs[to_train[0]])}
+        if of_test and of_test[0] != to_train[0]:
+            test = of_test[0]
+            fields |= {"test_images": str(test), "test_labels": str(pairs[test])}
+        return fields
+
     def load(self) -> Dataset:
         """Images and their labels.
 
@@ -78,6 +94,14 @@ class Idx(Source):
             validation=_published(self.validation_images, self.validation_labels),
             test=_published(self.test_images, self.test_labels),
         )
+
+
+def _labels_beside(images: Path) -> Path | None:
+    """The labels of a file of images that is called as MNIST's are; None where it is not."""
+    if "images-idx3" not in images.name:
+        return None
+    labels = images.with_name(images.name.replace("images-idx3", "labels-idx1"))
+    return labels if labels.is_file() else None
 
 
 def _published(images: str | None, labels: str | None) -> Images | None:

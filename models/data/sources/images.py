@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, StrictStr
 
@@ -32,6 +32,16 @@ class Images(Source):
     colour: Literal["grey", "rgb"] | None = Field(
         None, description="Whether they are read as grey or in colours (default: grey if all are)."
     )
+
+    @classmethod
+    def at_place(cls, place: Path) -> dict[str, Any] | None:
+        """A folder with folders of images."""
+        from nettuner.models.data.image_files import is_image
+
+        is_one = place.is_dir() and any(
+            is_image(file) for folder in _folders(place) for file in folder.rglob("*")
+        )
+        return {"folder": str(place)} if is_one else None
 
     @property
     def name(self) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, StrictStr
 
@@ -30,6 +31,11 @@ class Npz(Source):
     task: TableTask | None = Field(
         None, description="Classification or regression; guessed from the target if absent."
     )
+
+    @classmethod
+    def at_place(cls, place: Path) -> dict[str, Any] | None:
+        """A file by its ending."""
+        return {"path": str(place)} if place.is_file() and place.suffix == ".npz" else None
 
     def load(self) -> Dataset:
         """Inputs of two axes as a table, of three and four as images.

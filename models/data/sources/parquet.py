@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, StrictInt, StrictStr
 
@@ -30,6 +31,12 @@ class Parquet(TableSource):
     drop: tuple[StrictStr, ...] = Field(
         (), description="Columns to leave out, by name: identifiers, free texts, row numbers."
     )
+
+    @classmethod
+    def at_place(cls, place: Path) -> dict[str, Any] | None:
+        """A file by its ending."""
+        is_table = place.is_file() and place.suffix.lower() in (".parquet", ".pq")
+        return {"path": str(place)} if is_table else None
 
     def read(self) -> pd.DataFrame:
         """All of the file as a table.
