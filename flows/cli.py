@@ -13,6 +13,7 @@ import typer
 from nettuner.flows.commands import production, servers
 from nettuner.flows.commands.init import init
 from nettuner.flows.commands.shared import (
+    Json,
     StudyFile,
     StudyName,
     Verbose,
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="nettuner",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
     help="Tune the hyperparameters of neural networks: a *study* (a YAML file) says what to "
@@ -46,6 +46,24 @@ app = typer.Typer(
     "Everything is kept in ~/.nettuner, or where NETTUNER_HOME, MLFLOW_TRACKING_URI and "
     "PREFECT_API_URL say.",
 )
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(version("nettuner"))
+        raise typer.Exit
+
+
+@app.callback()
+def _every_command(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", callback=_say_version, is_eager=True),
+    ] = False,
+) -> None:
+    """What can be said before any command."""
 
 
 def main() -> None:
@@ -94,20 +112,28 @@ def plan_of(study: Study, file: str, fit: Fit, strategy: str | None = None) -> P
 
 
 @app.command()
-def check(study: StudyFile) -> None:
+def check(study: StudyFile, as_json: Json = False) -> None:
     """Say what is wrong with a study, or show its space and size; trains nothing.
 
     Leaves with status 2 and one line for each fault if the study is bad.
     """
+    from nettuner.flows.commands.as_json import of_plan
     from nettuner.flows.commands.fit import fit
     from nettuner.flows.commands.show import show_plan
+    from nettuner.flows.commands.show_json import show_json
 
-    show_plan(plan_of(study_of(study), study.name, fit))
+    plan = plan_of(study_of(study), study.name, fit)
+    if as_json:
+        show_json(of_plan(plan))
+    else:
+        show_plan(plan)
 
 
 @app.command()
 def search(
-    study: StudyFile,
+    study: Annotated[
+        Path | None, typer.Argument(help="The study, a YAML file.", show_default=False)
+    ] = None,
     strategy: Annotated[
         list[str] | None,
         typer.Option(
@@ -122,6 +148,7 @@ def search(
     width: Annotated[
         int | None, typer.Option(min=1, help="Trials in flight at once.", show_default=False)
     ] = None,
+    as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
     """Search a study's space and keep every trial.
@@ -129,6 +156,8 @@ def search(
     Prefect runs the trials, MLflow records them; `nettuner ui` shows both. Ctrl-C ends the search
     cleanly, and `--resume` goes on where it stopped.
     """
+    if study is None:
+        fail("say which study: nettuner search STUDY.yaml; nettuner init writes a first one", 2)
     resident.begin()
     from nettuner.flows.servers.forks import forks
 
@@ -139,16 +168,25 @@ def search(
         found = study_of(study)
         with fitting(found) as fit:  # it is imported and read beside what is imported here
             keep_quiet(verbose)
+            from nettuner.flows.commands.as_json import of_result
             from nettuner.flows.commands.show import show_result
+            from nettuner.flows.commands.show_json import show_json
             from nettuner.flows.engine import find  # noqa: F401 - takes seconds
 
             wanted: list[str | None] = [*strategy] if strategy else [None]
             plans = [plan_of(found, study.name, fit, name) for name in wanted]
         print(f"{study}: starting Prefect and MLflow …", file=sys.stderr)
+        results = []
         for plan in plans:
             chosen = plan.study.model_copy(update={"width": width} if width else {})
-            show_result(_run(chosen, plan.strategy_name, resume, study, verbose), plan)
-    print("look at every trial: nettuner ui")
+            result = _run(chosen, plan.strategy_name, resume, study, verbose)
+            results.append(of_result(result, plan))
+            if not as_json:
+                show_result(result, plan)
+    if as_json:
+        show_json(results)
+    else:
+        print("look at every trial: nettuner ui")
 
 
 def _run(study: Study, strategy: str, resume: bool, path: Path, verbose: bool) -> SearchResult:
@@ -195,10 +233,12 @@ def trials(
             show_default=False,
         ),
     ] = None,
+    as_json: Json = False,
 ) -> None:
     """Show the trials of a study's latest search as a table, the best first."""
     import pandas as pd
 
+    from nettuner.flows.commands.show_json import of_table, show_json
     from nettuner.flows.commands.show_table import show_table, write_table
     from nettuner.tasks import strategies
     from nettuner.tasks.report import tables as report
@@ -214,6 +254,9 @@ def trials(
         fail(f"{study} has no {wanted} search; it has: {known}", 2)
     tables = [report.trials_table(s) for s in (chosen if every else chosen[-1:])]
     table = pd.concat(tables, ignore_index=True)
+    if as_json:
+        show_json(of_table(table))
+        return
     if output is None:
         show_table(table)
         return
@@ -225,17 +268,43 @@ def trials(
 
 
 @app.command()
+def studies(as_json: Json = False) -> None:
+    """List what was ever searched, and the best of each; the latest first."""
+    from nettuner.flows.servers.logging_setup import keep_quiet
+
+    keep_quiet(verbose=False)
+    from nettuner.flows.commands.show_json import of_table, show_json
+    from nettuner.flows.commands.show_table import show_table
+    from nettuner.tasks.memory import recall
+    from nettuner.tasks.memory.reader import reader
+    from nettuner.tasks.report import tables as report
+
+    table = report.studies_table(recall.every_search(reader()))
+    if as_json:
+        show_json(of_table(table))
+    elif table.empty:
+        print("nothing was searched so far: nettuner init writes a first study")
+    else:
+        show_table(table)
+
+
+@app.command()
 def compare(
     study: StudyName,
     plot: Annotated[Path, typer.Option(help="Where the picture goes.")] = Path("comparison.png"),
+    as_json: Json = False,
 ) -> None:
     """Compare a study's strategies: a table, and a picture of best so far against effort."""
+    from nettuner.flows.commands.show_json import of_table, show_json
     from nettuner.flows.commands.show_table import show_table
     from nettuner.tasks.report import tables as report
 
     found = report.latest_of_each_strategy(past_searches(study))
     if not found:
         fail(f"{study}: no search of it has a successful trial; search it first", 2)
+    if as_json:
+        show_json(of_table(report.comparison(found)))
+        return
     show_table(report.comparison(found))
     with umask(keep_private()):
         report.plot(found, plot, Path(study).stem)

@@ -58,9 +58,8 @@ def _around(default: Any) -> Written | None:
     if isinstance(default, bool):
         return [False, True]
     if isinstance(default, int) and default > 1:
-        low, high = max(1, default // FACTOR), default * FACTOR
-        return {"distribution": "integer", "low": low, "high": high, "log": True}
+        whole = {"low": max(1, default // FACTOR), "high": default * FACTOR}
+        return {"distribution": "integer", **whole, "log": True}
     if isinstance(default, int | float) and default > 0:
-        low, high = default / FACTOR, default * FACTOR
-        return {"distribution": "log-uniform", "low": low, "high": high}
+        return {"distribution": "log-uniform", "low": default / FACTOR, "high": default * FACTOR}
     return None

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from nettuner.flows.commands.shared import StudyName, Verbose, as_interrupt, fail, started
+from nettuner.flows.commands.shared import Json, StudyName, Verbose, as_interrupt, fail, started
 from nettuner.flows.servers import resident
 from nettuner.tasks.home import PASSWORD
 
@@ -273,11 +273,12 @@ def rollback(
     print(f"the champion of {now.study} is version {now.number} again, instead of {before.number}")
 
 
-def history(study: StudyName) -> None:
+def history(study: StudyName, as_json: Json = False) -> None:
     """Show the versions of a study's model, and how the champion changed."""
     from nettuner.flows.servers.logging_setup import keep_quiet
 
     keep_quiet(verbose=False)
+    from nettuner.flows.commands.show_json import of_table, show_json
     from nettuner.flows.commands.show_table import show_table
     from nettuner.tasks.champion.versions import moves, versions
     from nettuner.tasks.memory.reader import reader
@@ -287,8 +288,12 @@ def history(study: StudyName) -> None:
     found = versions(records, name)
     if not found:
         fail(f"{name} has no versions yet; promote a search: nettuner promote {name}", 2)
-    show_table(told.versions_table(found))
-    show_table(told.moves_table(moves(records, name)))
+    made, changes = told.versions_table(found), told.moves_table(moves(records, name))
+    if as_json:
+        show_json({"versions": of_table(made), "champion": of_table(changes)})
+        return
+    show_table(made)
+    show_table(changes)
 
 
 def _name(study: str) -> str:

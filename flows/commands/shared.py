@@ -20,6 +20,7 @@ StudyFile = Annotated[Path, typer.Argument(help="The study, a YAML file.", show_
 StudyName = Annotated[
     str, typer.Argument(help="The study's file, or its name.", show_default=False)
 ]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Verbose = Annotated[bool, typer.Option("--verbose", help="Show the logs of Prefect and MLflow.")]
 
 

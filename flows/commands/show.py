@@ -41,7 +41,7 @@ def show_plan(plan: Plan) -> None:
             name, _distribution(dimension), dimension.support(), _condition(dimension), kind
         )
     console.print(table)
-    console.print(f"grid:     {_grid_size(plan)}", soft_wrap=True)
+    console.print(f"grid:     {_grid(plan)}", soft_wrap=True)
     console.print(f"strategy: {plan.strategy_name}, {plan.width} trials at a time")
     length = f"{study.steps} steps" if study.steps else f"{study.rounds} epochs"
     known = plan.trials or _members(plan)
@@ -113,10 +113,19 @@ def _condition(dimension: Dimension) -> str:
     )
 
 
-def _grid_size(plan: Plan) -> str:
+def grid_size(plan: Plan) -> int | None:
+    """Points of the grid of a study.
+
+    Raises:
+        ValueError: Why it has none.
+    """
+    grid = strategies.load(using(plan.study, "grid_search"), plan.structural)
+    return grid.size(plan.study.space)
+
+
+def _grid(plan: Plan) -> str:
     try:
-        grid = strategies.load(using(plan.study, "grid_search"), plan.structural)
-        return f"{grid.size(plan.study.space)} points"
+        return f"{grid_size(plan)} points"
     except ValueError as error:
         return str(error)
 

@@ -19,7 +19,7 @@ from nettuner.tasks.memory.left_over import send_left_over
 from nettuner.tasks.memory.trial_tags import Final, finals_from_tags, from_tags
 
 if TYPE_CHECKING:
-    from mlflow.entities import Run
+    from mlflow.entities import Experiment, Run
 
     from nettuner.tasks.memory import rest_reader
     from nettuner.tasks.memory.reader import Reader
@@ -60,6 +60,7 @@ class PastSearch:
         ended: Why it ended, once its finals have begun; None before, and where there are none.
         finals: What came of each finalist, the best first; empty without finals.
         chosen: Number of the trial that it answers with; None before the end.
+        recorded_best: The best metric so far, as people see it; None before the first success.
     """
 
     run_id: str
@@ -77,6 +78,7 @@ class PastSearch:
     ended: str | None = None
     finals: Sequence[Final] = ()
     chosen: int | None = None
+    recorded_best: float | None = None
 
     @cached_property
     def children(self) -> Children:
@@ -137,6 +139,31 @@ def searches(mlflow: Reader, study: str) -> list[PastSearch]:
     where = experiment.experiment_id
     parents = _runs(mlflow, where, f"tags.`{names.KIND}` = 'search'")
     return sorted((_past(mlflow, run) for run in parents), key=lambda search: search.began)
+
+
+def every_search(mlflow: Reader) -> dict[str, list[PastSearch]]:
+    """All searches of each study, the oldest first; the study that was searched last is the last.
+
+    Without their trials: what is asked of these is read then.
+    """
+    send_left_over(tracking_uri())
+    found: dict[str, list[PastSearch]] = {}
+    for experiment in _experiments(mlflow):
+        parents = _runs(mlflow, experiment.experiment_id, f"tags.`{names.KIND}` = 'search'")
+        past = sorted((_past(mlflow, run) for run in parents), key=lambda search: search.began)
+        if past:
+            found[experiment.name] = past
+    return dict(sorted(found.items(), key=lambda study: study[1][-1].began))
+
+
+def _experiments(mlflow: Reader) -> Iterator[Experiment | rest_reader.Experiment]:
+    token = None
+    while True:
+        page = mlflow.search_experiments(max_results=PAGE, page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return
 
 
 def latest(mlflow: Reader, study: str) -> PastSearch:
@@ -229,6 +256,7 @@ def _past(mlflow: Reader, parent: Run | rest_reader.Run) -> PastSearch:
         unit=tags[names.ROUND_UNIT],
         began=info.start_time / 1000,
         test={k: v for k, v in parent.data.metrics.items() if k.startswith("test_")},
+        recorded_best=parent.data.metrics.get(f"{names.BEST_SO_FAR}{tags[names.METRIC]}"),
         read=partial(_children, mlflow, parent),
         ended=tags.get(names.ENDED),
         finals=finals_from_tags(tags),

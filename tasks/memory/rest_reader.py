@@ -127,6 +127,18 @@ class RestReader:
             experiment["experiment_id"], experiment["name"], experiment["lifecycle_stage"]
         )
 
+    def search_experiments(
+        self, *, max_results: int, page_token: str | None = None
+    ) -> Page[Experiment]:
+        """A page of all active experiments."""
+        more = {"page_token": page_token} if page_token else {}
+        found = self._json(f"{API}experiments/search", max_results=str(max_results), **more)
+        experiments = [
+            Experiment(each["experiment_id"], each["name"], each["lifecycle_stage"])
+            for each in found.get("experiments", ())
+        ]
+        return Page(experiments, found.get("next_page_token"))
+
     def search_runs(
         self,
         experiment_ids: list[str],

@@ -229,7 +229,7 @@ class SearchRecord:
     def improved(self, trial: Trial, ended_trials: int) -> None:
         """Record a new best as a curve over trials on the search's own run."""
         assert trial.score is not None
-        curve = {f"best_{self.goal.metric}": self.goal.value(trial.score)}
+        curve = {f"{names.BEST_SO_FAR}{self.goal.metric}": self.goal.value(trial.score)}
         self.recorder.add(logged(self.run_id, finite_metrics(ended_trials, time.time(), curve)))
 
     def remark(self, text: str) -> None:

@@ -46,6 +46,8 @@ FINALS = "nettuner.finals"
 RANKED = "mlflow.nettuner.finals"
 WINNER = "nettuner.winner"
 """Number of the trial that a search answers with."""
+BEST_SO_FAR = "best_"
+"""Prefix of the metric of a search that has its best so far, as people see it."""
 BEST = "best."
 """Prefix of a hyperparameter: its value in the best trial."""
 

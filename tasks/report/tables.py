@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,6 +93,34 @@ def _stopped(trial: Trial, search: PastSearch) -> str | None:
     if is_paused and trial.succeeded and trial.rounds < search.rounds:
         return f"at {trial.rounds} others were better"
     return None
+
+
+def studies_table(studies: Mapping[str, Sequence[PastSearch]]) -> pd.DataFrame:
+    """One row per study, the one that was searched last first: its searches and its best."""
+    rows = [
+        {
+            "study": name,
+            "searches": len(searches),
+            "strategies": ", ".join(dict.fromkeys(search.strategy for search in searches)),
+            "last": time.strftime("%Y-%m-%d %H:%M", time.localtime(searches[-1].began)),
+            "status": searches[-1].status.lower(),
+            **_best_of(searches),
+        }
+        for name, searches in reversed([*studies.items()])
+    ]
+    columns = ["study", "searches", "strategies", "last", "status", "metric", "best", "by"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _best_of(searches: Sequence[PastSearch]) -> dict[str, Any]:
+    """The best of the searches that had the metric of the last one, and which that was."""
+    goal = searches[-1].goal
+    alike = [s for s in searches if s.goal == goal and s.recorded_best is not None]
+    if not alike:
+        return {"metric": goal.metric, "best": None, "by": None}
+    sign = 1 if goal.direction == "minimize" else -1
+    found = min(alike, key=lambda search: sign * (search.recorded_best or 0.0))
+    return {"metric": goal.metric, "best": found.recorded_best, "by": found.name}
 
 
 def latest_of_each_strategy(searches: Sequence[PastSearch]) -> list[PastSearch]:

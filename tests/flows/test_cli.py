@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pandas as pd
 import pytest
@@ -203,3 +204,19 @@ def test_what_cannot_be_shown_is_one_line_and_status_2(words, message, searched)
     (line,) = complained.splitlines()
     assert line.startswith("error: ")
     assert message in line
+
+
+# Before any command
+
+
+def test_the_version_is_one_line():
+    status, said, _ = call("--version")
+    assert (status, said) == (0, f"{version('nettuner')}\n")
+
+
+def test_a_search_without_a_study_says_how_to_get_one():
+    status, said, complained = call("search")
+    assert (status, said) == (2, "")
+    assert complained == (
+        "error: say which study: nettuner search STUDY.yaml; nettuner init writes a first one\n"
+    )

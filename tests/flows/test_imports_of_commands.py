@@ -29,7 +29,10 @@ HEAVY = (
 COMMANDS = [
     ("--help", ()),
     ("trials --help", ()),
+    ("--version", ()),
     ("trials past", ("pandas",)),
+    ("trials past --json", ("pandas",)),
+    ("studies", ("pandas",)),
     ("trials past --strategy random --output trials.parquet", ("pandas",)),
     ("compare past", ("pandas", "matplotlib")),
     ("history past", ("pandas",)),
