@@ -140,7 +140,7 @@ def _run(context: TrialContext, found: Replayable) -> ReplayResult:
     asked = schedule.proposals(phases, found.winner.proposal.member or 0)
     plan = changed(found.plan, study=context.study, trials=len(asked))
     trials, last = _train(context, plan, asked)
-    record.improved(trials[-1], len(trials))
+    record.improved(trials[-1], sum(trial.rounds for trial in trials))
     test: dict[str, float] = examine_winner.submit(
         plain(context), plain(trials[-1]), return_state=False, wait_for=[last]
     ).result()

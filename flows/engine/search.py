@@ -226,7 +226,7 @@ class Engine:
         trials: list[Trial] = outcome if isinstance(outcome, list) else [outcome]
         for trial in trials:
             if self.scheduler.add(trial):
-                self.context.record.improved(trial, len(self.history))
+                self.context.record.improved(trial, trained(self.history))
             if len(proposals) > 1 and not trial.succeeded:
                 self.dag.fail(trial)
         self.forget_checkpoints()
@@ -290,6 +290,11 @@ class Engine:
             f"none of {len(self.history)} trials succeeded, the last one because {reason}; "
             f"see `nettuner trials {self.context.study.name}`"
         )
+
+
+def trained(history: Sequence[Trial]) -> int:
+    """Rounds trained in all, by which searches of any strategy compare; trials where none has."""
+    return sum(trial.rounds for trial in history) or len(history)
 
 
 def close(context: TrialContext, winner: Trial, test: Mapping[str, float], text: str) -> None:

@@ -14,6 +14,7 @@ from nettuner.tasks.memory import tags as names
 from nettuner.tasks.memory.mlflow_private import experiment_in_file
 from nettuner.tasks.memory.reader import reader
 from nettuner.tasks.memory.store import find_experiment, open_client
+from nettuner.tasks.memory.views import saved_views, searched
 from nettuner.tasks.memory.writer import has_tables
 from nettuner.tasks.workers.pool import Pool, TrialFailedError
 
@@ -64,14 +65,20 @@ def _found_or_made(mlflow: MlflowClient, study: Study, goal: Goal) -> str:
     folder = home() / "artifacts" / study.name
     note = (
         f"Study **{study.name}**: `{Path(study.learner).name}`, {goal.direction} `{goal.metric}`. "
-        "One parent run a search, one child run a trial."
+        "One parent run a search, one child run a trial. *Views*, above, has tables of both, and "
+        "charts."
     )
     try:
         return str(
             mlflow.create_experiment(
                 study.name,
                 artifact_location=folder.as_uri() if local else None,
-                tags={names.NOTE: note, names.KIND: "study", **names.SHOWN_AS_TRAINING},
+                tags={
+                    names.NOTE: note,
+                    names.KIND: "study",
+                    **names.SHOWN_AS_TRAINING,
+                    **saved_views(goal, searched(study)),
+                },
             )
         )
     except Exception:  # another search of the study created it first

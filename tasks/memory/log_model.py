@@ -17,10 +17,11 @@ from mlflow.types import ColSpec, Schema
 from mlflow.types.schema import AnyType
 
 from nettuner.models.data import preprocessing
-from nettuner.models.study import Study
+from nettuner.models.study import Goal, Study
 from nettuner.models.training.examine import examine
 from nettuner.tasks.memory.mlflow_private import log_pyfunc
 from nettuner.tasks.memory.store import client
+from nettuner.tasks.memory.views import saved_views, searched
 
 if TYPE_CHECKING:
     from nettuner.models.training.winner import Winner
@@ -31,12 +32,20 @@ SERVED_WITH = ("mlflow", "torch", "numpy", "pandas")
 
 
 def examine_and_log(
-    study: Study, params: Mapping[str, Any], state: Path, experiment_id: str, run_id: str
+    study: Study,
+    goal: Goal,
+    params: Mapping[str, Any],
+    state: Path,
+    experiment_id: str,
+    run_id: str,
 ) -> tuple[Mapping[str, float], str | None]:
     """Evaluate the winner on the test rows, and log its model; for a worker process.
 
+    The experiment has the saved views of this study afterwards, whose space may have changed.
+
     Args:
         study: Study of the search.
+        goal: Metric and direction.
         params: Hyperparameters of the winner.
         state: Path of its checkpoint.
         experiment_id: Id of the run's experiment.
@@ -49,6 +58,8 @@ def examine_and_log(
         winner = examine(study, params, state, Path(folder))
         if winner.network is not None:
             log_model(experiment_id, run_id, winner)
+    for key, view in saved_views(goal, searched(study)).items():
+        client().set_experiment_tag(experiment_id, key, view)
     return winner.metrics, winner.why_not
 
 

@@ -226,11 +226,16 @@ class SearchRecord:
             self._members[proposal.member] = record
         return record
 
-    def improved(self, trial: Trial, ended_trials: int) -> None:
-        """Record a new best as a curve over trials on the search's own run."""
+    def improved(self, trial: Trial, trained: int) -> None:
+        """Record a new best as a curve over all that was trained, on the search's own run.
+
+        Args:
+            trial: The best trial so far.
+            trained: Rounds trained in all trials so far; their number where they have no rounds.
+        """
         assert trial.score is not None
         curve = {f"{names.BEST_SO_FAR}{self.goal.metric}": self.goal.value(trial.score)}
-        self.recorder.add(logged(self.run_id, finite_metrics(ended_trials, time.time(), curve)))
+        self.recorder.add(logged(self.run_id, finite_metrics(trained, time.time(), curve)))
 
     def remark(self, text: str) -> None:
         """Add a remark to the search's note; repeated ones are added once."""

@@ -41,6 +41,7 @@ def examine_winner(context: TrialContext, winner: Trial) -> dict[str, float]:
     metrics, why_not = context.pool.run(
         EXAMINE,
         context.study.model_copy(update={"data": seen}),
+        context.goal,
         dict(winner.proposal.params),
         Path(winner.checkpoint),
         record.experiment_id,
