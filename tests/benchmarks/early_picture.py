@@ -45,7 +45,7 @@ def draw(
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    ran = {problem: found for problem, found in runs.items() if any(found.values())}
+    ran = {p: found for p, found in runs.items() if any(found.get(each) for each in searches)}
     rounds = np.unique(np.geomspace(10, LAST, 80).astype(int))
     figure, axis = pyplot.subplots(figsize=(8, 4.6))
     ends: list[tuple[float, str, str]] = []
@@ -61,7 +61,8 @@ def draw(
     height = 0.0
     for end, label, colour in sorted(ends):  # labels that would overlap are moved up
         height = max(end, height * 1.16)
-        axis.annotate(label, (LAST * 1.05, height), color=colour, va="center", fontsize=9)
+        at = (LAST * 1.05, height)
+        axis.annotate(label, at, color=colour, va="center", fontsize=9, annotation_clip=False)
     axis.set(xscale="log", yscale="log", xlim=(10, LAST), xlabel="epochs trained, all together")
     axis.set_ylabel("regret: median of the problems, quartiles")
     axis.grid(alpha=0.3)

@@ -43,16 +43,21 @@ seed: 2
 width: 1
 space:
   level: {{distribution: uniform, low: 0, high: 1}}
-  log: {{distribution: choice, values: [{name}.txt]}}
+  log: {{distribution: choice, values: [{log}]}}
 strategy: {{name: {strategy}, shortest: 1}}
 stop: {{trials: 6}}
 """
 
 
+def log_file(lab, name):
+    """Where the rounds of a search are written down."""
+    return lab.home / f"{name}.txt"
+
+
 def study_file(lab, name, strategy):
     (lab.home / "falling.py").write_text(LOOP)
     path = lab.home / f"{name}.yaml"
-    path.write_text(STUDY.format(name=name, strategy=strategy))
+    path.write_text(STUDY.format(name=name, log=log_file(lab, name), strategy=strategy))
     return path
 
 
@@ -66,7 +71,7 @@ def decisions(trials):
 
 def trained(lab, name):
     """How often each round of each configuration was trained."""
-    return Counter((lab.home / f"{name}.txt").read_text().splitlines())
+    return Counter(log_file(lab, name).read_text().splitlines())
 
 
 def ended(lab, name):
