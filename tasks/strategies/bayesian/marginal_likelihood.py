@@ -43,6 +43,18 @@ def matern(squares: Floats) -> tuple[Floats, Floats]:
     return (1 + roots + roots**2 / 3) * decay, -(5 / 6) * (1 + roots) * decay
 
 
+def correlation(squares: Floats) -> Floats:
+    """The correlation alone, in a third of the time: large arrays are changed in place."""
+    roots = np.sqrt(5 * squares)
+    found: Floats = roots**2
+    found /= 3
+    found += roots
+    found += 1
+    np.negative(roots, out=roots)
+    found *= np.exp(roots, out=roots)
+    return found
+
+
 def evidence(matrix: Floats, targets: Floats) -> tuple[float, Floats, Floats] | None:
     """Negative log density of targets under a covariance, up to a constant, and what it took.
 

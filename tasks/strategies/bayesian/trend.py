@@ -53,6 +53,13 @@ class Trend:
         found: Floats = LEVEL + lines + BOWL * np.outer(self._bowls(some), self._bowls(others))
         return found
 
+    def weighted(self, some: Floats, others: Floats, weights: Floats) -> Floats:
+        """`covariance(some, others) @ weights`, without the matrix; shape [some]."""
+        slopes = self._slope * self._lines(some) @ (self._lines(others).T @ weights)
+        bowl = BOWL * self._bowls(some) * (self._bowls(others) @ weights)
+        found: Floats = LEVEL * weights.sum() + slopes + bowl
+        return found
+
     def variance(self, columns: Floats) -> Floats:
         """The diagonal of the covariance of these inputs with themselves; shape [n]."""
         lines = self._slope * (self._lines(columns) ** 2).sum(axis=1)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Collection, Hashable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,6 +33,39 @@ PULL = 2.0
 # When no more may be started, a configuration is continued if the chance that it beats the best is
 # at least this.
 UNLIKELY = 0.01
+
+
+@dataclass(frozen=True)
+class Few:
+    """All configurations of a space that has few.
+
+    Args:
+        every: Configurations.
+        points: Their points, shape [n, dimensions].
+        identities: What each is.
+    """
+
+    every: list[dict[str, Any]]
+    points: Floats
+    identities: list[Hashable]
+
+    def untried(self, taken: Collection[Hashable]) -> list[int]:
+        """Indices of those that were not started."""
+        return [i for i, identity in enumerate(self.identities) if identity not in taken]
+
+
+@functools.lru_cache(maxsize=2)
+def few(described: str) -> Few | None:
+    """All configurations of a space, given as JSON; None if there are many.
+
+    Kept, as their points take longer to compute than all else that a proposal needs.
+    """
+    space = Space.model_validate_json(described)
+    found = lattice_of(space, FEW)
+    if found is None:
+        return None
+    every = list(found)
+    return Few(every, Coordinates(space).points(every), [identity(params) for params in every])
 
 
 class Choice:
@@ -128,12 +162,12 @@ class Choice:
             prior = PULL / (1 + self._started.ended) * coordinates.log_prior(points)
             return outlook.of_starting(columns, self._seconds(columns)) + prior
 
-        if self._lattice is not None:
-            untried = [params for params in self._lattice if identity(params) not in taken]
+        if self._few is not None:
+            untried = self._few.untried(taken)
             if not untried:
                 return -np.inf, None
-            worths = worth(coordinates.points(untried))
-            return float(worths.max()), untried[int(np.argmax(worths))]
+            worths = worth(self._few.points[untried])
+            return float(worths.max()), self._few.every[untried[int(np.argmax(worths))]]
         leaders = self._points[self._leaders(outlook)]
         rng = np.random.default_rng([self._strategy.seed, number])
         for point in promising(coordinates, leaders, worth, rng):
@@ -150,26 +184,30 @@ class Choice:
 
     def _seconds(self, columns: Floats) -> Floats | float:
         """Cost of a round of each configuration."""
-        known, seconds = self._started.seconds()
-        if self._strategy.per == "round" or not len(known):
+        if self._strategy.per == "round":
+            return 1.0
+        known, seconds = self._timed
+        if not len(known):
             return 1.0
         trend = Trend(self._coordinates.positions, self._coordinates.absences)
         return seconds_of(self._columns[known], seconds, columns, trend)
 
     @functools.cached_property
-    def _lattice(self) -> list[dict[str, Any]] | None:
-        """All configurations of a space that has few."""
-        found = lattice_of(self._space, FEW)
-        return None if found is None else list(found)
+    def _timed(self) -> tuple[Ints, Floats]:
+        return self._started.seconds()
+
+    @functools.cached_property
+    def _few(self) -> Few | None:
+        return few(self._space.model_dump_json())
 
     def _unmodelled(self, number: int) -> dict[str, Any] | None:
         """A configuration drawn without a model; None if all of a small space were started."""
         rng = np.random.default_rng([self._strategy.seed, number])
         taken = self._started.identities
-        if self._lattice is None:
+        if self._few is None:
             return self._space.sample(rng)
-        untried = [params for params in self._lattice if identity(params) not in taken]
-        return untried[int(rng.integers(len(untried)))] if untried else None
+        untried = self._few.untried(taken)
+        return self._few.every[untried[int(rng.integers(len(untried)))]] if untried else None
 
     def _is_over(self, outlook: Outlook, which: Ints) -> bool:
         """Whether one was trained in full and no other is likely to become better."""

@@ -10,7 +10,7 @@ from scipy.linalg import cho_solve, solve_triangular
 from scipy.optimize import minimize
 
 from nettuner.models.arrays import Floats, Ints
-from nettuner.tasks.strategies.bayesian.marginal_likelihood import JITTER, matern
+from nettuner.tasks.strategies.bayesian.marginal_likelihood import JITTER, correlation
 from nettuner.tasks.strategies.bayesian.trend import Trend
 from nettuner.tasks.strategies.freeze_thaw.likelihood import SLOPE, CurveLikelihood
 
@@ -96,9 +96,9 @@ class CurveProcess:
         """
         over_time, signal, own, own_time, _ = np.exp(self.settings[-5:])
         apart = np.abs(time - self.time)
-        alike = signal * matern(self._squares(columns))[0]
-        found = alike @ self._summed(matern((apart / over_time) ** 2)[0] * self.alpha)
-        found += self.trend.covariance(columns, self.columns) @ self._summed(self.alpha)
+        alike = signal * correlation(self._squares(columns))
+        found = alike @ self._summed(correlation((apart / over_time) ** 2) * self.alpha)
+        found += self.trend.weighted(columns, self.columns, self._summed(self.alpha))
         found += SLOPE * (time - 1) * (self.time - 1) @ self.alpha + self.trend.mean(columns)
         course = np.append(self._summed(own * np.exp(-apart / own_time) * self.alpha), 0.0)
         found += course[owner]  # -1 is the last, which is none
@@ -128,13 +128,14 @@ class CurveProcess:
     def _covariance(self, columns: Floats, owner: Ints, time: Floats) -> Floats:
         """Prior covariance of points with those of the process; shape [p, n]."""
         over_time, signal, own, own_time, _ = np.exp(self.settings[-5:])
-        alike = signal * matern(self._squares(columns))[0]
-        apart = np.abs(time[:, None] - self.time)
-        found = alike[:, self.owner] * matern((apart / over_time) ** 2)[0]
-        found += self.trend.covariance(columns, self.columns)[:, self.owner]
-        found += SLOPE * np.outer(time - 1, self.time - 1)
-        same = owner[:, None] == self.owner
-        found[same] += own * np.exp(-apart[same] / own_time)
+        rungs, at = np.unique(self.time, return_inverse=True)  # points share few times
+        near = correlation(((time[:, None] - rungs) / over_time) ** 2)
+        slopes = SLOPE * np.outer(time - 1, rungs - 1)
+        alike = signal * correlation(self._squares(columns))
+        trend = self.trend.covariance(columns, self.columns)
+        found = alike[:, self.owner] * near[:, at] + (trend[:, self.owner] + slopes[:, at])
+        row, point = np.nonzero(owner[:, None] == self.owner)
+        found[row, point] += own * np.exp(-np.abs(time[row] - self.time[point]) / own_time)
         result: Floats = found
         return result
 
@@ -142,8 +143,11 @@ class CurveProcess:
         """Squared distances to the configurations of the process, in length scales; [p, m]."""
         scales = np.exp(-self.settings[:-5])[self.groups]
         some, others = columns * scales, self.columns * scales
-        squares = (some**2).sum(axis=1)[:, None] + (others**2).sum(axis=1) - 2 * some @ others.T
-        found: Floats = np.maximum(squares, 0)
+        found: Floats = some @ others.T
+        found *= -2
+        found += (some**2).sum(axis=1)[:, None]
+        found += (others**2).sum(axis=1)
+        np.maximum(found, 0, out=found)
         return found
 
     def _summed(self, weights: Floats) -> Floats:
