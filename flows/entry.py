@@ -32,12 +32,15 @@ def main() -> None:
         _stand_in(served)
     environment = dict(os.environ)  # it changes meanwhile
     from nettuner.flows.cli import main as run
-    from nettuner.flows.servers import warm
+    from nettuner.flows.servers import resident
 
     try:
         run()
     finally:
-        warm.leave_one(environment)
+        if resident.joined():
+            from nettuner.flows.servers import warm
+
+            warm.leave_one(environment)
 
 
 def _knock() -> socket.socket | None:
@@ -86,14 +89,14 @@ def _ask(warm: socket.socket) -> None:
     """Send how this process runs, and its streams."""
     from nettuner.tasks.surroundings import confinement, surroundings
 
-    main = sys.modules["__main__"]
+    main, streams = sys.modules["__main__"], (sys.stdin, sys.stdout, sys.stderr)
     asked = {
         "arguments": sys.argv,
         "interpreter": interpreter(),
         "confinement": confinement(),
         "surroundings": surroundings(),
         "ignored": [number for number in _passed_on() if _ignores(number)],
-        "streams": [number for number in STREAMS if _is_open(number)],
+        "streams": [number for number, stream in enumerate(streams) if stream is not None],
         "main": [main.__package__, getattr(main, "__file__", None)],
     }
     told = json.dumps(asked).encode()
@@ -103,13 +106,13 @@ def _ask(warm: socket.socket) -> None:
 
 def interpreter() -> list[Any]:
     """Which Python this is, how it was called, which code of ours it runs, and for whom."""
-    flags = ("optimize", "utf8_mode", "isolated", "no_site", "no_user_site", "dev_mode")
+    flags = ("dev_mode", "isolated", "no_site", "no_user_site", "optimize", "utf8_mode")
     return [
         [sys.executable, sys.prefix, sys.version, os.path.realpath(__file__)],
         [getattr(sys.flags, name) for name in flags],
         sorted(sys._xoptions.items()),
         sys.warnoptions,
-        [sys.stdout.encoding if sys.stdout else None],
+        [getattr(sys.stdout, name, None) for name in ("encoding", "errors", "write_through")],
         [os.getuid(), os.geteuid(), os.getgid(), os.getegid(), sorted(os.getgroups())],
     ]
 
@@ -122,14 +125,6 @@ def _ignores(number: int) -> bool:
     return signal.getsignal(number) == signal.SIG_IGN
 
 
-def _is_open(stream: int) -> bool:
-    try:
-        os.fstat(stream)
-    except OSError:
-        return False
-    return True
-
-
 def _stand_in(command: socket.socket) -> NoReturn:
     """Pass signals on to a command that runs elsewhere, and end as it does."""
     woken, wake = os.pipe()
@@ -139,11 +134,11 @@ def _stand_in(command: socket.socket) -> NoReturn:
         if not _ignores(number):
             signal.signal(number, _heard)
     while True:
-        ready, _, _ = select.select([command, woken], [], [])
+        ready, _, _ = select.select([command.fileno(), woken], [], [])
         if woken in ready:
             for number in os.read(woken, 64):
                 _pass_on(command, number)
-        if command in ready:
+        if command.fileno() in ready:
             _end(command)
 
 

@@ -20,6 +20,7 @@ import time
 import traceback
 from collections.abc import Mapping
 from contextlib import suppress
+from io import TextIOWrapper
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn, TextIO
@@ -126,8 +127,8 @@ class Keeper:
         """Go on until the command has ended."""
         status = self._status()
         while status is None:
-            ready, _, _ = select.select([self._caller, self._ended], [], [])
-            if self._caller in ready and not self._pass_on():
+            ready, _, _ = select.select([self._caller.fileno(), self._ended], [], [])
+            if self._caller.fileno() in ready and not self._pass_on():
                 self._end()
                 return
             if self._ended in ready:
@@ -200,18 +201,19 @@ def _take_streams(numbers: list[int], files: list[int]) -> None:
     for number, file in zip(numbers, files, strict=True):
         os.dup2(file, number)
         os.close(file)
-    stdin, stdout, stderr = (_opened(number) if number in numbers else None for number in STREAMS)
-    sys.stdin, sys.stdout, sys.stderr = stdin, stdout, stderr  # type: ignore[assignment]
-    sys.__stdin__, sys.__stdout__, sys.__stderr__ = stdin, stdout, stderr  # type: ignore[misc]
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        stream = _opened(number) if number in numbers else None
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
 
 
 def _opened(stream: int) -> TextIO:
     """A stream as Python opens it when it starts."""
-    before = (sys.stdin, sys.stdout, sys.stderr)[stream]
+    before: TextIOWrapper = (sys.stdin, sys.stdout, sys.stderr)[stream]  # type: ignore[assignment]
     return open(
         stream,
         "w" if stream else "r",
-        buffering=1 if os.isatty(stream) or stream == 2 else -1,
+        buffering=1 if os.isatty(stream) or stream == 2 or before.write_through else -1,
         encoding=before.encoding,
         errors=before.errors,
         closefd=False,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 
-from nettuner.flows.servers.resident import idle_minutes, joined
+from nettuner.flows.servers.resident import idle_minutes
 from nettuner.tasks import preloaded
 from nettuner.tasks.home import home
 from nettuner.tasks.preloaded import READ_ON_IMPORT, Kind
@@ -25,11 +25,10 @@ KIND = Kind(
 
 
 def leave_one(environment: Mapping[str, str]) -> None:
-    """Start one for later commands, if this one uses the servers that stay and none is there.
+    """Start one for later commands, if none is there.
 
     Args:
         environment: Environment that this command was started with.
     """
-    if joined():
-        with suppress(OSError, NotImplementedError):  # no room, or no locks
-            preloaded.make_resident(KIND, home(), 60 * idle_minutes(), environment=environment)
+    with suppress(OSError, NotImplementedError):  # no room, or no locks
+        preloaded.make_resident(KIND, home(), 60 * idle_minutes(), environment=environment)
