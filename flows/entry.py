@@ -167,7 +167,8 @@ def _end(command: socket.socket) -> NoReturn:
         import resource
 
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the core is that of the command
-        signal.signal(-status, signal.SIG_DFL)
+        with suppress(OSError):  # that of SIGKILL is not set
+            signal.signal(-status, signal.SIG_DFL)
         os.kill(os.getpid(), -status)
     os._exit(status if status >= 0 else 128 - status)
 

@@ -32,4 +32,10 @@ from nettuner.flows.engine import find
 from nettuner.flows.servers import forks, local_server, logging_setup
 from nettuner.tasks.memory import reader, recall
 from nettuner.tasks.report import tables
-from nettuner.tasks.strategies.bayesian import knowledge, warping
+from nettuner.tasks.strategies.bayesian import (
+    candidates,
+    expectation,
+    improvement,
+    knowledge,
+    warping,
+)
