@@ -73,7 +73,8 @@ def main() -> None:
         try:
             app()
         finally:
-            sys.stdout.flush()
+            if sys.stdout is not None:  # else it was closed when this began
+                sys.stdout.flush()
     except HomeError as error:
         _leave(str(error), 2)
     except Exception as error:

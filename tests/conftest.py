@@ -282,9 +282,10 @@ class Lab:
 @pytest.fixture(scope="session", autouse=True)
 def forks():
     """The workers of all tests are forked from one process, which starts when it is needed."""
-    from nettuner.tasks.workers.base import Base, PrivateBase, stand_by
+    from nettuner.tasks.preloaded import Preloaded
+    from nettuner.tasks.workers.base import PrivateBase, stand_by
 
-    class Shared(Base):
+    class Shared(Preloaded):
         def __init__(self):
             self.started = None
 

@@ -50,8 +50,8 @@ RANKS: dict[str, list[set[str]]] = {
         {"preload", "draft_text"},
     ],
     "tasks": [
-        {"loopback", "private", "process_note", "strategy_names"},
-        {"noted"},
+        {"listener", "loopback", "private", "process_note", "strategy_names", "surroundings"},
+        {"noted", "preloaded"},
         {"home", "strategies", "workers"},
         {"sound_home"},
         {"schema", "memory"},
@@ -68,6 +68,9 @@ RANKS: dict[str, list[set[str]]] = {
         {"retune"},
         {"commands"},
         {"cli", "face"},
+        {"warm_imports"},
+        {"entry"},
+        {"warm_main"},
     ],
 }
 # Where MLflow is spoken: the memory of searches, the registry of champions, and served models.

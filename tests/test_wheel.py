@@ -158,7 +158,7 @@ def test_it_finds_its_learners_strategies_and_command(unpacked, tmp_path):
     assert {"MLP", "CNN"} <= learners
     assert {"GridSearch", "RandomSearch", "Bayesian", "Population"} <= strategies
     (points,) = unpacked.glob("*.dist-info/entry_points.txt")
-    assert "nettuner = nettuner.flows.cli:main" in points.read_text().splitlines()
+    assert "nettuner = nettuner.flows.entry:main" in points.read_text().splitlines()
 
 
 # A project as there are many: packages of the commonest names, and what trains with them.

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import psutil
 
 from nettuner.flows.commands.shared import fail
-from nettuner.flows.servers import resident
-from nettuner.tasks import noted
+from nettuner.flows.servers import resident, warm
+from nettuner.tasks import noted, preloaded
 from nettuner.tasks.home import home, servers_run
 from nettuner.tasks.noted import Served
 from nettuner.tasks.workers import base
@@ -18,6 +18,8 @@ from nettuner.tasks.workers import base
 def status() -> None:
     """Show which servers run for the home, where, since when, and when they would end."""
     found, workers = noted.running(home()), base.running(home())
+    if commands := preloaded.running(warm.KIND, home()):
+        print(f"commands of {home()} are forked from process {_process(commands)}")
     if workers is not None:
         print(f"workers of {home()} are forked from process {_process(workers)}")
     if found is None:
@@ -28,8 +30,8 @@ def status() -> None:
     print(f"  Prefect     {_server(found.prefect)}")
     print(f"  MLflow      {_server(found.mlflow)}")
     print(f"  supervisor  process {found.process}, {_megabytes(found.process)}")
-    if commands := noted.attached(home()):
-        print(f"in use ({resident.used_by(commands)}); they stay as long, and then")
+    if users := noted.attached(home()):
+        print(f"in use ({resident.used_by(users)}); they stay as long, and then")
         print(f"{found.idle_minutes:g} minutes more")
     else:
         print(f"nobody uses them: they end at {_clock(used.stat().st_mtime, found.idle_minutes)}")
@@ -39,18 +41,22 @@ def down() -> None:
     """End the servers that stay for the home, if no command uses them."""
     try:
         found, workers = resident.end(), base.running(home())
+        commands = preloaded.running(warm.KIND, home())
     except ValueError as error:
         fail(str(error), 1)
     if workers is not None:
         workers.end()
         print(f"the process that workers of {home()} are forked from has ended")
+    if commands is not None:
+        commands.end()
+        print(f"the process that commands of {home()} are forked from has ended")
     if found is None:
         print(f"{_of_up() or 'no servers run'} for {home()}; there is nothing to end")
     else:
         print(f"the servers of {home()} have ended")
 
 
-def _process(found: base.Resident) -> str:
+def _process(found: preloaded.Resident) -> str:
     process = found.process
     return f"{process.pid}, {_megabytes(process.pid)}, since {_clock(process.create_time())}"
 

@@ -1,6 +1,8 @@
 """All uses of Prefect's internal interfaces, in one place.
 
 - `read_settings_again`: settings are read when Prefect is imported; a notebook may have done so.
+- `use_server`: reading all settings again takes a quarter of a second.
+- `forget_logging`: its logging is set up when it is imported, once.
 - `server_app`: makes the server's application as `prefect server start` does, to be guarded.
 - `EPHEMERAL`: tells that application that it serves one command and has no pages.
 - `drain_events`: waits until the server has all events, which a process that ends would lose.
@@ -26,10 +28,12 @@ __all__ = [
     "EPHEMERAL",
     "ConcurrencySlotAcquisitionError",
     "drain_events",
+    "forget_logging",
     "is_taken",
     "plain",
     "read_settings_again",
     "server_app",
+    "use_server",
 ]
 
 Value = TypeVar("Value")
@@ -58,6 +62,38 @@ def read_settings_again() -> None:
     from prefect.context import refresh_global_settings_context
 
     refresh_global_settings_context()
+
+
+def use_server(address: str) -> None:
+    """Use a server that serves searches alone, until the settings are read again.
+
+    Nothing there listens to heartbeats, for whose end every flow would wait up to a second.
+
+    Args:
+        address: URL of its pages.
+    """
+    from prefect import context
+
+    found = context.GLOBAL_SETTINGS_CONTEXT
+    settings = found.settings
+    changed = {
+        "api": settings.api.model_copy(update={"url": f"{address}/api"}),
+        "flows": settings.flows.model_copy(update={"heartbeat_frequency": None}),
+        "ui_url": address,
+    }
+    context.GLOBAL_SETTINGS_CONTEXT = context.SettingsContext(
+        profile=found.profile, settings=settings.model_copy(update=changed)
+    )
+
+
+def forget_logging() -> None:
+    """Have Prefect set up its logging again where it makes sure of it.
+
+    In a process that was forked it is as it was set there, for the streams of that process.
+    """
+    from prefect.logging.configuration import PROCESS_LOGGING_CONFIG
+
+    PROCESS_LOGGING_CONFIG.clear()
 
 
 def server_app() -> ASGIApp:

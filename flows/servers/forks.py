@@ -7,12 +7,8 @@ from contextlib import contextmanager, suppress
 
 from nettuner.flows.servers.resident import idle_minutes, stay
 from nettuner.tasks.home import home
-from nettuner.tasks.workers.base import (
-    Base,
-    PrivateBase,
-    make_resident,
-    stand_by,
-)
+from nettuner.tasks.preloaded import Preloaded
+from nettuner.tasks.workers.base import PrivateBase, make_resident, stand_by
 
 # What only the end of a search needs.
 LATER = ("nettuner.models.training.exporting", "nettuner.tasks.memory.ahead")
@@ -38,7 +34,7 @@ def forks() -> Iterator[None]:
         own.close()
 
 
-def _resident() -> Base | None:
+def _resident() -> Preloaded | None:
     if not stay():
         return None
     with suppress(OSError, NotImplementedError):  # no room, or no locks

@@ -23,10 +23,12 @@ def keep_quiet(verbose: bool) -> None:
     Raises:
         HomeError: The home cannot be written to, or MLflow's database in it is damaged.
     """
-    use_home()
     if verbose:
+        use_home()
+        _let_speak()
         return
-    _silence_libraries()
+    silence_libraries()
+    use_home()
     for name in CHATTY:
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore")
@@ -37,7 +39,7 @@ def kept_quiet() -> Iterator[None]:
     """The same while the block runs, for a process that also does other things."""
     use_home()
     if "prefect" not in sys.modules:  # else its logging is as its user wants it
-        _silence_libraries()
+        silence_libraries()
     levels = {name: logging.getLogger(name).level for name in CHATTY}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -48,6 +50,14 @@ def kept_quiet() -> Iterator[None]:
         finally:
             for name, level in levels.items():
                 logging.getLogger(name).setLevel(level)
+
+
+def _let_speak() -> None:
+    """Undo what a process that this one was forked from has set up."""
+    if "prefect" in sys.modules:
+        from prefect.logging.configuration import ensure_logging_setup
+
+        ensure_logging_setup()
 
 
 def use_home() -> None:
@@ -66,7 +76,8 @@ def use_home() -> None:
         read_settings_again()
 
 
-def _silence_libraries() -> None:
+def silence_libraries() -> None:
+    """Say, before they are imported, that they shall not print."""
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")

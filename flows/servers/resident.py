@@ -89,7 +89,7 @@ def wait() -> None:
     """
     from prefect.settings import get_current_settings
 
-    from nettuner.flows.prefect_runs.prefect_private import read_settings_again
+    from nettuner.flows.prefect_runs.prefect_private import use_server
     from nettuner.flows.servers.local_server import start_local_server
 
     if _users and os.environ.get("PREFECT_API_URL"):  # another search of this process did
@@ -102,8 +102,9 @@ def wait() -> None:
         return
     check_flow_runs()
     without_proxy()
-    os.environ["PREFECT_API_URL"] = f"{_answering().prefect.address}/api"
-    read_settings_again()
+    address = _answering().prefect.address
+    os.environ["PREFECT_API_URL"] = f"{address}/api"
+    use_server(address)
 
 
 @contextmanager
@@ -133,6 +134,11 @@ def leave() -> None:
             from nettuner.flows.prefect_runs.prefect_private import read_settings_again
 
             read_settings_again()
+
+
+def joined() -> bool:
+    """Whether this process uses the servers that stay."""
+    return bool(_users)
 
 
 def serving() -> Noted | None:

@@ -4,6 +4,7 @@
   error codes.
 - `log_pyfunc`: logs a model on a run through `Model.log`, because the fluent interface takes run
   and experiment from global state.
+- `know_packages`: it looks through all installed packages when the first model is logged.
 - `server_app`: the application of its server, which `mlflow server` runs in a process of its own.
 - `Tables`: the tables of its database, as its client needs a transaction for every call, and
   several for a batch.
@@ -91,6 +92,13 @@ def is_refusal(error: Exception) -> bool:
 
     codes = (WRONG_VALUE, ABSENT, WRONG_STATE)
     return isinstance(error, MlflowException) and error.error_code in codes
+
+
+def know_packages() -> None:
+    """Look through all installed packages now instead of when the first model is logged."""
+    from mlflow.utils import requirements_utils
+
+    requirements_utils._init_modules_to_packages_map()  # type: ignore[no-untyped-call]
 
 
 def log_pyfunc(

@@ -13,9 +13,9 @@ from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING
 
+from nettuner.tasks.surroundings import surroundings
 from nettuner.tasks.workers.base import PrivateBase, standing
-from nettuner.tasks.workers.messages import BEGUN, Answer
-from nettuner.tasks.workers.setting import setting
+from nettuner.tasks.workers.messages import BEGUN, Answer, Setting
 
 if TYPE_CHECKING:
     from nettuner.models.study import Study
@@ -126,7 +126,7 @@ class ForkServer:
             found = self._base_of_its_own().knock()
         with suppress(OSError):  # it has died: `fork` starts another
             socket.send_fds(found, [b"s"], [self._log.fileno()])
-            given = setting(self._threads, self._study, bare=self._bare)
+            given = Setting(surroundings(), self._threads, self._study, self._bare)
             Connection(os.dup(found.fileno())).send(given)
         return found
 

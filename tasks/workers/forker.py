@@ -15,7 +15,6 @@ import os
 import signal
 import socket
 import sys
-import threading
 import traceback
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
@@ -23,14 +22,15 @@ from multiprocessing.connection import Connection, wait
 import torch
 
 from nettuner.models.preload import preload
+from nettuner.tasks.surroundings import take_over
 from nettuner.tasks.workers.messages import Setting
 from nettuner.tasks.workers.process_tree import (
     adopt_orphans,
     end_adopted,
     end_tree,
     end_with_parent,
+    threads,
 )
-from nettuner.tasks.workers.setting import take_over
 from nettuner.tasks.workers.worker import work
 
 STANDARD_OUTPUT, STANDARD_ERROR = 1, 2
@@ -53,7 +53,7 @@ def serve_search(requests: socket.socket) -> None:
     os.close(files[0])
     given: Setting = Connection(os.dup(requests.fileno())).recv()
     requests.sendall(os.getpid().to_bytes(4, "little"))
-    take_over(given)
+    take_over(given.surroundings)
     if given.study is not None and not given.bare and _is_prepared_elsewhere(given):
         return
     gc.collect()
@@ -94,17 +94,9 @@ def _prepare(given: Setting) -> str | None:
         return traceback.format_exc()
     if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         return "they use CUDA"
-    if _threads() > 1:
+    if threads() > 1:
         return "they start threads"
     return None
-
-
-def _threads() -> int:
-    """Threads of this process, those that Python does not know of included."""
-    try:
-        return len(os.listdir("/proc/self/task"))
-    except OSError:
-        return threading.active_count()
 
 
 class Forker:

@@ -19,25 +19,13 @@ class Setting:
     """How a search runs, for the process that its workers are forked from.
 
     Args:
-        environment: Environment variables.
-        folder: Path of the working directory.
-        path: Where modules are imported from.
-        umask: Rights that new files do not get.
-        niceness: Niceness.
-        cores: Numbers of the cores it may use; None where that cannot be said.
-        limits: Soft and hard limit of each resource, by its number.
+        surroundings: How the command runs, as `surroundings` tells it.
         threads: Number of threads of numeric libraries in a worker.
         study: Study whose learner and data are loaded once, before workers are forked.
         bare: Whether nothing of the study's own may be imported before.
     """
 
-    environment: Mapping[str, str]
-    folder: str
-    path: tuple[str, ...]
-    umask: int
-    niceness: int
-    cores: frozenset[int] | None
-    limits: Mapping[int, tuple[int, int]]
+    surroundings: Mapping[str, Any]
     threads: int
     study: Study | None
     bare: bool

@@ -21,7 +21,7 @@ from timed import Taken, timed
 
 HERE = Path(__file__).parent
 STUDIES = HERE.parents[1] / "deploy" / "studies"
-NETTUNER = [sys.executable, "-m", "nettuner.flows.cli"]
+NETTUNER = [sys.executable, "-m", "nettuner.flows.entry"]
 ELSEWHERE = (
     "MLFLOW_TRACKING_URI",
     "PREFECT_API_URL",

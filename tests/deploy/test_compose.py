@@ -212,7 +212,7 @@ def test_the_worker_and_the_image_by_itself_run_a_command_that_there_is():
     assert instructions("CMD") == ['["nettuner", "serve"]']
     assert SERVICES["worker"]["command"] == ["nettuner", "serve", "--alone"]
     (script,) = importlib.metadata.entry_points(group="console_scripts", name="nettuner")
-    assert script.value == "nettuner.flows.cli:main"
+    assert script.value == "nettuner.flows.entry:main"
     commands = app.registered_commands
     assert "serve" in {one.name or one.callback.__name__.rstrip("_") for one in commands}
 

@@ -11,6 +11,7 @@ import time
 import psutil
 import pytest
 
+from nettuner.tasks import preloaded
 from nettuner.tasks.workers import base
 from nettuner.tasks.workers.base import make_resident, running, stand_by
 from nettuner.tasks.workers.pool import open_pool
@@ -86,8 +87,8 @@ def test_one_whose_libraries_were_set_up_otherwise_is_left_to_others(home, monke
 
 def test_one_of_older_code_is_replaced(home, monkeypatch):
     first = started(home)
-    facts = base._facts()
-    monkeypatch.setattr(base, "_facts", lambda: {**facts, "installed": ["newer"]})
+    facts = preloaded.facts(base.KIND, os.environ)
+    monkeypatch.setattr(preloaded, "facts", lambda *_: {**facts, "installed": ["newer"]})
     second = started(home)
     assert gone(first.process, 5)
     assert second.process.is_running()
