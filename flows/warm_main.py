@@ -196,8 +196,8 @@ def _become(asked: Mapping[str, Any], files: list[int], keeper: int) -> None:
 
 def _take_streams(numbers: list[int], files: list[int]) -> None:
     """Read and write where the caller would."""
-    for stream in STREAMS:
-        os.close(stream)
+    for number in STREAMS:
+        os.close(number)
     for number, file in zip(numbers, files, strict=True):
         os.dup2(file, number)
         os.close(file)
