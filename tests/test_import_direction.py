@@ -51,7 +51,7 @@ RANKS: dict[str, list[set[str]]] = {
         {"loopback", "private", "process_note", "strategy_names"},
         {"noted"},
         {"home", "strategies", "workers"},
-        {"sound_home"},
+        {"left_behind", "sound_home"},
         {"schema", "memory"},
         {"plan", "named_study"},
         {"training"},
