@@ -13,8 +13,8 @@ from nettuner.models.study import Trial
 BEST, FEWEST = 0.15, 4
 # Share of a range that is its end.
 END = 0.1
-# Chance by which as many of the best would lie there if it did not matter.
-UNLIKELY = 0.01
+# Chance by which any end of a space would have as many of the best if it did not matter.
+UNLIKELY = 0.05
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,8 @@ def edges(space: Space, trials: Sequence[Trial]) -> list[Edge]:
         return []
     top = sorted(trials, key=lambda trial: (trial.score or 0.0, trial.number))[:count]
     found = []
-    for name, dimension in space.items():
-        if not _is_range(dimension):
-            continue
+    ranges = {name: dimension for name, dimension in space.items() if _is_range(dimension)}
+    for name, dimension in ranges.items():
         units = [
             dimension.to_unit(t.proposal.params[name]) for t in top if name in t.proposal.params
         ]
@@ -59,7 +58,7 @@ def edges(space: Space, trials: Sequence[Trial]) -> list[Edge]:
             # Of few whole numbers the last one alone may be more than the end.
             end = max(END, 2 * min(dimension.to_unit(limit), 1 - dimension.to_unit(limit)))
             there = sum(unit > 1 - end if upper else unit < end for unit in units)
-            if there and at_least(there, len(units), end) < UNLIKELY:
+            if there and at_least(there, len(units), end) < UNLIKELY / (2 * len(ranges)):
                 found.append(Edge(name, upper, limit, there, len(units)))
     return found
 

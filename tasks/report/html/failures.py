@@ -17,8 +17,8 @@ from nettuner.models.study import Trial
 # Nearly all: this share of the trials there failed.
 NEARLY = 0.8
 FEWEST = 3
-# Chance by which as many of the failures would lie there if it did not matter where.
-UNLIKELY = 0.01
+# Chance by which as many of the failures would lie anywhere if it did not matter where.
+UNLIKELY = 0.05
 LONGEST_REASON = 200
 
 
@@ -64,7 +64,7 @@ def regions(space: Space, trials: Sequence[Trial]) -> list[Region]:
         words = isinstance(dimension, Choice) and not dimension.ordered
         text = any(isinstance(t.proposal.params[name], str | bool) for t in there)
         likely = (_at if words or text else _beyond)(name, there)
-        if likely is not None:
+        if likely is not None and _chance(likely, there) < UNLIKELY / len(space):
             found.append(likely)
     return found
 
@@ -104,9 +104,13 @@ def _clearest(candidates: Sequence[Region], trials: Sequence[Trial]) -> Region |
     nearly = [one for one in candidates if one.failed >= max(FEWEST, NEARLY * one.tried)]
     if not nearly:
         return None
-    found = max(nearly, key=lambda one: one.failed - one.tried * of_all / len(trials))
-    chance = by_chance(found.failed, found.tried, of_all, len(trials))
-    return found if chance < UNLIKELY else None
+    return max(nearly, key=lambda one: one.failed - one.tried * of_all / len(trials))
+
+
+def _chance(region: Region, trials: Sequence[Trial]) -> float:
+    """Probability of as many failures in as many trials picked at random."""
+    of_all = sum(not trial.succeeded for trial in trials)
+    return by_chance(region.failed, region.tried, of_all, len(trials))
 
 
 def by_chance(marked: int, drawn: int, of_all: int, all_: int) -> float:

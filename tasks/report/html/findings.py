@@ -10,7 +10,7 @@ from functools import cached_property
 from nettuner.models.study import best
 from nettuner.tasks.report.html import held_out
 from nettuner.tasks.report.html.edges import Edge, edges
-from nettuner.tasks.report.html.failures import Region, regions
+from nettuner.tasks.report.html.failures import Region, reasons, regions
 from nettuner.tasks.report.html.importance import SHOWN, Importance, importance
 from nettuner.tasks.report.html.luck import Noise, RandomOrder, as_good, noise, random_order
 from nettuner.tasks.report.html.searched import STOPPED, Searched
@@ -159,6 +159,8 @@ class Findings:
         if found is None or len(self.search.trials) < 8:
             return
         half = int(abs(found.counts - len(self.search.trials) / 2).argmin())
+        if found.middle[half] == found.middle[-1]:
+            return
         at = f"{goal.value(float(found.middle[half])):.4g}"
         yield (
             f"The best of any {found.counts[half]} of these trials has a {goal.metric} of {at} in "
@@ -217,6 +219,7 @@ class Findings:
     def advice(self) -> list[str]:
         """What to try next."""
         told = [
+            *self._mend(),
             *map(self._beyond, self.edges),
             *(f"{told} Leave these values out." for told in self.where_failed()),
             *self._without_influence(),
@@ -224,6 +227,15 @@ class Findings:
             *self._stopped(),
         ]
         return told or ["Nothing stands out: neither ends of ranges nor failures."]
+
+    def _mend(self) -> Iterator[str]:
+        """Why nothing was found."""
+        if self.search.failed and not self.search.scored:
+            (reason, numbers), *_ = reasons(self.search.failed)
+            yield (
+                f"{counted(len(numbers), 'trial')} of {len(self.search.failed)} failed for this "
+                f"reason, which comes first: {reason}"
+            )
 
     def _beyond(self, edge: Edge) -> str:
         end, way = ("upper", "raise") if edge.upper else ("lower", "lower")

@@ -149,7 +149,9 @@ def test_a_metric_that_is_maximised_is_told_with_its_own_sign(made):
 
 def test_without_a_success_a_report_says_so(made):
     search = made.searched({"a": UNIFORM}, [made.trial(0, {"a": 0.5}, None)])
-    assert Findings(search).found() == ["Nothing was found: none of 1 trial has a score."]
+    findings = Findings(search)
+    assert findings.found() == ["Nothing was found: none of 1 trial has a score."]
+    assert findings.advice() == ["1 trial of 1 failed for this reason, which comes first: it broke"]
 
 
 def test_trials_that_overlap_are_in_rows_of_their_own(made):
