@@ -59,7 +59,8 @@ class Findings:
     @cached_property
     def next(self) -> Next | None:
         """What is expected of the next trial."""
-        return next_trial(self.model, self.search.scored) if self.trusted else None
+        model = self.trusted
+        return next_trial(model, self.search.scored) if model else None
 
     @cached_property
     def edges(self) -> list[Edge]:

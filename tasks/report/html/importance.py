@@ -113,8 +113,8 @@ def places_of(axis: Axis, most: int) -> Places:
     """Places of a dimension that stand for all of it: few listed values, else quantiles."""
     if axis.levels is not None and len(axis.levels) <= most:
         fine = [axis.dimension.from_unit((k + 0.5) / FINE) for k in range(FINE)]
-        numbers = [int(axis.number(value)) for value in fine]
-        counts = np.bincount(numbers, minlength=len(axis.levels))
+        found = [int(axis.number(value)) for value in fine]
+        counts = np.bincount(found, minlength=len(axis.levels))
         return Places(np.arange(len(axis.levels), dtype=float), counts / counts.sum(), True)
     numbers = axis.drawn((np.arange(most) + 0.5) / most)
     return Places(numbers, np.full(most, 1 / most), False)

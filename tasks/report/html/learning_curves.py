@@ -75,7 +75,7 @@ def _line(
     joined = before is not None and before.round < trial.curve[0].round
     points = [*([before] if before and joined else []), *thinned(trial.curve, most)]
     step = search.study.step_after if search.study.rounds else (lambda round_: round_)
-    x = np.array([step(point.round) for point in points], dtype=np.float32)
+    x = np.array([step(point.round) for point in points], dtype=float)
     y = drawable([search.goal.value(point.score) for point in points])
     return x, y
 

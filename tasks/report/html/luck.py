@@ -70,7 +70,7 @@ def noise(search: Searched, model: Surrogate | None) -> Noise | None:
 
     Known from trainings of the same configuration if there are any, else as the model has it.
     """
-    known = {
+    known: dict[str, Sequence[Sequence[float]]] = {
         "the trainings of each trial": [trial.scores for trial in search.scored],
         "the finals": [final.scores for final in search.past.finals],
     }

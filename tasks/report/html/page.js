@@ -1,6 +1,7 @@
 "use strict";
 // Charts are drawn when their part is first seen, in the colours of the page.
 const drawers = {};
+let expected = 0;
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
 
 function colour(name) {
@@ -31,10 +32,17 @@ function paint() {
 
 function draw(key) {
   if (key in drawers) {
+    expected += 1;
     drawers[key]();
     delete drawers[key];
-    setTimeout(paint, 0);
+    paintSoon();
   }
+}
+
+// Bokeh makes a part's document some moments later.
+function paintSoon() {
+  paint();
+  if (Bokeh.documents.length < expected) setTimeout(paintSoon, 50);
 }
 
 function sort(button) {

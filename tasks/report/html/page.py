@@ -124,18 +124,17 @@ def page(searches: Sequence[Searched]) -> str:
     )
     environment.filters["code"] = _with_code
     several = [search for search in searches if search.winner is not None]
-    script, divs = "", [""]
     overview: dict[str, Chart] = compared(several) if len(several) > 1 else {}
-    if overview:
-        script, (divs, *_) = _embedded([list(overview.values())])
+    script, (divs,) = _embedded([list(overview.values())])
+    parts = [_part(f"search-{place}", search) for place, search in enumerate(searches)]
     return environment.get_template(TEMPLATE).render(
         title=searches[0].study.name,
         style=folder.joinpath(STYLE).read_text(encoding="utf-8"),
         code=folder.joinpath(CODE).read_text(encoding="utf-8"),
         bokeh="\n".join(Resources(mode="inline", components=["bokeh"]).js_raw),
-        parts=[_part(f"search-{place}", search) for place, search in enumerate(searches)],
-        overview=dict(zip(overview, divs, strict=False)),
-        overview_script=script,
+        parts=parts,
+        overview=dict(zip(overview, divs, strict=True)),
+        scripts={"overview": script, **{part.key: part.script for part in parts}},
         comparison=_comparison(several) if len(several) > 1 else [],
         written=time.strftime("%Y-%m-%d %H:%M"),
     )

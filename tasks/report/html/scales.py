@@ -52,7 +52,7 @@ class Scale:
         return self.start + FOOT * (self.end - self.start)
 
 
-def drawable(values: Sequence[float]) -> Floats:
+def drawable(values: Sequence[float] | Floats) -> Floats:
     """Values as they may be drawn; NaN stays."""
     found: Floats = np.clip(np.asarray(values, dtype=float), -LARGEST, LARGEST)
     return found

@@ -64,12 +64,12 @@ class Dots:
                 line.place(trial.proposal.params[name]) if name in trial.proposal.params else np.nan
                 for trial in trials
             ],
-            dtype=np.float32,
+            dtype=float,
         )
         if line.listed is not None:
             # Steps of the golden ratio: even, and the same in every report.
             spread = np.array([trial.number for trial in trials]) * 0.618034 % 1 - 0.5
-            found = found + spread.astype(np.float32) * SPREAD / len(line.listed)
+            found = found + spread * SPREAD / len(line.listed)
         return found
 
 
