@@ -313,6 +313,40 @@ def compare(
 
 
 @app.command()
+def report(
+    study: StudyName,
+    search: Annotated[
+        str | None,
+        typer.Option(
+            help="The search, by its name in MLflow; left out: the latest of each strategy.",
+            show_default=False,
+        ),
+    ] = None,
+    output: Annotated[Path, typer.Option(help="Where the report goes.")] = Path("report.html"),
+) -> None:
+    """Write a report as one HTML file: what was found, how sure that is, what to try next.
+
+    It needs nothing beside it, and no network. That of a single search is also among the artifacts
+    of its run in MLflow, some seconds after the search has ended.
+    """
+    from nettuner.tasks.memory.reader import reader
+    from nettuner.tasks.report.tables import to_report
+
+    try:
+        chosen = to_report(past_searches(study), search)
+    except ValueError as error:
+        fail(f"{study}: {error}", 2)
+    from nettuner.tasks.report.html.page import page
+    from nettuner.tasks.report.html.searched import searched
+
+    records = reader()
+    text = page([searched(records, past) for past in chosen])
+    with umask(keep_private()):
+        output.write_text(text, encoding="utf-8")
+    print(f"report: {output}")
+
+
+@app.command()
 def replay(
     study: StudyName,
     search: Annotated[

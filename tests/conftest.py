@@ -336,6 +336,8 @@ def lab(home):
         pytest.MonkeyPatch.context() as patch,
     ):
         patch.setenv("PREFECT_API_URL", settings.PREFECT_API_URL.value())
+        # Every search would leave a process behind that draws charts for seconds.
+        patch.setattr("nettuner.flows.engine.leave_report.keep_later", lambda run_id: None)
         database.join()
         found = Lab(home)
         yield found

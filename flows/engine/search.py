@@ -12,6 +12,7 @@ from typing import cast
 from prefect.artifacts import create_markdown_artifact
 
 from nettuner.flows.engine.dag import Dag
+from nettuner.flows.engine.leave_report import reported
 from nettuner.flows.engine.record import facts_of, folder_of
 from nettuner.flows.engine.scheduling import Scheduler
 from nettuner.flows.engine.train_finals import TrainedFinals, trained_finals
@@ -101,6 +102,7 @@ def search(study: Study, resume: bool = False) -> SearchResult:
             history, spent = [], 0.0
         record.recorder.write_in(pool)
         plan = replace(plan, strategy=warmed(plan.strategy, client, study.name, record))
+        held.enter_context(reported(record))
         folder = held.enter_context(folder_of(record, resumable=True))
         context = TrialContext(plan, pool, record, folder, spent)
         context.curves.remember(history)

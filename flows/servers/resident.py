@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -27,18 +26,15 @@ from nettuner.tasks.home import (
     servers_run,
     tracking_uri,
 )
+from nettuner.tasks.left_behind import leave_behind
 from nettuner.tasks.loopback import without_proxy
 from nettuner.tasks.noted import Noted
-from nettuner.tasks.private import OTHERS
 from nettuner.tasks.sound_home import check_flow_runs
 
 PATIENCE_SECONDS = 120
 # Until a supervisor that was started leaves its note.
 SECONDS_TO_APPEAR = 30
 GRACE_SECONDS = 20
-LARGEST_LOG = 5 * 2**20
-# The process that is started here leaves another one behind, which is nobody's child.
-LEAVE_BEHIND = "import os, sys; os.fork() and os._exit(0); os.execv(sys.argv[1], sys.argv[1:])"
 # One for each search of this process that uses the servers.
 _users: list[None] = []
 _guard = threading.Lock()
@@ -271,22 +267,7 @@ def _wanted() -> bool:
 
 
 def _supervise() -> None:
-    log = resident_log()
-    supervisor = [sys.executable, "-P", "-m", "nettuner.flows.servers.supervisor"]
-    with log.open("ab") as file:
-        if file.tell() > LARGEST_LOG:
-            file.truncate(0)
-        subprocess.run(
-            [sys.executable, "-ISc", LEAVE_BEHIND, *supervisor],
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=file,
-            cwd=home(),
-            env={**os.environ, "NETTUNER_HOME": str(home())},
-            start_new_session=True,
-            umask=OTHERS,
-            check=True,
-        )
+    leave_behind("nettuner.flows.servers.supervisor", log=resident_log())
 
 
 def _answering(mlflow: bool = False) -> Noted:

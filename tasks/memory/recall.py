@@ -19,6 +19,7 @@ from nettuner.tasks.memory.left_over import send_left_over
 from nettuner.tasks.memory.trial_tags import Final, finals_from_tags, from_tags
 
 if TYPE_CHECKING:
+    from mlflow import MlflowClient
     from mlflow.entities import Experiment, Run
 
     from nettuner.tasks.memory import rest_reader
@@ -61,6 +62,7 @@ class PastSearch:
         finals: What came of each finalist, the best first; empty without finals.
         chosen: Number of the trial that it answers with; None before the end.
         recorded_best: The best metric so far, as people see it; None before the first success.
+        fingerprint: Fingerprint of its data; empty where a function brings its own.
     """
 
     run_id: str
@@ -79,6 +81,7 @@ class PastSearch:
     finals: Sequence[Final] = ()
     chosen: int | None = None
     recorded_best: float | None = None
+    fingerprint: str = ""
 
     @cached_property
     def children(self) -> Children:
@@ -231,6 +234,20 @@ def as_searched(mlflow: Reader, past: PastSearch) -> Study:
         return Study.model_validate_json(path.read_text(encoding="utf-8"))
 
 
+def of_run(mlflow: MlflowClient, run_id: str) -> PastSearch:
+    """The search with this run."""
+    return _past(mlflow, mlflow.get_run(run_id))
+
+
+def kept_file(mlflow: Reader, past: PastSearch, name: str) -> bytes | None:
+    """An artifact of a search; None where it has none of this name."""
+    with TemporaryDirectory() as folder:
+        try:
+            return Path(mlflow.download_artifacts(past.run_id, name, folder)).read_bytes()
+        except Exception:  # stores have no one exception for what they do not have
+            return None
+
+
 def _runs(mlflow: Reader, experiment_id: str, condition: str) -> Iterator[Run | rest_reader.Run]:
     token = None
     while True:
@@ -261,6 +278,7 @@ def _past(mlflow: Reader, parent: Run | rest_reader.Run) -> PastSearch:
         ended=tags.get(names.ENDED),
         finals=finals_from_tags(tags),
         chosen=int(tags[names.WINNER]) if names.WINNER in tags else None,
+        fingerprint=tags.get(names.DATA, ""),
     )
 
 

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 Point = tuple[float, float]
 Line = list[Point]
 
+PICTURE = "schedules.png"
+"""Name of the picture among the artifacts of a search."""
+
 GREY = "#8c8c8c"
 BOLD = COLOURS["population"]
 PANELS_PER_ROW = 3

@@ -11,14 +11,13 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from nettuner.models.study import Trial
-from nettuner.tasks.report.draw_schedules import draw_schedules
+from nettuner.tasks.report.draw_schedules import PICTURE, draw_schedules
 from nettuner.tasks.strategies.population import lineage, schedule
 
 if TYPE_CHECKING:
     from nettuner.tasks.training.context import TrialContext
 
 LINEAGE = "lineage.json"
-PICTURE = "schedules.png"
 
 
 @task(name="trace", task_run_name="trace-population", cache_policy=NO_CACHE)

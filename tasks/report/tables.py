@@ -82,10 +82,10 @@ def _row(trial: Trial, goal: Goal, metric: str, final: Final | None) -> dict[str
 
 def _ending(trial: Trial, search: PastSearch) -> dict[str, str | None]:
     """Why a trial was not trained to its end."""
-    return {"stopped": _stopped(trial, search), "failed": trial.reason}
+    return {"stopped": stopped_early(trial, search), "failed": trial.reason}
 
 
-def _stopped(trial: Trial, search: PastSearch) -> str | None:
+def stopped_early(trial: Trial, search: PastSearch) -> str | None:
     """Why a trial was stopped early; None if it was not."""
     if trial.stopped is not None:
         return trial.stopped
@@ -135,6 +135,28 @@ def latest_of_each_strategy(searches: Sequence[PastSearch]) -> list[PastSearch]:
     return [search for _, search in sorted(newest.values(), key=lambda found: found[0])]
 
 
+def to_report(searches: Sequence[PastSearch], name: str | None) -> list[PastSearch]:
+    """The search of this name; without one the latest of each strategy, the best first.
+
+    Args:
+        searches: Searches of a study, the oldest first.
+        name: Name of a search, or the id of its run; None for no certain one.
+
+    Raises:
+        ValueError: There is none.
+    """
+    if name is not None:
+        found = [search for search in searches if name in (search.name, search.run_id)]
+        if not found:
+            known = ", ".join(repr(search.name) for search in searches[-5:]) or "none"
+            raise ValueError(f"it has no search {name!r}; its latest are: {known}")
+        return found[-1:]
+    found = latest_of_each_strategy(searches) or list(searches[-1:])
+    if not found:
+        raise ValueError("no search of it has begun so far; search it first")
+    return found
+
+
 def comparison(searches: Sequence[PastSearch]) -> pd.DataFrame:
     """One row per search: its result and its cost."""
     return pd.DataFrame([_summary(search) for search in searches])
@@ -150,7 +172,7 @@ def _summary(search: PastSearch) -> dict[str, Any]:
     }
     spread = {} if winner.spread is None else {f"{search.goal.metric}{DEVIATION}": winner.spread}
     decided = {"finals": f"{len(search.finals)} trained again"} if search.finals else {}
-    stopped = sum(_stopped(trial, search) is not None for trial in search.networks)
+    stopped = sum(stopped_early(trial, search) is not None for trial in search.networks)
     return {
         "strategy": search.strategy,
         f"best {search.goal.metric}": search.goal.value(winner.score),

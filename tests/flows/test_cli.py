@@ -187,9 +187,24 @@ def test_a_comparison_is_a_table_and_a_picture(searched, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_report_is_a_page_on_the_latest_search_or_the_one_named(
+    searched, random_search, tmp_path
+):
+    path = tmp_path / "report.html"
+    status, said, complained = call("report", "random", "--output", path)
+    assert (status, said, complained) == (0, f"report: {path}\n", "")
+    latest = path.read_text()
+    assert random_search.result.name in latest
+    assert f"of trial {random_search.result.best.number}, after 5 trials" in latest
+    call("report", "random", "--search", random_search.result.run_id, "--output", path)
+    assert random_search.result.name in path.read_text()
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["report", "random", "--search", "x"], "it has no search 'x'; its latest are: 'random_se"),
         (["trials", "unheard-of"], "no study named 'unheard-of' was searched so far"),
         (["compare", "unheard-of"], "no study named 'unheard-of' was searched so far"),
         (["trials", "random", "--strategy", "bayesian"], "random has no bayesian search"),

@@ -14,6 +14,7 @@ from nettuner.models.study import Goal, Proposal, Study, Trial
 
 HEAVY = (
     "alembic",
+    "bokeh",
     "matplotlib",
     "mlflow",
     "pandas",
@@ -35,6 +36,7 @@ COMMANDS = [
     ("studies", ("pandas",)),
     ("trials past --strategy random --output trials.parquet", ("pandas",)),
     ("compare past", ("pandas", "matplotlib")),
+    ("report past", ("bokeh", "pandas", "scipy.stats", "skopt", "sklearn")),
     ("history past", ("pandas",)),
 ]
 # Runs the command, and leaves the names of all modules that were imported.

@@ -66,6 +66,16 @@ class Trend:
         found: Floats = LEVEL + lines + BOWL * self._bowls(columns) ** 2
         return found
 
+    def features(self, columns: Floats) -> Floats:
+        """Basis functions, each times its weight's prior deviation; shape [n, features].
+
+        The product of two sets of them is the covariance.
+        """
+        level = np.full((len(columns), 1), math.sqrt(LEVEL))
+        lines = math.sqrt(self._slope) * self._lines(columns)
+        bowl = math.sqrt(BOWL) * self._bowls(columns)[:, None]
+        return np.concatenate([level, lines, bowl], axis=1)
+
     def _lines(self, columns: Floats) -> Floats:
         """Positions from the middle; shape [n, positions]."""
         return columns[:, self._positions] - 0.5
