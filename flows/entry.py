@@ -16,8 +16,8 @@ from typing import Any, NoReturn
 
 # How long the warm process may take to answer [s].
 PATIENCE_SECONDS = 5.0
-# What it answers, and what it is told then.
-YES, GO = b"y", b"g"
+# What it says first, what it answers, and what it is told then.
+HELLO, YES, GO = b"h", b"y", b"g"
 # How many bytes tell the length of what is asked, and the status in which the command ended.
 LENGTH, STATUS = 4, 2
 STREAMS = (0, 1, 2)
@@ -54,7 +54,9 @@ def _knock() -> socket.socket | None:
     found.settimeout(PATIENCE_SECONDS)
     try:
         found.connect(door)
-        _ask(found)
+        # Streams that nobody received would stay open, and who reads them would wait for ever.
+        if found.recv(1) == HELLO:
+            _ask(found)
         if found.recv(1) == YES:
             found.sendall(GO)
             found.settimeout(None)

@@ -25,7 +25,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn, TextIO
 
-from nettuner.flows.entry import GO, LENGTH, PASSED_ON, STATUS, STREAMS, YES, interpreter
+from nettuner.flows.entry import GO, HELLO, LENGTH, PASSED_ON, STATUS, STREAMS, YES, interpreter
 from nettuner.flows.prefect_runs.prefect_private import forget_logging
 from nettuner.flows.servers import warm
 from nettuner.flows.servers.logging_setup import silence_libraries
@@ -68,6 +68,7 @@ def serve(caller: socket.socket) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     caller.settimeout(PATIENCE_SECONDS)
     try:
+        caller.sendall(HELLO)
         asked, files = _heard(caller)
         take_over(asked["surroundings"])
         if not _fits(asked):
