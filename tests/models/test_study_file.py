@@ -219,7 +219,7 @@ MALFORMED = [
     ),
     (
         dimension("distribution: uniform, low: 1"),
-        "space.lr.high: must be given, got nothing; add a number",
+        "space.lr.high: must be given, got nothing; add it: the largest value",
     ),
     (
         dimension("distribution: uniform, low: '1e-4', high: 1"),
