@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -309,7 +310,8 @@ def test_a_call_that_always_kills_its_parent_fails_in_the_end(pool):
 
 def test_workers_that_cannot_start_say_why(monkeypatch):
     monkeypatch.setattr(base, "_standing", [])
-    monkeypatch.setattr(base, "MODULE", "nettuner.tasks.workers.nothing_of_this_name")
+    nothing = replace(base.KIND, module="nettuner.tasks.workers.nothing_of_this_name")
+    monkeypatch.setattr(base, "KIND", nothing)
     with open_pool(1, threads=1) as pool, pytest.raises(TrialFailedError) as failure:
         pool.run(int, "1")
     assert str(failure.value).startswith("its process died 3 times before it could begin: ")
