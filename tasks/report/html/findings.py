@@ -109,8 +109,8 @@ class Findings:
             return [f"Nothing was found: none of {many} has a score."]
         goal = search.goal
         told = [
-            f"The best {goal.metric} is {goal.shown(winner)}, of {what} {winner.number}, after "
-            f"{many}, {failed or 'none'} of which failed."
+            f"{what.capitalize()} {winner.number} won, with a {goal.metric} of "
+            f"{goal.shown(winner)}, after {many}, {failed or 'none'} of which failed."
         ]
         if search.past.test:
             metrics = [f"{name} {value:.6g}" for name, value in search.past.test.items()]

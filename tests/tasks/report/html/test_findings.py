@@ -143,7 +143,7 @@ def test_a_metric_that_is_maximised_is_told_with_its_own_sign(made):
     trials = [made.trial(k, {"a": k / 10}, -k / 10) for k in range(10)]
     search = made.searched({"a": UNIFORM}, trials, metric="val_acc", direction="maximize")
     assert Findings(search).found() == [
-        "The best val_acc is 0.9, of trial 9, after 10 trials, none of which failed."
+        "Trial 9 won, with a val_acc of 0.9, after 10 trials, none of which failed."
     ]
 
 

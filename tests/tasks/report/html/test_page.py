@@ -93,7 +93,7 @@ def test_what_people_wrote_is_text(text):
 def test_the_page_says_what_was_found_and_how_to_search_again(text, mixed):
     told = Elements(text).text
     best = min(t.score for t in mixed.scored)
-    assert f"The best val_loss is {best:.6g}, of trial {mixed.winner.number}" in told
+    assert f"Trial {mixed.winner.number} won, with a val_loss of {best:.6g}" in told
     assert "after 40 trials, 1 of which failed" in told
     assert "nettuner search study.yaml --strategy random_search" in told
     assert "f1n9e2" in told
