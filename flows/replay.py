@@ -10,7 +10,7 @@ from prefect import flow
 
 from nettuner.flows.engine.dag import node_name
 from nettuner.flows.engine.record import facts_of, folder_of
-from nettuner.flows.engine.search import SearchFailedError, close
+from nettuner.flows.engine.search import SearchFailedError, close, trained
 from nettuner.flows.prefect_runs.prefect_private import plain
 from nettuner.models.study import Proposal, Stop, Study, Trial
 from nettuner.tasks.memory import recall, search_record, store
@@ -140,7 +140,7 @@ def _run(context: TrialContext, found: Replayable) -> ReplayResult:
     asked = schedule.proposals(phases, found.winner.proposal.member or 0)
     plan = changed(found.plan, study=context.study, trials=len(asked))
     trials, last = _train(context, plan, asked)
-    record.improved(trials[-1], sum(trial.rounds for trial in trials))
+    record.improved(trials[-1], trained(trials))
     test: dict[str, float] = examine_winner.submit(
         plain(context), plain(trials[-1]), return_state=False, wait_for=[last]
     ).result()

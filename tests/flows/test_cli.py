@@ -73,6 +73,20 @@ def test_a_good_study_is_shown_with_its_grid_and_number_of_trials(study):
     assert any(re.match(r"strategy: +grid_search, 2 trials at a time$", line) for line in lines)
 
 
+def test_the_same_is_told_to_programs(study):
+    status, said, _ = call("check", study, "--json")
+    assert status == 0
+    found = json.loads(said)
+    assert (found["grid"], found["trials"], found["width"]) == (8, 6, 2)
+    assert found["hyperparameters"][1] == {
+        "name": "kind",
+        "distribution": "choice",
+        "values": "a, b",
+        "when": None,
+        "structural": False,
+    }
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -195,7 +209,8 @@ def test_a_report_is_a_page_on_the_latest_search_or_the_one_named(
     assert (status, said, complained) == (0, f"report: {path}\n", "")
     latest = path.read_text()
     assert random_search.result.name in latest
-    assert f"of trial {random_search.result.best.number}, after 5 trials" in latest
+    assert f"Trial {random_search.result.best.number} won, with a loss of " in latest
+    assert ", after 5 trials, none of which failed." in latest
     call("report", "random", "--search", random_search.result.run_id, "--output", path)
     assert random_search.result.name in path.read_text()
 

@@ -17,19 +17,6 @@ from nettuner.flows.engine.search import SearchResult
 from nettuner.models.study import Proposal, Study, Trial
 from nettuner.tasks.plan import make_plan
 
-STUDY = """
-name: cli
-learner: functions.py:bowl
-metric: loss
-direction: minimize
-space:
-  x: {distribution: uniform, low: 0, high: 1}
-  kind: {distribution: choice, values: [a, b]}
-strategy: {name: grid, resolution: {x: 4}}
-width: 2
-stop: {trials: 6}
-"""
-
 
 def answer(*words):
     done = CliRunner().invoke(app, [*map(str, words), "--json"])
@@ -48,20 +35,6 @@ def test_a_row_of_a_table_is_an_object():
         {"trial": 1, "loss": 0.5, "why": None},
         {"trial": 2, "loss": None, "why": "diverged"},
     ]
-
-
-def test_a_study_is_told_with_its_space_and_size(tmp_path):
-    (tmp_path / "functions.py").write_text("def bowl(h, report):\n    return h['x'] ** 2\n")
-    (tmp_path / "cli.yaml").write_text(STUDY)
-    found = answer("check", tmp_path / "cli.yaml")
-    assert (found["grid"], found["trials"], found["width"]) == (8, 6, 2)
-    assert found["hyperparameters"][1] == {
-        "name": "kind",
-        "distribution": "choice",
-        "values": "a, b",
-        "when": None,
-        "structural": False,
-    }
 
 
 def test_a_result_has_its_metric_as_people_see_it():

@@ -33,7 +33,8 @@ def test_a_search_leaves_its_report_among_its_artifacts(lab):
     study = lab.function_study("left", stop={"trials": 2}, seed=5)
     result = lab.quick_search(study)
     text = report_of(lab, result.run_id)
-    assert f"of trial {result.best.number}, after 2 trials" in text
+    assert f"Trial {result.best.number} won, with a loss of " in text
+    assert ", after 2 trials, none of which failed." in text
     assert "status: <b>finished</b>" in text
 
 
