@@ -30,6 +30,8 @@ class Job:
         done: Rounds trained when `start` was written.
         training: Number of this training, from 0, where the trial has several; else None.
         rule: Rule that may end the trial early; None for none.
+        device: Device that it is trained on, as torch names it: cpu, cuda, or mps. A worker sees
+            the accelerator of its place alone.
     """
 
     study: Study
@@ -41,6 +43,7 @@ class Job:
     done: int = 0
     training: int | None = None
     rule: Rule | None = None
+    device: str = "cpu"
 
     @property
     def seed(self) -> tuple[int, ...]:
@@ -70,12 +73,22 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of a trial that succeeded; `stopped` says why it ended early, if it did."""
+    """The result of a trial that succeeded.
+
+    Args:
+        score: Score.
+        metrics: Metrics that count.
+        rounds: Rounds trained.
+        stopped: Reason why it ended early; None if it did not.
+        peak_mib: Most memory of an accelerator that was taken at once [MiB], by all that were
+            trained together; None on a CPU.
+    """
 
     score: float
     metrics: Mapping[str, float]
     rounds: int
     stopped: str | None = None
+    peak_mib: float | None = None
 
 
 @dataclass(frozen=True)
