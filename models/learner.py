@@ -87,7 +87,7 @@ DATA_FOR: Mapping[TaskKind, str] = {
 }
 BATCH_SIZE = Hyperparameter(int, 64, low=1, structural=True)
 # Of the computations of a loss; weights, optimisers and evaluation stay in float32.
-PRECISION = Hyperparameter(str, "float32", choices=("float32", "bf16"), structural=True)
+PRECISION = Hyperparameter(str, "float32", choices=("float32", "tf32", "bf16"), structural=True)
 CLASS_WEIGHT = Hyperparameter(str, "none", choices=("none", "balanced"), structural=True)
 
 
@@ -356,8 +356,8 @@ class Supervised(Learner):
     def loss(self, network: str, networks: Networks, batch: Batch, now: Now) -> Tensor:
         """Cross entropy [nats], binary or not, or mean squared error of the target."""
         inputs, targets = batch
-        weights = self._class_weights(now)
         outputs = self.forward(networks[network], inputs, now)
+        weights = self._class_weights(now, outputs.device)
         if self.data.task == "classification":
             return functional.cross_entropy(
                 outputs, targets, weights, label_smoothing=now["label_smoothing"]
@@ -369,7 +369,7 @@ class Supervised(Learner):
             )
         return functional.mse_loss(shaped(outputs, targets), targets)
 
-    def _class_weights(self, now: Now) -> Tensor | None:
+    def _class_weights(self, now: Now, device: torch.device) -> Tensor | None:
         """Weight of each class in the loss; None for equal ones.
 
         Raises:
@@ -387,7 +387,7 @@ class Supervised(Learner):
                 "class_weight: balanced needs the training rows in memory, got data that are read "
                 "batch by batch; drop it, or weigh the classes in a loss of your own"
             )
-        return torch.tensor(self.data.class_weights)
+        return torch.tensor(self.data.class_weights, device=device)
 
     def evaluate(self, networks: Networks, inputs: Inputs, targets: Any) -> Mapping[str, Tensor]:
         """The metrics on one split, errors in units of the target."""
@@ -413,7 +413,8 @@ class Supervised(Learner):
         if self.data.task != "regression":
             return found
         means, stds = (
-            torch.tensor(of, dtype=torch.float64) for of in (self.data.means, self.data.stds)
+            torch.tensor(of, dtype=torch.float64, device=found.device)
+            for of in (self.data.means, self.data.stds)
         )
         return found.double() * stds + means
 
