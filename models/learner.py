@@ -413,10 +413,10 @@ class Supervised(Learner):
         if self.data.task != "regression":
             return found
         means, stds = (
-            torch.tensor(of, dtype=torch.float64, device=found.device)
+            torch.tensor(of, dtype=torch.float64, device="cpu")
             for of in (self.data.means, self.data.stds)
         )
-        return found.double() * stds + means
+        return found.cpu().double() * stds + means
 
     def evaluate_batches(
         self, networks: Networks, batches: Iterator[Batch]
@@ -435,9 +435,9 @@ class Supervised(Learner):
     def scores(self, outputs: Tensor, targets: Tensor) -> Mapping[str, Tensor]:
         """The metrics of the outputs for all rows of a split."""
         if self.data.task == "classification":
-            right = (outputs.argmax(1) == targets).double()
+            right = exact(outputs.argmax(1) == targets)
             if self.data.target_shape:
-                known = (targets != IGNORED).double()
+                known = exact(targets != IGNORED)
                 accuracy = (right * known).sum() / known.sum()
             else:
                 accuracy = right.mean()
@@ -445,11 +445,11 @@ class Supervised(Learner):
         if self.data.task == "labels":
             return {
                 "loss": functional.binary_cross_entropy_with_logits(outputs, targets),
-                "accuracy": ((outputs > 0) == (targets > 0.5)).double().mean(),
+                "accuracy": exact((outputs > 0) == (targets > 0.5)).mean(),
             }
-        errors = shaped(outputs, targets).double() - targets.double()
+        errors = exact(shaped(outputs, targets)) - exact(targets)
         squared = errors.square().mean(0)
-        spread = targets.double().var(0, correction=0)
+        spread = exact(targets).var(0, correction=0)
         r2 = torch.where(spread > 0, 1 - squared / spread, math.nan)
         return {
             "loss": squared.mean(),
@@ -457,6 +457,11 @@ class Supervised(Learner):
             "mae": errors.abs().mean() * self.data.target_std,
             "r2": r2.mean(),
         }
+
+
+def exact(numbers: Tensor) -> Tensor:
+    """Numbers in float64, or in float32 on a device that has no other."""
+    return numbers.float() if numbers.device.type == "mps" else numbers.double()
 
 
 def shaped(outputs: Tensor, targets: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -86,14 +86,13 @@ class _Adam(WideOptimiser):
 
     def __init__(self, weights: Tensor, network: str, nows: Sequence[Mapping[str, Any]]) -> None:
         super().__init__(weights, network, nows)
-        self.beta1, self.beta2 = self._decay_rate("beta1"), self._decay_rate("beta2")
+        self.first, self.second = self._average("beta1"), self._average("beta2")
 
-    def _decay_rate(self, name: str) -> Tensor:
-        """A decay rate of each member, in float64: 1 - 0.9999999 has one digit in float32."""
-        values = [float(optimiser.own(self._network, name, now)) for now in self._nows]
-        return torch.tensor(values, dtype=torch.float64, device="cpu")[:, None].to(
-            self.weights.device
-        )
+    def _average(self, name: str) -> Average:
+        betas = [float(optimiser.own(self._network, name, now)) for now in self._nows]
+        exact = torch.tensor(betas, dtype=torch.float64)[:, None]
+        of = Average(exact, 1 - exact, exact.log())
+        return Average(*(value.float().to(self.weights.device) for value in of))
 
     def decayed(self, weights: Tensor, grads: Tensor, rates: Tensor) -> Tensor:
         """The gradients after weight decay."""
@@ -104,12 +103,25 @@ class _Adam(WideOptimiser):
     ) -> None:
         grads = self.decayed(weights, grads, rates)
         mean, square = state["exp_avg"], state["exp_avg_sq"]
-        mean.lerp_(grads, (1 - self.beta1).float())
-        square.mul_(self.beta2.float()).addcmul_((1 - self.beta2).float() * grads, grads)
-        count = self.steps[:, None].double()
-        step = (rates / (1 - self.beta1**count)).float()
-        root = (1 - self.beta2**count).sqrt().float()
+        mean.lerp_(grads, self.first.share)
+        square.mul_(self.second.beta).addcmul_(self.second.share * grads, grads)
+        count = self.steps[:, None]
+        step = rates / self.first.weight(count)
+        root = self.second.weight(count).sqrt()
         weights.sub_(step * mean / (square.sqrt() / root + EPSILON))
+
+
+class Average(NamedTuple):
+    """A decay rate of each member, shape [members, 1], and what is computed from it in float64:
+    1 - 0.9999999 has a single digit in float32."""
+
+    beta: Tensor
+    share: Tensor
+    log: Tensor
+
+    def weight(self, steps: Tensor) -> Tensor:
+        """The weight of all gradients so far in the average: 1 - beta^steps."""
+        return -torch.expm1(steps * self.log)
 
 
 class _AdamW(_Adam):

@@ -97,7 +97,7 @@ def orders(
 
 
 @functools.lru_cache(maxsize=16)
-def _places(count: int, device: torch.device | str | None) -> Tensor:
+def _places(count: int, device: torch.device | str) -> Tensor:
     """The positions 0, 1, 2 ..., spread over all 32 bit integers; cached for later steps."""
     return torch.arange(count, dtype=torch.int32, device=device) * SPREAD
 
@@ -144,7 +144,8 @@ class Randomness(TorchFunctionMode):
             raise RuntimeError("nothing may be random here, got a draw; seed a generator")
         offset = self._key + NEXT_DRAW * self._draws
         self.skip()
-        places = _places(math.prod(shape), device).view(tuple(shape))
+        there = torch.get_default_device() if device is None else device
+        places = _places(math.prod(shape), there).view(tuple(shape))
         found: Tensor = mixed(places + offset) & MASK
         return found
 
