@@ -18,6 +18,8 @@ from nettuner.models.study import Study
 from nettuner.models.study_faults import Key, explain, sentence
 
 DEEPEST = 100
+# Stands where errors name the file.
+PROGRAM = "study"
 # Brackets, and what may hold others that mean nothing: quoted texts and comments.
 BRACKETS = re.compile(r"""[\[\]{}]|"(?:[^"\\]|\\.)*"|(?<!\w)'[^']*'|(?<!\S)\#[^\n]*""", re.DOTALL)
 
@@ -32,6 +34,23 @@ class StudyError(ValueError):
 
     def __str__(self) -> str:
         return "\n".join(self.lines)
+
+
+def from_mapping(document: object) -> Study:
+    """A study as a program gives it; its files are relative to the working folder.
+
+    Raises:
+        StudyError: It, or a file that it names, is missing or invalid.
+    """
+    try:
+        study = Study.model_validate(document)
+    except ValidationError as error:
+        raise StudyError(explain(error, PROGRAM, document)) from None
+    located, faults = _located(study, Path.cwd())
+    if faults:
+        lines = [sentence(PROGRAM, key, message, None) for key, message in faults.items()]
+        raise StudyError(lines)
+    return located
 
 
 def load(path: Path) -> Study:

@@ -53,7 +53,7 @@ RANKS: dict[str, list[set[str]]] = {
         {"listener", "loopback", "private", "process_note", "strategy_names", "surroundings"},
         {"noted", "preloaded"},
         {"home", "strategies", "workers"},
-        {"left_behind", "sound_home"},
+        {"given", "left_behind", "sound_home"},
         {"schema", "memory"},
         {"plan", "named_study", "study_page"},
         {"training"},

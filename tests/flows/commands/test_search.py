@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+import nettuner
+from nettuner.models.study_file import StudyError
+
 pytestmark = pytest.mark.long
 
 ROOT = Path(__file__).parents[3]
@@ -82,6 +85,46 @@ def test_a_notebook_that_has_imported_prefect_before_can_search(run, tmp_path):
     }
     assert {"mlflow.db", "prefect.db"} <= {path.name for path in (tmp_path / "home").iterdir()}
     assert not list((tmp_path / "account").rglob("*.db"))
+
+
+FURTHER = """
+assert isinstance(result.trials, pd.DataFrame) and len(result.trials) == 12
+assert result.params["hidden"] in (4, 8, 16)
+assert set(result.test) == {"test_loss", "test_accuracy"}
+answers = result.model().predict(frame.drop(columns="sign").head(3))
+assert set(answers["prediction"]) <= {"same", "other"}
+assert result.figure("importance").children and result.figure("learning").children
+try:
+    result.figure("weather")
+except ValueError as error:
+    print(error)
+page = result._repr_html_()
+assert "data:image/png" in page and "more: <code>.trials</code>" in page
+assert result.report("signs.html").stat().st_size > 100_000
+"""
+
+
+def test_networks_and_data_of_a_program_are_searched_and_shown(run, tmp_path):
+    text = (ROOT / "docs" / "notebook.md").read_text(encoding="utf-8")
+    (script,) = re.findall(r"```python\n(.*?)```", text, re.S)
+    (tmp_path / "project").mkdir()
+    done = run(script + FURTHER, tmp_path / "project")
+    assert done.returncode == 0, done.stderr
+    shown, refused = done.stdout.splitlines()
+    assert re.fullmatch(
+        r"<random_search .+ of signs: 12 trials, best val_accuracy [01.]\d*>", shown
+    )
+    assert refused.startswith("the figures of this search are best so far, learning curves, ")
+
+
+def test_a_study_that_makes_no_sense_is_refused_as_a_file_is():
+    with pytest.raises(StudyError, match="study: epochs: must be a whole number of at least 1, got 0"):
+        nettuner.search({"name": "x", "learner": "mlp", "space": {}, "metric": "a", "epochs": 0})
+
+
+def test_objects_go_with_a_mapping():
+    with pytest.raises(ValueError, match="go with a study that is a mapping, got a str"):
+        nettuner.search("iris", data=[1])
 
 
 def test_the_script_of_the_readme_runs(run):
