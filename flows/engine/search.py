@@ -26,7 +26,7 @@ from nettuner.tasks.memory.hold import hold
 from nettuner.tasks.memory.warm_start import warmed
 from nettuner.tasks.plan import Plan, make_plan, width_of
 from nettuner.tasks.report import pages
-from nettuner.tasks.report.progress import Progress
+from nettuner.tasks.report.live.progress import Progress
 from nettuner.tasks.training.context import TrialContext
 from nettuner.tasks.training.fit import fit_in
 from nettuner.tasks.training.trial import FailedTrialError
@@ -170,19 +170,19 @@ class Engine:
         Raises:
             SearchFailedError: Too many trials in a row failed.
         """
-        with Progress(self.plan, self.context.record.name) as progress:
+        with Progress(self.plan, self.context) as progress:
             try:
                 self.ended = self.ended or self.reason_to_stop()
                 self.fill()
                 while self.scheduler.groups:
-                    progress.show(self.history, self.best, len(self.scheduler.running))
+                    progress.show(self.history, self.best, self.scheduler.running)
                     self.settle(self._done.get())
                     self.ended = self.ended or self.reason_to_stop()
                     self.fill()
             except BaseException:
                 self.abandon()
                 raise
-            progress.show(self.history, self.best, 0)
+            progress.show(self.history, self.best, ())
 
     def fill(self) -> None:
         """Start trials while workers are free and no stop rule is met."""

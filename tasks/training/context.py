@@ -49,10 +49,20 @@ class TrialContext:
         self._stackable = plan.stackable
         # A resumed search continues the count.
         self._began = time.monotonic() - spent
+        self._training_since: float | None = None
 
     def elapsed(self) -> float:
         """Wall time of the search [s], before an interruption included."""
         return time.monotonic() - self._began
+
+    def training(self) -> None:
+        """Tell that a worker begins to train."""
+        self._training_since = self._training_since or time.monotonic()
+
+    def trained_for(self) -> float:
+        """Wall time since the first worker began to train [s]; before an interruption not
+        included."""
+        return 0.0 if self._training_since is None else time.monotonic() - self._training_since
 
     def checkpoint(self, number: int) -> Path:
         """Path of a trial's checkpoint."""

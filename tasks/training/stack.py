@@ -42,7 +42,7 @@ def train_stack(
     readers = [reader_of(of_trial) for of_trial in jobs]
     runs = StackRuns(context, jobs, parents)
     get_run_logger().info("%s: %d trials together", name, len(jobs))
-    clock = Clock()
+    clock = Clock(context.training)
     for first, *_ in jobs:
         context.curves.begin(first.proposal.number, first.done)
     try:

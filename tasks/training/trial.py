@@ -52,7 +52,7 @@ def train(context: TrialContext, proposal: Proposal, parent: Trial | None, name:
     get_run_logger().info("%s: %s in MLflow: %s", name, dict(proposal.params), record.url)
     jobs = context.jobs(proposal, parent)
     reader = reader_of(jobs)
-    clock = Clock()
+    clock = Clock(context.training)
     glance = functools.partial(look, context, record, reader)
     context.curves.begin(proposal.number, jobs[0].done)
     try:
