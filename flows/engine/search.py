@@ -32,7 +32,6 @@ from nettuner.tasks.training.fit import fit_in
 from nettuner.tasks.training.trial import FailedTrialError
 from nettuner.tasks.workers.pool import open_pool
 
-EXHAUSTED = "the strategy has nothing left to propose"
 # How long a trial in flight has to close its own run after it was stopped [s].
 GRACE_SECONDS = 20.0
 
@@ -158,7 +157,7 @@ class Engine:
     @property
     def why(self) -> str:
         """Why the search has ended."""
-        return self.ended or EXHAUSTED
+        return self.ended or self.plan.strategy.at_end
 
     def followed_by(self, context: TrialContext, plan: Plan, history: list[Trial]) -> Engine:
         """An engine whose tasks come after those of this one."""
@@ -199,7 +198,9 @@ class Engine:
         if scheduler.left <= 0:
             trials = self.plan.trials
             by_rule = trials == stop.trials and self.plan.strategy.counts == "trials"
-            self.ended = f"{trials} trials are done (stop.trials)" if by_rule else EXHAUSTED
+            self.ended = (
+                f"{trials} trials are done (stop.trials)" if by_rule else self.plan.strategy.at_end
+            )
             return False
         count = scheduler.wanted
         if not count:
@@ -209,7 +210,11 @@ class Engine:
         scheduler.waiting += proposals
         if not proposals and not scheduler.groups:
             by_rule = self.plan.trials is None and stop.trials is not None
-            self.ended = f"{stop.trials} trials are done (stop.trials)" if by_rule else EXHAUSTED
+            self.ended = (
+                f"{stop.trials} trials are done (stop.trials)"
+                if by_rule
+                else self.plan.strategy.at_end
+            )
         return bool(proposals)
 
     def start(self) -> None:

@@ -190,7 +190,8 @@ class Progress:
             trained = tally.rounds - before.rounds
             done = [done for done, _ in fresh]
             return work_of_rounds(plan.trials, ended, before.ended, trained, usual, done, seconds)
-        if budget is None or plan.strategy.counts != "networks":
+        # A strategy that chooses one segment after another ends when none is worth it.
+        if budget is None or plan.strategy.counts != "networks" or plan.strategy.asks == "single":
             return None
         if not rounds:
             return work_of_trials(budget, ended, before.ended, in_flight, seconds)

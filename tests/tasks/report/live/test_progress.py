@@ -138,6 +138,23 @@ def test_a_segment_of_a_population_is_named_by_its_member():
     assert state.training.shown == (Line("2", 0.5, (0.5,), 2, 2),)
 
 
+@pytest.mark.parametrize(
+    ("strategy", "left"), [("successive_halving", "about 1.5 min left"), ("freeze_thaw", "")]
+)
+def test_a_strategy_that_goes_on_with_the_best_tells_its_time_by_rounds(strategy, left):
+    # Ten networks of 4 epochs; five trained 1 each in 30 s. All ten train 1, and three of them 3
+    # more: 19 in all, so 14 are left, for 84 s.
+    progress, _ = watched(trained_for=30.0, strategy={"name": strategy})
+    rungs = progress._plan.strategy.rungs
+    progress.show([], None, [])
+    segments = [
+        Trial(proposal(k, member=k, until=rungs[0]), -0.5, rounds=rungs[0]) for k in range(5)
+    ]
+    progress.show(segments, None, [])
+    assert progress.state().one == "network"
+    assert progress.state().left == left
+
+
 def test_reasons_that_differ_by_numbers_alone_are_one_reason():
     tally = Tally(make_plan(Study.model_validate(GIVEN)).goal)
     tally.add([trial(0, reason="trial 0: nan in epoch 3"), trial(1, reason="no memory")])
