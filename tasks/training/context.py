@@ -14,6 +14,7 @@ from nettuner.tasks.home import home
 from nettuner.tasks.memory.search_record import SearchRecord
 from nettuner.tasks.plan import Plan
 from nettuner.tasks.training.curves import Curves
+from nettuner.tasks.training.printed import Printed
 from nettuner.tasks.training.trainings import Reader, best_of, combined
 from nettuner.tasks.workers.pool import Pool
 
@@ -46,6 +47,7 @@ class TrialContext:
         self._rule = plan.strategy.rule
         told = None if self._rule is None else folder / CURVES
         self.curves = Curves(plan.study, plan.goal, told)
+        self.printed = Printed()
         self._stackable = plan.stackable
         # A resumed search continues the count.
         self._began = time.monotonic() - spent

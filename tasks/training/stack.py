@@ -46,7 +46,7 @@ def train_stack(
     for first, *_ in jobs:
         context.curves.begin(first.proposal.number, first.done)
     try:
-        outcomes = outcomes_of(context, jobs, clock, lambda: runs.write(readers))
+        outcomes = outcomes_of(context, jobs, clock, lambda: runs.glance(readers))
     except InterruptedSearchError as error:
         runs.write(readers)
         runs.interrupted(str(error))
@@ -105,6 +105,13 @@ class StackRuns:
             self._open()
         for record, reader in zip(self.records, readers, strict=False):
             look(self._context, record, reader)
+
+    def glance(self, readers: Sequence[Reader]) -> None:
+        """Write what is new, and show what was printed."""
+        self.write(readers)
+        for of_trial in self._jobs:
+            for job in of_trial:
+                self._context.printed.look(f"trial {job.proposal.number}", job.output)
 
     def write_rest(self, readers: Sequence[Reader]) -> None:
         """Open the remaining runs, and send the last metrics to all."""

@@ -111,16 +111,20 @@ def open_terminal(lab):
 
 
 def test_a_search_is_a_table_while_it_runs_and_its_result_afterwards(open_terminal):
-    terminal = open_terminal("watched", 8)
+    terminal = open_terminal("watched", 8, "--output")
     text = terminal.read(None)
     assert terminal.process.wait() == 0
     plain = terminal.plain
     assert re.search(r"[━─]{24} \d of 8 trials, 0:\d\d", plain)
     assert re.search(r"trial +loss +curve +step", plain)
     assert re.search(r"\d +[\d.]+ +█[▁▂▃▄▅▆▇]+ +\d  training", plain)
+    for number in range(8):
+        for step in range(1, 7):
+            assert f"trial {number}: at {step}" in plain
     assert re.search(r"best  loss 0\.\d+ by trial \d: x 1\.\d+", plain)
     frames = plain.split("watched  ")[1:]
     assert all(len(line) <= 80 for frame in frames[:-1] for line in frame.splitlines())
+    assert "has printed something" not in plain
     assert text.rindex(SHOW_CURSOR) > text.rindex(HIDE_CURSOR)
     after = text[text.rindex(SHOW_CURSOR) :]
     assert "8 trials, 0 failed" in after
@@ -129,7 +133,7 @@ def test_a_search_is_a_table_while_it_runs_and_its_result_afterwards(open_termin
 
 def test_ctrl_c_leaves_the_terminal_as_it_was(open_terminal):
     terminal = open_terminal("stopped", 400)
-    terminal.read("training")
+    terminal.read("best  loss")
     assert terminal.text.count(HIDE_CURSOR) == 1
     terminal.type("\x03")
     text = terminal.read(None, seconds=60)
@@ -137,3 +141,5 @@ def test_ctrl_c_leaves_the_terminal_as_it_was(open_terminal):
     assert text.rindex(SHOW_CURSOR) > text.rindex(HIDE_CURSOR)
     assert terminal.plain.splitlines()[-1].startswith("interrupted; what was finished is kept.")
     assert terminal.attributes() == terminal.before
+    assert terminal.plain.count("has printed something") == 1
+    assert "at 1" not in terminal.plain
