@@ -98,8 +98,7 @@ class Printed:
             told, self._told = self._told, True
         if not told:
             _say(
-                f"{name} has printed something: it is kept with its run, in output/ "
-                "(nettuner ui); --output shows it as it comes\n"
+                f"{name} has printed something: see output/ of its run (nettuner ui), or --output\n"
             )
 
 

@@ -71,11 +71,7 @@ class Drawing:
 
     def _counts(self) -> str:
         state = self._state
-        of = f" of {state.of}" if state.of else ""
-        parts = [f"{state.ended}{of} {state.many}"]
-        if state.failed:
-            parts.append(f"{state.failed} failed")
-        return ", ".join([*parts, clock(state.seconds), *([state.left] if state.left else [])])
+        return ", ".join([*counted(state), *([state.left] if state.left else [])])
 
     def _table(self, plain: bool, room: int) -> Iterator[Text]:
         """The lines of trials, those in flight first; no more than there is room for."""
@@ -83,8 +79,8 @@ class Drawing:
         shown = now.shown[:room]
         rows = [_cells(line, plain, ("training", "cyan")) for line in shown]
         if now.count > len(now.shown):
-            best = f", the best {len(shown)} of them above" if shown else ""
-            how = (f"{now.count} are training{best}", "cyan")
+            best = f", the best {len(shown)} above" if shown else ""
+            how = (f"{now.count} training{best}", "cyan")
             rows.append(("", "", "", _reached(now.least, now.most, now.of), how))
         for line in state.last[: max(0, room - len(rows))]:
             why = f"{line.ending}: {clean(line.why)}" if line.ending else ""
@@ -97,6 +93,29 @@ class Drawing:
         failed = self._state.failed
         often = "" if failed == 1 else f", {count} of them" if count < failed else ", all of them"
         return _line((f"{failed} failed{often}: ", "red"), clean(reason))
+
+
+class Ended:
+    """What is left of the table when all is trained.
+
+    Args:
+        state: The search.
+    """
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """A line."""
+        yield _line(f"trained: {', '.join(counted(self._state))} ...")
+
+
+def counted(state: State) -> list[str]:
+    """How many trials there were, how many failed, and the time."""
+    of = f" of {state.of}" if state.of else ""
+    networks = f" of {state.networks} networks" if state.networks else ""
+    failed = [f"{state.failed} failed"] if state.failed else []
+    return [f"{state.ended}{of} {state.many}{networks}", *failed, clock(state.seconds)]
 
 
 def _cells(line: Line, plain: bool, how: tuple[str, str]) -> Row:

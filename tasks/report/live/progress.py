@@ -14,9 +14,10 @@ from rich.console import Console
 from rich.live import Live
 
 from nettuner.models.study import Proposal, Trial
-from nettuner.tasks.report.live.drawing import Drawing
+from nettuner.tasks.report.live.drawing import Drawing, Ended
+from nettuner.tasks.report.live.sparkline import shortened
 from nettuner.tasks.report.live.state import Best, Line, State, Training
-from nettuner.tasks.report.live.tally import Tally, name, network, shown
+from nettuner.tasks.report.live.tally import POINTS, Tally, name, network
 from nettuner.tasks.report.live.time_left import (
     Work,
     told,
@@ -76,6 +77,8 @@ class Progress:
             finally:
                 with suppress(OSError, ValueError):  # the terminal is gone
                     self._live.stop()
+                    if kind is None:
+                        self._live.console.print(Ended(self.state()))
 
     def show(
         self, history: Sequence[Trial], best: Trial | None, running: Sequence[Proposal]
@@ -118,6 +121,7 @@ class Progress:
                 many="trials" if plan.strategy.continues == "nothing" else "segments",
                 ended=tally.ended,
                 of=plan.trials,
+                networks=len(tally.networks) if plan.strategy.continues == "itself" else 0,
                 seconds=self._context.elapsed(),
                 left=self._left(lines),
                 training=self._training(lines),
@@ -129,7 +133,10 @@ class Progress:
 
     def _line(self, proposal: Proposal) -> Line:
         done, score = self._context.curves.latest(proposal.number)
-        value = None if score is None else self._plan.goal.value(score)
+        before = self._tally.whole_curve(proposal, ())[-1:]
+        value = before[0] if before else None
+        if score is not None:
+            value = self._plan.goal.value(score)
         return Line(name(proposal), value, (), done, self._until(proposal))
 
     def _until(self, proposal: Proposal) -> int:
@@ -155,8 +162,8 @@ class Progress:
         )
 
     def _with_curve(self, line: Line, proposal: Proposal) -> Line:
-        curve = shown(self._plan.goal, self._context.curves.of(proposal.number))
-        return Line(line.name, line.value, curve, line.done, line.of)
+        curve = self._tally.whole_curve(proposal, self._context.curves.of(proposal.number))
+        return Line(line.name, line.value, shortened(curve, POINTS), line.done, line.of)
 
     def _as_best(self, trial: Trial) -> Best:
         assert trial.score is not None

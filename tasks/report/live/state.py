@@ -81,6 +81,7 @@ class State:
         left: How long it may still take, in words; empty if nobody knows.
         training: What is in flight.
         last: Trials that ended last, the latest first.
+        networks: Number of networks that segments which ended are of; 0 where this is not told.
         best: Best trial; None before the first success.
         failed: Number of failed trials.
         commonest: Commonest reason, and how many failed for it; None without failures.
@@ -98,6 +99,7 @@ class State:
     left: str
     training: Training
     last: tuple[Line, ...]
+    networks: int = 0
     best: Best | None = None
     failed: int = 0
     commonest: tuple[str, int] | None = None

@@ -13,8 +13,8 @@ from nettuner.tasks.report.live.state import Ending, Line
 
 # Trials that ended last, of which some are shown.
 LAST = 6
-# Points of a curve that is shown.
-POINTS = 12
+# Points of a curve that is shown, and of one that is kept because it may go on.
+POINTS, KEPT_POINTS = 12, 96
 # Different reasons of failures that are counted; further ones are not.
 MOST_REASONS = 200
 
@@ -34,6 +34,7 @@ class Tally:
         self.rounds = 0
         self.failed = 0
         self.networks: set[int] = set()
+        self._curves: dict[int, tuple[float, ...]] = {}
         self.last: deque[Line] = deque(maxlen=LAST)
         self._reasons: Counter[str] = Counter()
         self._example: dict[str, str] = {}
@@ -63,14 +64,28 @@ class Tally:
         kind, count = self._reasons.most_common(1)[0]
         return self._example[kind], count
 
+    def whole_curve(self, proposal: Proposal, curve: Curve) -> tuple[float, ...]:
+        """The metric of a network over all of its segments, as people see it, at some points.
+
+        Args:
+            proposal: Its latest segment.
+            curve: Curve of this segment.
+        """
+        before = () if proposal.member is None else self._curves.get(proposal.member, ())
+        values = [self._goal.value(point.score) for point in curve]
+        return shortened([*before, *values], KEPT_POINTS)
+
     def _line(self, trial: Trial) -> Line:
         ending: Ending = "failed"
         if trial.succeeded:
             ending = "" if trial.stopped is None else "stopped"
+        whole = self.whole_curve(trial.proposal, trial.curve)
+        if trial.proposal.member is not None:
+            self._curves[trial.proposal.member] = whole
         return Line(
             name(trial.proposal),
             None if trial.score is None else self._goal.value(trial.score),
-            shown(self._goal, trial.curve),
+            shortened(whole, POINTS),
             trial.curve[-1].round if trial.curve else trial.rounds,
             0,
             trial.reason or trial.stopped or "",
@@ -86,8 +101,3 @@ def network(proposal: Proposal) -> int:
 def name(proposal: Proposal) -> str:
     """How a trial is called in a line."""
     return str(network(proposal))
-
-
-def shown(goal: Goal, curve: Curve) -> tuple[float, ...]:
-    """A curve as people see the metric, at a few points."""
-    return shortened([goal.value(point.score) for point in curve], POINTS)

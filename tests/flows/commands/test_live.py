@@ -127,6 +127,7 @@ def test_a_search_is_a_table_while_it_runs_and_its_result_afterwards(open_termin
     assert "has printed something" not in plain
     assert text.rindex(SHOW_CURSOR) > text.rindex(HIDE_CURSOR)
     after = text[text.rindex(SHOW_CURSOR) :]
+    assert "trained: 8 of 8 trials, 0:" in after
     assert "8 trials, 0 failed" in after
     assert "training" not in after
 

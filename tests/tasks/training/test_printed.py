@@ -60,8 +60,7 @@ def test_where_it_is_not_wanted_its_place_is_told_once(said, tmp_path):
         printed.look(f"trial {number}", path)
         printed.end(f"trial {number}", path)
     assert said() == (
-        "trial 1 has printed something: it is kept with its run, in output/ (nettuner ui); "
-        "--output shows it as it comes\n"
+        "trial 1 has printed something: see output/ of its run (nettuner ui), or --output\n"
     )
 
 

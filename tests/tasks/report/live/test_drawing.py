@@ -81,13 +81,18 @@ def test_64_trials_in_flight_are_a_line_and_the_best_of_them():
     state = replace(STATE, training=Training(64, best, 3, 4, 10), last=())
     table = drawn(state).splitlines()[4:-1]
     assert len(table) == 4
-    assert table[-1].split(maxsplit=1) == ["3-4/10", "64 are training, the best 3 of them above"]
+    assert table[-1].split(maxsplit=1) == ["3-4/10", "64 training, the best 3 above"]
 
 
 def test_a_search_that_has_just_begun_and_has_no_known_size_is_two_lines():
     nothing = {"best": None, "failed": 0, "commonest": None, "training": Training(), "last": ()}
     state = replace(STATE, ended=0, of=None, left="", **nothing)
     assert drawn(state).splitlines()[1:] == ["0 trials, 0:42"]
+
+
+def test_segments_are_counted_with_the_networks_that_they_are_of():
+    state = replace(STATE, ended=14, of=None, many="segments", networks=9, failed=0, left="")
+    assert drawn(state).splitlines()[1] == "14 segments of 9 networks, 0:42"
 
 
 def test_what_people_named_cannot_steer_the_terminal():

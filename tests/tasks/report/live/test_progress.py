@@ -127,15 +127,16 @@ def test_finals_come_after_the_search():
     assert progress.state().left == "about 45 s left, then the finals"
 
 
-def test_a_segment_of_a_population_is_named_by_its_member():
+def test_a_segment_of_a_population_is_named_by_its_member_and_has_its_whole_curve():
     population = {"name": "population", "size": 4}
     space = {"learning_rate": {"distribution": "log-uniform", "low": 0.01, "high": 0.1}}
     progress, curves = watched(strategy=population, space=space, stop={})
     train(curves, 6, 0.5, done=1)
-    progress.show([], None, [proposal(6, parent=2, member=2, until=2)])
+    first = Trial(proposal(2, member=2, until=1), -0.25, rounds=1, curve=(Point(1, -0.25, 1.0),))
+    progress.show([first], first, [proposal(6, parent=2, member=2, until=2)])
     state = progress.state()
     assert (state.one, state.many, state.of) == ("member", "segments", 16)
-    assert state.training.shown == (Line("2", 0.5, (0.5,), 2, 2),)
+    assert state.training.shown == (Line("2", 0.5, (0.25, 0.5), 2, 2),)
 
 
 @pytest.mark.parametrize(
