@@ -77,8 +77,9 @@ class Progress:
             finally:
                 with suppress(OSError, ValueError):  # the terminal is gone
                     self._live.stop()
-                    if kind is None:
-                        self._live.console.print(Ended(self.state()))
+                    self._live.console.print(
+                        Ended(self.state()) if kind is None else "stopping ..."
+                    )
 
     def show(
         self, history: Sequence[Trial], best: Trial | None, running: Sequence[Proposal]

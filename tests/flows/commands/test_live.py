@@ -140,6 +140,7 @@ def test_ctrl_c_leaves_the_terminal_as_it_was(open_terminal):
     text = terminal.read(None, seconds=60)
     assert terminal.process.wait() == 130
     assert text.rindex(SHOW_CURSOR) > text.rindex(HIDE_CURSOR)
+    assert terminal.plain.splitlines()[-2] == "stopping ..."
     assert terminal.plain.splitlines()[-1].startswith("interrupted; what was finished is kept.")
     assert terminal.attributes() == terminal.before
     assert terminal.plain.count("has printed something") == 1
