@@ -145,3 +145,16 @@ def test_ctrl_c_leaves_the_terminal_as_it_was(open_terminal):
     assert terminal.attributes() == terminal.before
     assert terminal.plain.count("has printed something") == 1
     assert "at 1" not in terminal.plain
+
+
+def test_without_a_terminal_it_says_that_it_starts_and_what_came_of_it(lab):
+    Path(lab.home, "watched.py").write_text(SLOW)
+    Path(lab.home, "piped.yaml").write_text(STUDY.format(name="piped", trials=2))
+    search = lab.command("search", "piped.yaml")
+    said, complaints = search.communicate(timeout=180)
+    assert search.returncode == 0
+    starts, printed = complaints.splitlines()
+    assert starts == "piped.yaml: starting Prefect and MLflow …"
+    assert re.fullmatch(r"trial [01] has printed something: see output/ of its run .*", printed)
+    assert "2 trials, 0 failed" in said
+    assert "\x1b" not in said + complaints
