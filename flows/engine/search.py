@@ -255,7 +255,9 @@ class Engine:
         stop = self.context.study.stop
         hopeless = reason_to_give_up(stop, self.history[self._known :])
         if hopeless is not None:
-            raise SearchFailedError(f"{hopeless}; see `nettuner trials {self.context.study.name}`")
+            raise SearchFailedError(
+                f"{hopeless}; see `nettuner trials {self.context.study.name} --failed`"
+            )
         goal, seconds = self.context.goal, self.context.elapsed()
         return reason_to_stop(stop, goal, self.history, self.best, seconds)
 
@@ -295,7 +297,7 @@ class Engine:
         reason = self.history[-1].reason if self.history else "nothing was proposed"
         return SearchFailedError(
             f"none of {len(self.history)} trials succeeded, the last one because {reason}; "
-            f"see `nettuner trials {self.context.study.name}`"
+            f"see `nettuner trials {self.context.study.name} --failed`"
         )
 
 

@@ -196,12 +196,12 @@ def test_what_a_failed_trial_reported_before_is_kept(grid_search, lab):
         (
             {"trials": 5, "failures": 2},
             "2 trials in a row failed (stop.failures), the last one because "
-            "ArithmeticError: never; see `nettuner trials hopeless-2`",
+            "ArithmeticError: never; see `nettuner trials hopeless-2 --failed`",
         ),
         (
             {"trials": 1},
             "none of 1 trials succeeded, the last one because ArithmeticError: never; "
-            "see `nettuner trials hopeless-10`",
+            "see `nettuner trials hopeless-10 --failed`",
         ),
     ],
 )
