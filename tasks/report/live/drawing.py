@@ -76,11 +76,11 @@ class Drawing:
     def _table(self, plain: bool, room: int) -> Iterator[Text]:
         """The lines of trials, those in flight first; no more than there is room for."""
         state, now = self._state, self._state.training
-        shown = now.shown[:room]
-        rows = [_cells(line, plain, ("training", "cyan")) for line in shown]
+        shown, word = now.shown[:room], "training" if now.begun else "starting"
+        rows = [_cells(line, plain, (word, "cyan")) for line in shown]
         if now.count > len(now.shown):
             best = f", the best {len(shown)} above" if shown else ""
-            how = (f"{now.count} training{best}", "cyan")
+            how = (f"{now.count} {word}{best}", "cyan")
             rows.append(("", "", "", _reached(now.least, now.most, now.of), how))
         for line in state.last[: max(0, room - len(rows))]:
             why = f"{line.ending}: {clean(line.why)}" if line.ending else ""

@@ -160,6 +160,7 @@ class Progress:
             min(line.done for line in lines),
             max(line.done for line in lines),
             max(line.of for line in lines),
+            self._context.trained_for() > 0,
         )
 
     def _with_curve(self, line: Line, proposal: Proposal) -> Line:

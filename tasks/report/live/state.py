@@ -56,6 +56,7 @@ class Training:
         shown: All of them, or of many the best few.
         least, most: Rounds of the one that has trained least, and of the one that has most.
         of: Rounds up to which the furthest trains; 0 where nobody knows.
+        begun: Whether any worker has begun to train.
     """
 
     count: int = 0
@@ -63,6 +64,7 @@ class Training:
     least: int = 0
     most: int = 0
     of: int = 0
+    begun: bool = True
 
 
 @dataclass(frozen=True)

@@ -90,6 +90,11 @@ def test_a_search_that_has_just_begun_and_has_no_known_size_is_two_lines():
     assert drawn(state).splitlines()[1:] == ["0 trials, 0:42"]
 
 
+def test_before_any_worker_has_begun_trials_are_starting():
+    waiting = Training(1, (Line("0", of=10),), begun=False)
+    assert drawn(replace(STATE, training=waiting)).splitlines()[4].endswith("0/10  starting")
+
+
 def test_segments_are_counted_with_the_networks_that_they_are_of():
     state = replace(STATE, ended=14, of=None, many="segments", networks=9, failed=0, left="")
     assert drawn(state).splitlines()[1] == "14 segments of 9 networks, 0:42"
