@@ -148,6 +148,9 @@ def search(
     width: Annotated[
         int | None, typer.Option(min=1, help="Trials in flight at once.", show_default=False)
     ] = None,
+    output: Annotated[
+        bool, typer.Option("--output", help="Show what trials print, as it comes.")
+    ] = False,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
@@ -158,6 +161,7 @@ def search(
     """
     if study is None:
         fail("say which study: nettuner search STUDY.yaml; nettuner init writes a first one", 2)
+    print(f"{study}: starting Prefect and MLflow …", file=sys.stderr, flush=True)
     resident.begin()
     from nettuner.flows.servers.forks import forks
 
@@ -172,14 +176,15 @@ def search(
             from nettuner.flows.commands.show import show_result
             from nettuner.flows.commands.show_json import show_json
             from nettuner.flows.engine import find  # noqa: F401 - takes seconds
+            from nettuner.tasks.training.printed import output_shown
 
             wanted: list[str | None] = [*strategy] if strategy else [None]
             plans = [plan_of(found, study.name, fit, name) for name in wanted]
-        print(f"{study}: starting Prefect and MLflow …", file=sys.stderr)
         results = []
         for plan in plans:
             chosen = plan.study.model_copy(update={"width": width} if width else {})
-            result = _run(chosen, plan.strategy_name, resume, study, verbose)
+            with output_shown(output):
+                result = _run(chosen, plan.strategy_name, resume, study, verbose)
             results.append(of_result(result, plan))
             if not as_json:
                 show_result(result, plan)

@@ -21,6 +21,7 @@ HELLO, YES, GO = b"h", b"y", b"g"
 # How many bytes tell the length of what is asked, and the status in which the command ended.
 LENGTH, STATUS = 4, 2
 STREAMS = (0, 1, 2)
+SHOW_CURSOR = "\x1b[?25h"
 # What is passed on to the command.
 PASSED_ON = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGCONT", "SIGWINCH")
 
@@ -161,10 +162,12 @@ def _pass_on(command: socket.socket, number: int) -> None:
 def _end(command: socket.socket) -> NoReturn:
     """End as the command has ended."""
     told = command.recv(STATUS)
+    status = int.from_bytes(told, "little", signed=True) if told else -signal.SIGKILL
+    if status < 0 and sys.stderr is not None and sys.stderr.isatty():
+        print(SHOW_CURSOR, end="", file=sys.stderr, flush=True)  # a table had hidden it
     if not told:
         print("error: the process that ran this command was killed; call it again", file=sys.stderr)
         os._exit(1)
-    status = int.from_bytes(told, "little", signed=True)
     if status < 0:
         import resource
 

@@ -19,7 +19,7 @@ from nettuner.tasks.memory.recall import PastSearch
 from nettuner.tasks.named_study import ENDINGS, StudyGiven, named
 from nettuner.tasks.plan import Plan, make_plan, using
 from nettuner.tasks.report import pages
-from nettuner.tasks.report.progress import Progress
+from nettuner.tasks.report.live.progress import Progress
 from nettuner.tasks.strategies.population import lineage, schedule
 from nettuner.tasks.training.context import TrialContext
 from nettuner.tasks.training.examine import examine_winner
@@ -159,9 +159,9 @@ def _train(context: TrialContext, plan: Plan, asked: list[Proposal]) -> tuple[li
     """
     trials: list[Trial] = []
     node: Any = None
-    with Progress(plan, context.record.name) as progress:
+    with Progress(plan, context) as progress:
         for proposal in asked:
-            progress.show(trials, trials[-1] if trials else None, 1)
+            progress.show(trials, trials[-1] if trials else None, [proposal])
             node = train.submit(
                 plain(context),
                 plain(proposal),

@@ -40,6 +40,16 @@ def trials(
     every: Annotated[
         bool, typer.Option("--all", help="All searches of the study, not the latest alone.")
     ] = False,
+    failed: Annotated[
+        bool,
+        typer.Option(
+            "--failed", help="Failed trials alone, with the traceback of the one that failed last."
+        ),
+    ] = False,
+    trial: Annotated[
+        int | None,
+        typer.Option(min=0, help="With --failed, the traceback of this one.", show_default=False),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -57,6 +67,8 @@ def trials(
     from nettuner.tasks import strategies
     from nettuner.tasks.report import tables as report
 
+    if trial is not None and not failed:
+        fail(f"--trial is for failed trials, got --trial {trial} alone; add --failed", 2)
     found = past_searches(study)
     try:
         wanted = strategies.full_name(strategy) if strategy else None
@@ -66,10 +78,16 @@ def trials(
     if not chosen:
         known = ", ".join(sorted({s.strategy for s in found}))
         fail(f"{study} has no {wanted} search; it has: {known}", 2)
-    tables = [report.trials_table(s) for s in (chosen if every else chosen[-1:])]
-    table = pd.concat(tables, ignore_index=True)
+    shown = chosen if every else chosen[-1:]
+    rows_of = report.failures_table if failed else report.trials_table
+    table = pd.concat([rows_of(search) for search in shown], ignore_index=True)
     if as_json:
         show_json(of_table(table))
+        return
+    if output is None and failed:
+        from nettuner.flows.commands.show_failures import show_failures
+
+        show_failures(table, shown, trial)
         return
     if output is None:
         show_table(table)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import datetime
+from typing import Any
 
 import psutil
 
-from nettuner.flows.commands.shared import fail
+from nettuner.flows.commands.shared import Json, fail
 from nettuner.flows.servers import resident, warm
 from nettuner.tasks import noted, preloaded
 from nettuner.tasks.home import home, servers_run
@@ -15,8 +17,13 @@ from nettuner.tasks.noted import Served
 from nettuner.tasks.workers import base
 
 
-def status() -> None:
+def status(as_json: Json = False) -> None:
     """Show which servers run for the home, where, since when, and when they would end."""
+    if as_json:
+        from nettuner.flows.commands.show_json import show_json
+
+        show_json(_facts())
+        return
     found, workers = noted.running(home()), base.running(home())
     if commands := preloaded.running(warm.KIND, home()):
         print(f"commands of {home()} are forked from process {_process(commands)}")
@@ -56,6 +63,56 @@ def down() -> None:
         print(f"the servers of {home()} have ended")
 
 
+def _facts() -> dict[str, Any]:
+    """The same facts for programs; times as ISO 8601, what does not run is null."""
+    found, used = noted.running(home()), home() / "resident" / "used"
+    users = noted.attached(home())
+    ends = None
+    if found is not None and not users:
+        ends = _iso(used.stat().st_mtime + 60 * found.idle_minutes)
+    return {
+        "home": str(home()),
+        "commands": _facts_of(preloaded.running(warm.KIND, home())),
+        "workers": _facts_of(base.running(home())),
+        "up": servers_run(),
+        "servers": None
+        if found is None
+        else {
+            "nettuner": found.version,
+            "since": _iso(found.since),
+            "prefect": _facts_of_server(found.prefect),
+            "mlflow": _facts_of_server(found.mlflow),
+            "supervisor": {"process": found.process, "megabytes": _size(found.process)},
+            "users": [command.process for command in users],
+            "idle_minutes": found.idle_minutes,
+            "ends": ends,
+        },
+    }
+
+
+def _facts_of(found: preloaded.Resident | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    process = found.process
+    since = _iso(process.create_time())
+    return {"process": process.pid, "megabytes": _size(process.pid), "since": since}
+
+
+def _facts_of_server(server: Served) -> dict[str, Any] | None:
+    if server.process is None:
+        return None
+    return {
+        "address": server.address,
+        "answers": server.answers,
+        "process": server.process,
+        "megabytes": _size(server.process),
+    }
+
+
+def _iso(at: float) -> str:
+    return datetime.fromtimestamp(at).astimezone().isoformat(timespec="seconds")
+
+
 def _process(found: preloaded.Resident) -> str:
     process = found.process
     return f"{process.pid}, {_megabytes(process.pid)}, since {_clock(process.create_time())}"
@@ -73,10 +130,17 @@ def _server(server: Served) -> str:
 
 
 def _megabytes(process: int) -> str:
+    size = _size(process)
+    return "just ended" if size is None else f"{size} MB"
+
+
+def _size(process: int) -> int | None:
+    """Memory of a process [MiB]; None if it has just ended."""
     try:
-        return f"{psutil.Process(process).memory_info().rss / 2**20:.0f} MB"
+        taken: int = psutil.Process(process).memory_info().rss
     except psutil.Error:
-        return "just ended"
+        return None
+    return round(taken / 2**20)
 
 
 def _clock(at: float, minutes: float = 0) -> str:

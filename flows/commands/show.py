@@ -44,16 +44,23 @@ def show_plan(plan: Plan) -> None:
     console.print(f"grid:     {_grid(plan)}", soft_wrap=True)
     console.print(f"strategy: {plan.strategy_name}, {plan.width} trials at a time")
     length = f"{study.steps} steps" if study.steps else f"{study.rounds} epochs"
-    known = plan.trials or _members(plan)
-    many = "no fixed number of" if known is None else str(known)
     each = f", each at most {length}" if study.rounds else ""
-    console.print(f"trials:   {many}{each}")
+    console.print(f"trials:   {_size(plan)}{each}")
     if (told := _rounds(plan)) is not None:
         console.print(f"rounds:   {told}")
     if study.trainings > 1 or study.finals:
         console.print(f"networks: {_networks(plan)}", soft_wrap=True)
     for line in plan.profile.warnings if plan.profile is not None else ():
         console.print(_titled("warning:  ", line), soft_wrap=True)
+
+
+def _size(plan: Plan) -> str:
+    """How many trials there are; of a population, how many members."""
+    members = _members(plan)
+    if plan.strategy.continues == "others" and plan.trials is not None and members:
+        return f"{members} members x {plan.trials // members} segments"
+    known = plan.trials or members
+    return "no fixed number of" if known is None else str(known)
 
 
 def _rounds(plan: Plan) -> str | None:

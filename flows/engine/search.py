@@ -26,13 +26,12 @@ from nettuner.tasks.memory.hold import hold
 from nettuner.tasks.memory.warm_start import warmed
 from nettuner.tasks.plan import Plan, make_plan, width_of
 from nettuner.tasks.report import pages
-from nettuner.tasks.report.progress import Progress
+from nettuner.tasks.report.live.progress import Progress
 from nettuner.tasks.training.context import TrialContext
 from nettuner.tasks.training.fit import fit_in
 from nettuner.tasks.training.trial import FailedTrialError
 from nettuner.tasks.workers.pool import open_pool
 
-EXHAUSTED = "the strategy has nothing left to propose"
 # How long a trial in flight has to close its own run after it was stopped [s].
 GRACE_SECONDS = 20.0
 
@@ -158,7 +157,7 @@ class Engine:
     @property
     def why(self) -> str:
         """Why the search has ended."""
-        return self.ended or EXHAUSTED
+        return self.ended or self.plan.strategy.at_end
 
     def followed_by(self, context: TrialContext, plan: Plan, history: list[Trial]) -> Engine:
         """An engine whose tasks come after those of this one."""
@@ -170,19 +169,19 @@ class Engine:
         Raises:
             SearchFailedError: Too many trials in a row failed.
         """
-        with Progress(self.plan, self.context.record.name) as progress:
+        with Progress(self.plan, self.context) as progress:
             try:
                 self.ended = self.ended or self.reason_to_stop()
                 self.fill()
                 while self.scheduler.groups:
-                    progress.show(self.history, self.best, len(self.scheduler.running))
+                    progress.show(self.history, self.best, self.scheduler.running)
                     self.settle(self._done.get())
                     self.ended = self.ended or self.reason_to_stop()
                     self.fill()
             except BaseException:
                 self.abandon()
                 raise
-            progress.show(self.history, self.best, 0)
+            progress.show(self.history, self.best, ())
 
     def fill(self) -> None:
         """Start trials while workers are free and no stop rule is met."""
@@ -199,7 +198,9 @@ class Engine:
         if scheduler.left <= 0:
             trials = self.plan.trials
             by_rule = trials == stop.trials and self.plan.strategy.counts == "trials"
-            self.ended = f"{trials} trials are done (stop.trials)" if by_rule else EXHAUSTED
+            self.ended = (
+                f"{trials} trials are done (stop.trials)" if by_rule else self.plan.strategy.at_end
+            )
             return False
         count = scheduler.wanted
         if not count:
@@ -209,7 +210,11 @@ class Engine:
         scheduler.waiting += proposals
         if not proposals and not scheduler.groups:
             by_rule = self.plan.trials is None and stop.trials is not None
-            self.ended = f"{stop.trials} trials are done (stop.trials)" if by_rule else EXHAUSTED
+            self.ended = (
+                f"{stop.trials} trials are done (stop.trials)"
+                if by_rule
+                else self.plan.strategy.at_end
+            )
         return bool(proposals)
 
     def start(self) -> None:
@@ -250,7 +255,9 @@ class Engine:
         stop = self.context.study.stop
         hopeless = reason_to_give_up(stop, self.history[self._known :])
         if hopeless is not None:
-            raise SearchFailedError(f"{hopeless}; see `nettuner trials {self.context.study.name}`")
+            raise SearchFailedError(
+                f"{hopeless}; see `nettuner trials {self.context.study.name} --failed`"
+            )
         goal, seconds = self.context.goal, self.context.elapsed()
         return reason_to_stop(stop, goal, self.history, self.best, seconds)
 
@@ -290,7 +297,7 @@ class Engine:
         reason = self.history[-1].reason if self.history else "nothing was proposed"
         return SearchFailedError(
             f"none of {len(self.history)} trials succeeded, the last one because {reason}; "
-            f"see `nettuner trials {self.context.study.name}`"
+            f"see `nettuner trials {self.context.study.name} --failed`"
         )
 
 

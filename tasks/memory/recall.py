@@ -37,11 +37,13 @@ class Children:
         trials: Trials in the order in which they ended.
         unfinished: Run ids of trials that never ended.
         members: Run ids of a population's members, by member.
+        runs: Run ids of trials that ended, by number.
     """
 
     trials: list[Trial]
     unfinished: list[str] = field(default_factory=list)
     members: dict[int, str] = field(default_factory=dict)
+    runs: dict[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -239,13 +241,20 @@ def of_run(mlflow: MlflowClient, run_id: str) -> PastSearch:
     return _past(mlflow, mlflow.get_run(run_id))
 
 
-def kept_file(mlflow: Reader, past: PastSearch, name: str) -> bytes | None:
-    """An artifact of a search; None where it has none of this name."""
+def kept_file(mlflow: Reader, run_id: str, name: str) -> bytes | None:
+    """An artifact of a run; None where it has none of this name."""
     with TemporaryDirectory() as folder:
         try:
-            return Path(mlflow.download_artifacts(past.run_id, name, folder)).read_bytes()
+            return Path(mlflow.download_artifacts(run_id, name, folder)).read_bytes()
         except Exception:  # stores have no one exception for what they do not have
             return None
+
+
+def traceback_of(mlflow: Reader, past: PastSearch, number: int) -> str | None:
+    """The traceback of a failed trial, or what its process printed last; None without either."""
+    run_id = past.children.runs.get(number)
+    kept = kept_file(mlflow, run_id, names.TRACEBACK.format(number)) if run_id else None
+    return None if kept is None else kept.decode(errors="replace")
 
 
 def _runs(mlflow: Reader, experiment_id: str, condition: str) -> Iterator[Run | rest_reader.Run]:
@@ -287,13 +296,16 @@ def _children(mlflow: Reader, parent: Run | rest_reader.Run) -> Children:
     trials: list[Trial] = []
     unfinished: list[str] = []
     members: dict[int, str] = {}
+    runs: dict[int, str] = {}
     condition = f"tags.`{names.PARENT}` = '{info.run_id}'"
     for run in _runs(mlflow, info.experiment_id, condition):
-        trials += from_tags(run.data.tags)
+        ended = [*from_tags(run.data.tags)]
+        trials += ended
+        runs |= {trial.number: run.info.run_id for trial in ended}
         if names.MEMBER in run.data.tags:
             members[int(run.data.tags[names.MEMBER])] = run.info.run_id
         elif run.info.status == "RUNNING":
             unfinished.append(run.info.run_id)
     return Children(
-        sorted(trials, key=lambda trial: (trial.ended, trial.number)), unfinished, members
+        sorted(trials, key=lambda trial: (trial.ended, trial.number)), unfinished, members, runs
     )

@@ -99,6 +99,8 @@ RETUNED = "nettuner.retuned"
 
 # Artifact of a search: its study.
 STUDY_FILE = "study.json"
+# Artifact of a failed trial: its traceback, or what its process printed last.
+TRACEBACK = "traceback/trial-{}.txt"
 # Artifact of a search: the state of its best trial, where a user's own loop was trained.
 WINNER_STATE = "state.safetensors"
 

@@ -97,6 +97,12 @@ class TrialRecord:
             self.search.recorder.add(kept_text(self.run_id, f"output/{path.name}", text))
         path.unlink(missing_ok=True)
 
+    def keep_traceback(self, text: str) -> None:
+        """Log why a trial failed as a text among its artifacts; nothing where nobody knows."""
+        if text:
+            name = names.TRACEBACK.format(self.proposal.number)
+            self.search.recorder.add(kept_text(self.run_id, name, text[-MOST_OUTPUT:]))
+
     def show(self, pictures: Iterable[Picture]) -> None:
         """Log pictures, which MLflow shows over the steps."""
         for name, step, file in pictures:

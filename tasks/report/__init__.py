@@ -1,1 +1,1 @@
-"""Output for people: tables, pictures, progress."""
+"""Output for people: tables, pictures, what is shown live."""

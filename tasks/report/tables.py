@@ -61,6 +61,25 @@ def trials_table(search: PastSearch) -> pd.DataFrame:
     return ordered.dropna(axis="columns", how="all").reset_index(drop=True)
 
 
+def failures_table(search: PastSearch) -> pd.DataFrame:
+    """One row per failed trial, in the order in which they ended, with its reason.
+
+    Columns are those of `trials_table`, without metrics.
+    """
+    failed = [trial for trial in search.trials if not trial.succeeded]
+    rows = [
+        {"search": search.name, **_row(trial, search.goal, "", None), "failed": why(trial)}
+        for trial in failed
+    ]
+    table = pd.DataFrame(rows)
+    return table if table.empty else table.dropna(axis="columns", how="all")
+
+
+def why(trial: Trial) -> str:
+    """Why a trial failed."""
+    return trial.reason or "its metric is not finite"
+
+
 def _row(trial: Trial, goal: Goal, metric: str, final: Final | None) -> dict[str, Any]:
     proposal = trial.proposal
     taken = {*OURS, metric, f"{metric}{DEVIATION}"}

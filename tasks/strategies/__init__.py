@@ -43,6 +43,8 @@ class Strategy(Protocol):
 
     continues: ClassVar[Continues]
     counts: ClassVar[Counts]
+    at_end: ClassVar[str]
+    """What has come about once it proposes nothing more, as a sentence for people."""
 
     @property
     def asks(self) -> Asks:
@@ -130,6 +132,7 @@ class WholeTrials(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     continues: ClassVar[Continues] = "nothing"
     counts: ClassVar[Counts] = "trials"
+    at_end: ClassVar[str] = "every configuration of the space was tried"
 
     early_stop: EarlyStop | None = Field(
         None,
@@ -163,6 +166,7 @@ class OwnSegments(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     continues: ClassVar[Continues] = "itself"
     counts: ClassVar[Counts] = "networks"
+    at_end: ClassVar[str] = "all that were worth it were trained to their end"
 
     try_first: list[dict[str, Value]] = Field(
         default_factory=list,

@@ -27,6 +27,7 @@ class GridSearch(WholeTrials):
     """
 
     asks: ClassVar[Asks] = "ahead"
+    at_end: ClassVar[str] = "every point of the grid was tried"
 
     values: dict[str, Annotated[list[Value], Field(min_length=1)]] = Field(
         default_factory=dict,

@@ -14,6 +14,7 @@ from nettuner.tasks.home import home
 from nettuner.tasks.memory.search_record import SearchRecord
 from nettuner.tasks.plan import Plan
 from nettuner.tasks.training.curves import Curves
+from nettuner.tasks.training.printed import Printed
 from nettuner.tasks.training.trainings import Reader, best_of, combined
 from nettuner.tasks.workers.pool import Pool
 
@@ -46,13 +47,24 @@ class TrialContext:
         self._rule = plan.strategy.rule
         told = None if self._rule is None else folder / CURVES
         self.curves = Curves(plan.study, plan.goal, told)
+        self.printed = Printed()
         self._stackable = plan.stackable
         # A resumed search continues the count.
         self._began = time.monotonic() - spent
+        self._training_since: float | None = None
 
     def elapsed(self) -> float:
         """Wall time of the search [s], before an interruption included."""
         return time.monotonic() - self._began
+
+    def training(self) -> None:
+        """Tell that a worker begins to train."""
+        self._training_since = self._training_since or time.monotonic()
+
+    def trained_for(self) -> float:
+        """Wall time since the first worker began to train [s]; before an interruption not
+        included."""
+        return 0.0 if self._training_since is None else time.monotonic() - self._training_since
 
     def checkpoint(self, number: int) -> Path:
         """Path of a trial's checkpoint."""

@@ -18,6 +18,7 @@ from nettuner.models.study import Goal, Proposal, Study, Trial
 class _Growing:
     """A curve that grows, and what has been spent since its last point."""
 
+    begun: int
     rounds: int
     points: list[Point] = field(default_factory=list)
     seconds: float = 0.0
@@ -44,7 +45,7 @@ class Curves:
     def begin(self, number: int, done: int) -> None:
         """Begin a trial that goes on after so many rounds."""
         with self._lock:
-            self._growing[number] = _Growing(done)
+            self._growing[number] = _Growing(done, done)
 
     def add(self, number: int, rows: Iterable[Mapping[str, Any]]) -> None:
         """Add what a trial has logged; a round whose metric is not finite, or missing, is left
@@ -84,6 +85,22 @@ class Curves:
         with self._lock:
             growing = self._growing.get(number)
             return thinned(growing.points) if growing else ()
+
+    def begun(self, number: int) -> int:
+        """Rounds after which a trial went on; 0 for one that began anew."""
+        with self._lock:
+            growing = self._growing.get(number)
+            return growing.begun if growing else 0
+
+    def latest(self, number: int) -> tuple[int, float | None]:
+        """Rounds of a trial so far, or its latest step, and its latest score, None without one."""
+        with self._lock:
+            growing = self._growing.get(number)
+            if growing is None:
+                return 0, None
+            last = growing.points[-1] if growing.points else None
+            reached = growing.rounds if self._counted or last is None else last.round
+            return reached, None if last is None else last.score
 
     def told(self, proposal: Proposal) -> Proposal:
         """A proposal in flight with its curve so far."""

@@ -34,6 +34,7 @@ class Finals:
     seeds: int
     continues: ClassVar[Continues] = "others"
     counts: ClassVar[Counts] = "networks"
+    at_end: ClassVar[str] = "all finalists were trained"
     asks: ClassVar[Asks] = "ahead"
     rule: ClassVar[None] = None
 

@@ -24,14 +24,20 @@ Glance = Callable[[], None]
 
 
 class Clock:
-    """Measures wall time, from when a worker first begins; one that starts is not waited for."""
+    """Measures wall time, from when a worker first begins; one that starts is not waited for.
 
-    def __init__(self) -> None:
+    Args:
+        begun: Function to call whenever a worker begins.
+    """
+
+    def __init__(self, begun: Callable[[], None]) -> None:
+        self._begun = begun
         self._began: float | None = None
 
     def begin(self) -> None:
         """Count from now, unless it counts already."""
         self._began = self._began or time.monotonic()
+        self._begun()
 
     @property
     def seconds(self) -> float:

@@ -42,11 +42,11 @@ def train_stack(
     readers = [reader_of(of_trial) for of_trial in jobs]
     runs = StackRuns(context, jobs, parents)
     get_run_logger().info("%s: %d trials together", name, len(jobs))
-    clock = Clock()
+    clock = Clock(context.training)
     for first, *_ in jobs:
         context.curves.begin(first.proposal.number, first.done)
     try:
-        outcomes = outcomes_of(context, jobs, clock, lambda: runs.write(readers))
+        outcomes = outcomes_of(context, jobs, clock, lambda: runs.glance(readers))
     except InterruptedSearchError as error:
         runs.write(readers)
         runs.interrupted(str(error))
@@ -105,6 +105,13 @@ class StackRuns:
             self._open()
         for record, reader in zip(self.records, readers, strict=False):
             look(self._context, record, reader)
+
+    def glance(self, readers: Sequence[Reader]) -> None:
+        """Write what is new, and show what was printed."""
+        self.write(readers)
+        for of_trial in self._jobs:
+            for job in of_trial:
+                self._context.printed.look(f"trial {job.proposal.number}", job.output)
 
     def write_rest(self, readers: Sequence[Reader]) -> None:
         """Open the remaining runs, and send the last metrics to all."""

@@ -52,15 +52,14 @@ def train(context: TrialContext, proposal: Proposal, parent: Trial | None, name:
     get_run_logger().info("%s: %s in MLflow: %s", name, dict(proposal.params), record.url)
     jobs = context.jobs(proposal, parent)
     reader = reader_of(jobs)
-    clock = Clock()
-    glance = functools.partial(look, context, record, reader)
+    clock = Clock(context.training)
+    glance = functools.partial(glance_at, context, record, reader, jobs)
     context.curves.begin(proposal.number, jobs[0].done)
     try:
         (outcomes,) = outcomes_of(context, [jobs], clock, glance)
     except InterruptedSearchError as error:
         look(context, record, reader)
-        for job in jobs:
-            record.keep_output(job.output)
+        keep_output(context, record, jobs)
         record.interrupted(str(error))
         raise
     for outcome in outcomes:
@@ -83,13 +82,31 @@ def conclude(
     reader: Reader,
 ) -> None:
     """Record what came of a trial, all that it logged was read."""
-    for job in jobs:
-        record.keep_output(job.output)
+    keep_output(context, record, jobs)
+    for outcome in outcomes:
+        if isinstance(outcome, Failure):
+            record.keep_traceback(outcome.details)
     if isinstance(reader, MeanReader):
         if trial.succeeded:
             record.report(reader.conclusion(trial.metrics))
         record.remark(as_markdown(jobs, outcomes))
     record.finish(trial, last=is_last(context.study, trial.proposal))
+
+
+def keep_output(context: TrialContext, record: TrialRecord, jobs: Sequence[Job]) -> None:
+    """Record what the trainings of a trial have printed."""
+    for job in jobs:
+        context.printed.end(f"trial {job.proposal.number}", job.output)
+        record.keep_output(job.output)
+
+
+def glance_at(
+    context: TrialContext, record: TrialRecord, reader: Reader, jobs: Sequence[Job]
+) -> None:
+    """Report what is new of a trial that trains."""
+    look(context, record, reader)
+    for job in jobs:
+        context.printed.look(f"trial {job.proposal.number}", job.output)
 
 
 def look(context: TrialContext, record: TrialRecord, reader: Reader, rest: bool = False) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -111,6 +112,7 @@ class WorkerPool(Pool):
         self._lock = threading.Lock()
         self._server: ForkServer | None = ForkServer(threads, study)
         self._workers: set[Worker] = set()
+        self._is_told = False
         self._idle: list[Worker] = []
 
     def stop(self) -> None:
@@ -156,6 +158,8 @@ class WorkerPool(Pool):
             if worker.begun and answer is not None:
                 raise TrialFailedError(_reason(answer), _end_of(output))
         told = self._told()
+        if not worker.begun:
+            self._tell(told)
         last = f": {told.splitlines()[-1]}" if told else ""
         when = "with the one it was forked from" if worker.begun else "before it could begin"
         raise TrialFailedError(f"its process died {ATTEMPTS} times {when}{last}", told)
@@ -215,6 +219,13 @@ class WorkerPool(Pool):
                 return
             self._workers.discard(worker)
         worker.end()
+
+    def _tell(self, told: str) -> None:
+        """Say once why workers cannot start: no trial could say more."""
+        with self._lock:
+            is_told, self._is_told = self._is_told, True
+        if told and not is_told and sys.stderr is not None:
+            print(f"no worker can start:\n{told}", file=sys.stderr, flush=True)
 
     def _told(self) -> str:
         with self._lock:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import select
 import signal
 import subprocess
 import sys
@@ -261,6 +262,28 @@ def test_a_command_that_is_killed_ends_its_client_alike(place):
     search.communicate(timeout=60)
     assert search.returncode == -signal.SIGKILL
     assert place.run("search", "slow.yaml", "--resume")[0] == 0
+
+
+def test_a_command_that_is_killed_leaves_a_terminal_with_its_cursor(place):
+    place.ready()
+    ours, theirs = pty.openpty()
+    keywords = {"env": {**place.environment, "TERM": "xterm"}, "stderr": theirs, "stdout": theirs}
+    search = place.started("search", "slow.yaml", **keywords)
+    said = b""
+
+    def heard(text):
+        nonlocal said
+        while select.select([ours], [], [], 0)[0]:
+            said += os.read(ours, 65536)
+        return text in said
+
+    until(lambda: heard(b"\x1b[?25l"))  # a table hides it
+    assert not heard(b"\x1b[?25h")
+    command_in(place).kill()
+    assert search.wait(60) == -signal.SIGKILL
+    assert heard(b"\x1b[?25h")
+    os.close(ours)
+    os.close(theirs)
 
 
 def test_a_search_goes_on_when_the_warm_process_is_killed_and_the_next_starts_another(place):

@@ -82,5 +82,5 @@ class Searched:
 
 def searched(mlflow: Reader, past: PastSearch) -> Searched:
     """A search with what is recorded beside its trials."""
-    schedules = recall.kept_file(mlflow, past, PICTURE) if past.members else None
+    schedules = recall.kept_file(mlflow, past.run_id, PICTURE) if past.members else None
     return Searched(past, recall.as_searched(mlflow, past), schedules)

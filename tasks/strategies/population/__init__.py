@@ -56,6 +56,7 @@ class Population(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     continues: ClassVar[Continues] = "others"
     counts: ClassVar[Counts] = "networks"
+    at_end: ClassVar[str] = "the population was trained to its end"
     rule: ClassVar[None] = None
 
     members: StrictInt = Field(

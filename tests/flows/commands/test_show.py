@@ -35,3 +35,19 @@ def test_segments_of_one_network_are_not_counted_as_networks(members, told, caps
     result = SearchResult("search", "", "", trials, trials[0], {}, "3 trials are done")
     show_result(result, make_plan(study, "study.yaml"))
     assert f"search: {told}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("strategy", "told"),
+    [
+        ({"name": "population", "size": 6, "interval": 2}, "6 members x 5 segments"),
+        ("random", "4"),
+    ],
+)
+def test_a_population_is_so_many_members_and_segments(strategy, told, capsys):
+    space = {"learning_rate": {"distribution": "log-uniform", "low": 0.01, "high": 0.1}}
+    given = {"name": "sized", "learner": "mlp", "data": "iris", "space": space, "epochs": 10}
+    given |= {"metric": "val_loss", "strategy": strategy}
+    given |= {"stop": {"trials": 4}} if strategy == "random" else {}
+    show_plan(make_plan(Study.model_validate(given)))
+    assert f"trials:   {told}, each at most 10 epochs\n" in capsys.readouterr().out

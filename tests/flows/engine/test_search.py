@@ -196,12 +196,12 @@ def test_what_a_failed_trial_reported_before_is_kept(grid_search, lab):
         (
             {"trials": 5, "failures": 2},
             "2 trials in a row failed (stop.failures), the last one because "
-            "ArithmeticError: never; see `nettuner trials hopeless-2`",
+            "ArithmeticError: never; see `nettuner trials hopeless-2 --failed`",
         ),
         (
             {"trials": 1},
             "none of 1 trials succeeded, the last one because ArithmeticError: never; "
-            "see `nettuner trials hopeless-10`",
+            "see `nettuner trials hopeless-10 --failed`",
         ),
     ],
 )
@@ -221,10 +221,11 @@ def test_a_search_without_any_success_fails(stop, reason, lab):
 # The end
 
 
-def test_a_search_says_why_it_ended(random_search, grid_search, bayesian_search):
+def test_a_search_says_why_it_ended(random_search, grid_search, bayesian_search, population_search):
     assert random_search.result.ended == "5 trials are done (stop.trials)"
-    assert grid_search.result.ended == "the strategy has nothing left to propose"
+    assert grid_search.result.ended == "every point of the grid was tried"
     assert bayesian_search.result.ended == "6 trials are done (stop.trials)"
+    assert population_search.result.ended == "the population was trained to its end"
 
 
 def test_a_target_that_is_reached_ends_the_search(lab):

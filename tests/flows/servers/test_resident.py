@@ -13,6 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from dataclasses import asdict, replace
+from datetime import datetime
 from types import SimpleNamespace
 
 import psutil
@@ -312,14 +313,23 @@ def test_down_ends_them_when_no_command_uses_them_and_status_says_so(place):
     assert status == 0
     for part in (found.prefect.address, found.mlflow.address, f"process {command.pid}"):
         assert part in said
+    told = json.loads(place.nettuner("status", "--json")[1])
+    assert told["home"] == str(place.home)
+    assert told["servers"]["prefect"]["address"] == found.prefect.address
+    assert told["servers"]["mlflow"]["answers"] is True
+    assert told["servers"]["users"] == [command.pid]
+    assert told["servers"]["ends"] is None
     status, said, lines = place.nettuner("down")
     assert (status, said, len(lines)) == (1, "", 1)
     assert f"(process {command.pid}: " in lines[0]
     leave(command)
     assert "nobody uses them: they end at" in place.nettuner("status")[1]
+    ends = json.loads(place.nettuner("status", "--json")[1])["servers"]["ends"]
+    assert datetime.fromisoformat(ends).timestamp() > time.time()
     assert place.nettuner("down") == (0, f"the servers of {place.home} have ended\n", [])
     assert place.empty()
     assert place.nettuner("status")[1].startswith("no servers run for")
+    assert json.loads(place.nettuner("status", "--json")[1])["servers"] is None
     assert place.nettuner("down")[0] == 0
 
 

@@ -308,15 +308,21 @@ def test_a_call_that_always_kills_its_parent_fails_in_the_end(pool):
     assert reason(pool, exec, kill).startswith("its process died 3 times with the one it was")
 
 
-def test_workers_that_cannot_start_say_why(monkeypatch):
+def test_workers_that_cannot_start_say_why(monkeypatch, capsys):
     monkeypatch.setattr(base, "_standing", [])
     nothing = replace(base.KIND, module="nettuner.tasks.workers.nothing_of_this_name")
     monkeypatch.setattr(base, "KIND", nothing)
-    with open_pool(1, threads=1) as pool, pytest.raises(TrialFailedError) as failure:
-        pool.run(int, "1")
+    with open_pool(1, threads=1) as pool:
+        for _ in range(2):
+            with pytest.raises(TrialFailedError) as failure:
+                pool.run(int, "1")
     assert str(failure.value).startswith("its process died 3 times before it could begin: ")
     assert "No module named" in str(failure.value)
     assert "nothing_of_this_name" in failure.value.details
+    said = capsys.readouterr().err
+    assert said.startswith("no worker can start:\n")
+    assert "nothing_of_this_name" in said
+    assert said.count("no worker can start") == 1
 
 
 def study(learner, **changes):
