@@ -44,6 +44,8 @@ def show_plan(plan: Plan) -> None:
     console.print(f"grid:     {_grid(plan)}", soft_wrap=True)
     console.print(f"strategy: {plan.strategy_name}, {plan.width} trials at a time")
     length = f"{study.steps} steps" if study.steps else f"{study.rounds} epochs"
+    if plan.accelerators:
+        console.print(f"device:   {_devices(plan)}", soft_wrap=True)
     known = plan.trials or _members(plan)
     many = "no fixed number of" if known is None else str(known)
     each = f", each at most {length}" if study.rounds else ""
@@ -54,6 +56,14 @@ def show_plan(plan: Plan) -> None:
         console.print(f"networks: {_networks(plan)}", soft_wrap=True)
     for line in plan.profile.warnings if plan.profile is not None else ():
         console.print(_titled("warning:  ", line), soft_wrap=True)
+
+
+def _devices(plan: Plan) -> str:
+    """The accelerators that it is trained on, or may be."""
+    shown = ", ".join(accelerator.shown for accelerator in plan.accelerators)
+    if plan.is_measured:
+        return f"{shown}, or the CPU where that is faster, as the search measures first"
+    return f"{shown}; {plan.study.per_device} at a time on each"
 
 
 def _rounds(plan: Plan) -> str | None:

@@ -29,6 +29,7 @@ from nettuner.tasks.report import pages
 from nettuner.tasks.report.progress import Progress
 from nettuner.tasks.training.context import TrialContext
 from nettuner.tasks.training.fit import fit_in
+from nettuner.tasks.training.placement import placed
 from nettuner.tasks.training.trial import FailedTrialError
 from nettuner.tasks.workers.pool import open_pool
 
@@ -88,6 +89,8 @@ def search(study: Study, resume: bool = False) -> SearchResult:
     with ExitStack() as held:
         pool = held.enter_context(open_pool(width_of(study), study.threads, study))
         plan = make_plan(study, fit=partial(fit_in, pool))
+        places = held.enter_context(placed(plan, pool))
+        plan = replace(plan, width=places.count)
         facts = facts_of(plan)
         past = None
         if resume:
@@ -102,9 +105,11 @@ def search(study: Study, resume: bool = False) -> SearchResult:
             history, spent = [], 0.0
         record.recorder.write_in(pool)
         plan = replace(plan, strategy=warmed(plan.strategy, client, study.name, record))
+        if places.why:
+            record.remark(places.why)
         held.enter_context(reported(record))
         folder = held.enter_context(folder_of(record, resumable=True))
-        context = TrialContext(plan, pool, record, folder, spent)
+        context = TrialContext(plan, pool, places, record, folder, spent)
         context.curves.remember(history)
         engine = Engine(context, plan, history)
         engine.ended = past.ended if past else None

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import cycle, islice
 
 from nettuner.tasks.workers.accelerators import Accelerator
 from nettuner.tasks.workers.utilisation import Utilisation
@@ -50,18 +51,9 @@ class Place:
 HERE = Place()
 
 
-def on_accelerators(
-    accelerators: Sequence[Accelerator], per_device: int, width: int | None
-) -> list[Place]:
-    """Places on accelerators, so ordered that the first trials are spread over all of them.
-
-    Args:
-        accelerators: Accelerators to use.
-        per_device: Number of places on each.
-        width: Most places; None for all.
-    """
-    places = [Place(accelerator) for _ in range(per_device) for accelerator in accelerators]
-    return places[:width]
+def on_accelerators(accelerators: Sequence[Accelerator], count: int) -> list[Place]:
+    """Places on accelerators, so many on all of them together, evenly spread."""
+    return [Place(one) for one in islice(cycle(accelerators), count)]
 
 
 @dataclass(frozen=True)

@@ -24,14 +24,13 @@ def shown(places):
     return [place.shown.split()[0] for place in places]
 
 
-def test_the_first_places_are_spread_over_all_gpus(gpus):
-    assert shown(on_accelerators(gpus, 2, None)) == ["cuda:0", "cuda:1", "cuda:0", "cuda:1"]
-    assert shown(on_accelerators(gpus, 2, 3)) == ["cuda:0", "cuda:1", "cuda:0"]
-    assert shown(on_accelerators(gpus, 1, 8)) == ["cuda:0", "cuda:1"]
+def test_places_are_spread_evenly_over_gpus(gpus):
+    assert shown(on_accelerators(gpus, 4)) == ["cuda:0", "cuda:1", "cuda:0", "cuda:1"]
+    assert shown(on_accelerators(gpus, 3)) == ["cuda:0", "cuda:1", "cuda:0"]
 
 
 def test_a_place_is_one_trials_at_a_time(gpus):
-    places = Places(on_accelerators(gpus, 1, None))
+    places = Places(on_accelerators(gpus, 2))
     with places.one() as first, places.one() as second:
         assert shown([first.place, second.place]) == ["cuda:0", "cuda:1"]
         waiting = threading.Thread(target=lambda: places.one().__enter__())
@@ -68,7 +67,7 @@ SEEN = "__import__('os').environ.get('CUDA_VISIBLE_DEVICES')"
 
 @pytest.mark.slow
 def test_a_worker_sees_the_gpu_of_its_place_alone(gpus):
-    first, second = on_accelerators(gpus, 1, None)
+    first, second = on_accelerators(gpus, 2)
     with open_pool(2, threads=1) as pool:
         assert pool.run(eval, SEEN, place=first) == "0"
         assert pool.run(eval, SEEN, place=second) == "1"
@@ -80,7 +79,7 @@ def test_a_worker_sees_the_gpu_of_its_place_alone(gpus):
 
 @pytest.mark.slow
 def test_a_worker_that_is_idle_is_used_again_at_its_place_alone(gpus):
-    first, second = on_accelerators(gpus, 1, None)
+    first, second = on_accelerators(gpus, 2)
     with open_pool(1, threads=1) as pool:
         at_first = pool.run(os.getpid, place=first)
         assert pool.run(os.getpid, place=second) != at_first
@@ -90,7 +89,7 @@ def test_a_worker_that_is_idle_is_used_again_at_its_place_alone(gpus):
 
 @pytest.mark.slow
 def test_a_killed_worker_is_gone_when_its_place_is_free(gpus):
-    places = Places(on_accelerators(gpus[:1], 1, None))
+    places = Places(on_accelerators(gpus, 1))
     with open_pool(1, threads=1) as pool:
         with places.one() as stay:
             pid = pool.run(os.getpid, place=stay.place)
@@ -106,6 +105,6 @@ def test_a_killed_worker_is_gone_when_its_place_is_free(gpus):
 
 @pytest.mark.slow
 def test_a_worker_has_not_touched_cuda_before_it_knows_its_place(gpus):
-    (place,) = on_accelerators(gpus, 1, 1)
+    (place,) = on_accelerators(gpus, 1)
     with open_pool(1, threads=1) as pool:
         assert pool.run(eval, "__import__('torch').cuda.is_initialized()", place=place) is False
