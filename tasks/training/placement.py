@@ -30,8 +30,8 @@ def placed(plan: Plan, pool: Pool) -> Iterator[Places]:
     """
     study, accelerators, why = plan.study, plan.accelerators, ""
     if plan.is_measured:
-        pays, why = _pays(plan, pool)
-        accelerators = accelerators if pays else ()
+        chosen, why = _measured(plan, pool)
+        accelerators = accelerators if chosen else ()
     width = width_of(study, accelerators)
     if not accelerators:
         # Code of people's own would else take a GPU by accident.
@@ -46,27 +46,35 @@ def placed(plan: Plan, pool: Pool) -> Iterator[Places]:
         yield Places(places, why, watch)
 
 
-def _pays(plan: Plan, pool: Pool) -> tuple[bool, str]:
-    """Whether all accelerators together train more steps a second than all cores; why, in words.
-
-    Trials that share an accelerator share its speed, so it counts once. Stacks make either faster
-    and are left out.
-    """
-    first, *_ = plan.accelerators
-    workers = min(plan.width, os.cpu_count() or 1)
-    used = min(len(plan.accelerators), width_of(plan.study, plan.accelerators))
-    (here, _), (there, failed) = (
-        _pace(plan, pool, Place(hides=True)),
-        _pace(plan, pool, Place(first)),
-    )
-    of_cores, of_accelerators = workers / here, used / there
-    pays = of_accelerators > of_cores
+def _measured(plan: Plan, pool: Pool) -> tuple[bool, str]:
+    """Whether the accelerators of a plan pay, as is measured now or was before; why, in words."""
+    first, study = plan.accelerators[0], plan.study
+    workers = min(plan.width, max(1, (os.cpu_count() or 1) // study.threads))
+    used = min(len(plan.accelerators), width_of(study, plan.accelerators))
+    here, _ = _pace(plan, pool, Place(hides=True))
+    there, failed = _pace(plan, pool, Place(first))
+    chosen = pays(here, workers, there, used)
     why = (
-        f"device auto: trained on {first.shown if pays else 'the CPU'}, as was measured: "
-        f"{of_accelerators:.3g} steps a second on {used} of the kind of {first.shown}, "
-        f"{of_cores:.3g} on {workers} CPU workers"
+        f"Trained on {first.shown if chosen else 'the CPU'} (device auto), as was measured: "
+        f"{workers / here:.3g} steps a second by {workers} CPU workers, {used / there:.3g} by "
+        f"{used} x {first.name}"
     )
-    return pays, f"{why}, where it failed: {failed}" if failed else why
+    return chosen, f"{why}, where it failed: {failed}" if failed else f"{why}."
+
+
+def pays(here: float, workers: int, there: float, accelerators: int) -> bool:
+    """Whether all accelerators together train more steps a second than all workers on the CPU.
+
+    Trials that share an accelerator share its speed, so it counts once. Stacks, which make either
+    faster, are left out.
+
+    Args:
+        here: Seconds per step of a worker on the CPU.
+        workers: Number of these workers.
+        there: Seconds per step on an accelerator.
+        accelerators: Number of accelerators.
+    """
+    return accelerators / there > workers / here
 
 
 def _pace(plan: Plan, pool: Pool, place: Place) -> tuple[float, str]:
