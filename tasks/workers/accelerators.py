@@ -77,23 +77,36 @@ def nvidia_smi() -> str | None:
     return shutil.which("nvidia-smi")
 
 
+def ask(program: str, *fields: str) -> list[list[str]]:
+    """What `nvidia-smi` tells of each GPU.
+
+    Args:
+        program: Path of the program.
+        fields: Names of what is asked for, as its own `--help-query-gpu` lists them.
+
+    Raises:
+        OSError, subprocess.SubprocessError: It fails, as it does without a driver, or it hangs.
+    """
+    told = subprocess.run(
+        [program, f"--query-gpu={','.join(fields)}", "--format=csv,noheader,nounits"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=True,
+    )
+    rows = csv.reader(told.stdout.splitlines(), skipinitialspace=True)
+    return [row for row in rows if len(row) == len(fields)]
+
+
 @functools.cache
 def _listed(program: str) -> tuple[Gpu, ...]:
-    """All GPUs of this machine; none where the program fails, as it does without a driver."""
-    query = ("--query-gpu=index,uuid,name,memory.total", "--format=csv,noheader,nounits")
+    """All GPUs of this machine; none where the program fails."""
     try:
-        told = subprocess.run(
-            [program, *query],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_SECONDS,
-            check=True,
-        )
+        rows = ask(program, "index", "uuid", "name", "memory.total")
     except (OSError, subprocess.SubprocessError):
         return ()
-    rows = csv.reader(told.stdout.splitlines(), skipinitialspace=True)
-    return tuple(_gpu(*row) for row in rows if len(row) == 4)
+    return tuple(_gpu(*row) for row in rows)
 
 
 def _gpu(index: str, uuid: str, name: str, mib: str) -> Gpu:

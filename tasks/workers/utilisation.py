@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import threading
 import time
@@ -11,10 +9,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from nettuner.tasks.workers.accelerators import nvidia_smi
+from nettuner.tasks.workers.accelerators import ask, nvidia_smi
 
-# Interval between two samples [s].
-SAMPLE_SECONDS = 2
+# Interval between two samples [s]; each starts a program that takes some 50 ms.
+SAMPLE_SECONDS = 5.0
 
 
 class Utilisation:
@@ -23,14 +21,14 @@ class Utilisation:
     def __init__(self) -> None:
         self._samples: dict[str, list[tuple[float, float]]] = defaultdict(list)
 
-    def add(self, line: str, at: float) -> None:
-        """Add a line of `nvidia-smi`, an identifier and a percentage; others are passed over.
+    def add(self, uuid: str, percent: str, at: float) -> None:
+        """Add a sample; one that is not told is passed over.
 
         Args:
-            line: Line.
+            uuid: Identifier of the GPU.
+            percent: Utilisation [%], as `nvidia-smi` writes it.
             at: Time of the sample [s], of the monotonic clock.
         """
-        uuid, _, percent = (part.strip() for part in line.partition(","))
         if percent.isdigit():
             self._samples[uuid].append((at, float(percent)))
 
@@ -47,32 +45,27 @@ class Utilisation:
 
 @contextmanager
 def watched() -> Iterator[Utilisation]:
-    """Sample while the block runs, by one process that tells again and again."""
-    found, program = Utilisation(), nvidia_smi()
-    if program is None:
-        yield found
-        return
-    query = ("--query-gpu=uuid,utilization.gpu", "--format=csv,noheader,nounits")
-    process = subprocess.Popen(
-        [program, *query, f"--loop={SAMPLE_SECONDS}"],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        start_new_session=True,  # Ctrl-C in a terminal is handled by the search
-    )
-    thread = threading.Thread(target=_read, args=(process, found), daemon=True)
+    """Sample while the block runs, in a thread."""
+    found, ended = Utilisation(), threading.Event()
+    thread = threading.Thread(target=_sample, args=(found, ended), daemon=True)
     thread.start()
     try:
         yield found
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        ended.set()
         thread.join()
 
 
-def _read(process: subprocess.Popen[str], found: Utilisation) -> None:
-    assert process.stdout is not None
-    with process.stdout:
-        for line in process.stdout:
-            found.add(line, time.monotonic())
+def _sample(found: Utilisation, ended: threading.Event) -> None:
+    """Sample until the end, or until `nvidia-smi` fails."""
+    program = nvidia_smi()
+    while program is not None:
+        try:
+            rows = ask(program, "uuid", "utilization.gpu")
+        except (OSError, subprocess.SubprocessError):
+            return
+        at = time.monotonic()
+        for uuid, percent in rows:
+            found.add(uuid, percent, at)
+        if ended.wait(SAMPLE_SECONDS):
+            return

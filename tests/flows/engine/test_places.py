@@ -63,7 +63,10 @@ def searched(lab, tmp_path):
     return searched
 
 
-def test_two_trials_share_each_gpu_and_their_runs_say_so(two_gpus, searched, lab, tmp_path):
+def test_two_trials_share_each_gpu_and_their_runs_say_so(
+    two_gpus, searched, lab, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("nettuner.tasks.workers.utilisation.SAMPLE_SECONDS", 0.1)
     result = searched("meet", 4, device="cuda", per_device=2)
     assert sorted(file.read_text() for file in tmp_path.glob("met-*")) == ["0", "0", "1", "1"]
     devices = sorted(trial.device for trial in result.trials)

@@ -43,15 +43,16 @@ def test_a_place_is_one_trials_at_a_time(gpus):
 
 def test_utilisation_is_the_mean_of_the_samples_since_then():
     found = Utilisation()
-    for at, line in enumerate(["a, 10", "a, 20", "b, 90", "a, [N/A]", "no device", "a, 30"]):
-        found.add(line, float(at))
+    told = [("a", "10"), ("a", "20"), ("b", "90"), ("a", "[N/A]"), ("a", "30")]
+    for at, (uuid, percent) in enumerate(told):
+        found.add(uuid, percent, float(at))
     assert found.mean("a", 1.0) == 25
     assert found.mean("b", 0.0) == 90
     assert found.mean("b", 3.0) is None
     assert found.mean("c", 0.0) is None
 
 
-def test_samples_are_taken_by_one_process_which_ends_with_the_search(gpus):
+def test_samples_are_taken_in_a_thread_that_ends_with_the_search(gpus):
     before = threading.active_count()
     with watched() as found:
         deadline = time.monotonic() + 10
