@@ -163,6 +163,8 @@ def show_result(result: SearchResult, plan: Plan) -> None:
         console.print(f"finals ({seeds} other seeds each): {shown}", soft_wrap=True)
     elif chance := luck(plan.goal, result.trials, winner):
         console.print(chance, soft_wrap=True)
+    if result.where:
+        console.print(result.where, soft_wrap=True)
     console.print(f"ended because {result.ended}")
     console.print(f"recorded as {result.url}", soft_wrap=True)
 

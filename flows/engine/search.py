@@ -53,6 +53,7 @@ class SearchResult:
         ended: Reason why the search ended.
         finals: Best few trials with their scores in the finals, the best first; empty where there
             were none. `best` is the first of them.
+        where: Why it was trained where it was, in a sentence; empty where the study says so.
     """
 
     name: str
@@ -63,6 +64,7 @@ class SearchResult:
     test: dict[str, float]
     ended: str
     finals: Sequence[Trial] = ()
+    where: str = ""
 
 
 class SearchFailedError(RuntimeError):
@@ -287,7 +289,15 @@ class Engine:
         text = pages.search_as_markdown(study, goal, self.history, winner, test, why, ranked)
         close(self.context, winner, test, text)
         return SearchResult(
-            record.name, record.run_id, record.url, self.history, winner, test, why, ranked
+            record.name,
+            record.run_id,
+            record.url,
+            self.history,
+            winner,
+            test,
+            why,
+            ranked,
+            self.context.places.why,
         )
 
     def without_success(self) -> SearchFailedError:

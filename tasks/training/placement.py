@@ -32,6 +32,9 @@ def placed(plan: Plan, pool: Pool) -> Iterator[Places]:
     if plan.is_measured:
         chosen, why = _measured(plan, pool)
         accelerators = accelerators if chosen else ()
+    elif study.device == "auto" and accelerators:
+        shown = ", ".join(accelerator.shown for accelerator in accelerators)
+        why = f"Trained on {shown} (device auto); a function that needs none says device: cpu."
     width = width_of(study, accelerators)
     if not accelerators:
         # Code of people's own would else take a GPU by accident.

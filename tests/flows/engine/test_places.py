@@ -114,6 +114,7 @@ def test_a_function_sees_what_its_study_says(two_gpus, searched, lab, tmp_path, 
     (run,) = lab.runs(result).values()
     shown = "cpu" if device == "cpu" else "cuda:0 NVIDIA Pretended"
     assert run.data.tags["nettuner.device"] == shown
+    assert ("(device auto)" in result.where) == (device == "auto")
 
 
 def test_without_gpus_nothing_is_set_and_no_column_says_so(searched, lab, tmp_path, monkeypatch):
