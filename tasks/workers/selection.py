@@ -10,7 +10,7 @@ from nettuner.models.fitted import Fitted, MisfitError
 from nettuner.models.study import Study
 from nettuner.tasks.workers.accelerators import Accelerator, accelerators
 
-# What CUDA and torch take of a GPU's memory in each process, before any network [MiB].
+# Least memory of a GPU for each trial [MiB]: CUDA itself takes hundreds of them in each process.
 LEAST_MIB = 512
 
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from nettuner.tasks.workers.accelerators import ask, nvidia_smi
 
-# Interval between two samples [s]; each starts a program that takes some 50 ms.
+# Interval between two samples [s]; each starts a program.
 SAMPLE_SECONDS = 5.0
 
 
