@@ -3,13 +3,14 @@
 # make test-long  the tests that take longest: production, killed processes, every port
 # make quick  style, types, and the tests that neither train networks nor start servers
 # make bench-early  regret after so many rounds of searches that stop early, on tables of curves
+# make bench-gpu   results and speed of a GPU, and of stacks there
 # make bench-start  how long searches take from the start of the command, beside other tuners
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO_HOME := .nettuner/demo
 
-.PHONY: demo test test-long quick lint bench bench-start bench-lines bench-bayesian bench-population bench-early constraints schema clean
+.PHONY: demo test test-long quick lint bench bench-start bench-lines bench-bayesian bench-population bench-early bench-gpu constraints schema clean
 
 LAYOUT := $(VENV)/layout/nettuner
 
@@ -80,6 +81,10 @@ bench-population: $(VENV)/installed
 # Some hours on one core the first time; needs the tables of curves beside the project.
 bench-early: $(VENV)/installed
 	$(BIN)/python tests/benchmarks/early.py
+
+# Less than five minutes, on a machine with one GPU.
+bench-gpu: $(VENV)/installed
+	$(BIN)/python tests/benchmarks/gpu.py
 
 schema: $(VENV)/installed
 	$(BIN)/nettuner schema --output deploy/studies/study.schema.json

@@ -87,7 +87,7 @@ DATA_FOR: Mapping[TaskKind, str] = {
 }
 BATCH_SIZE = Hyperparameter(int, 64, low=1, structural=True)
 # Of the computations of a loss; weights, optimisers and evaluation stay in float32.
-PRECISION = Hyperparameter(str, "float32", choices=("float32", "bf16"), structural=True)
+PRECISION = Hyperparameter(str, "float32", choices=("float32", "tf32", "bf16"), structural=True)
 CLASS_WEIGHT = Hyperparameter(str, "none", choices=("none", "balanced"), structural=True)
 
 
@@ -356,8 +356,8 @@ class Supervised(Learner):
     def loss(self, network: str, networks: Networks, batch: Batch, now: Now) -> Tensor:
         """Cross entropy [nats], binary or not, or mean squared error of the target."""
         inputs, targets = batch
-        weights = self._class_weights(now)
         outputs = self.forward(networks[network], inputs, now)
+        weights = self._class_weights(now, outputs.device)
         if self.data.task == "classification":
             return functional.cross_entropy(
                 outputs, targets, weights, label_smoothing=now["label_smoothing"]
@@ -369,7 +369,7 @@ class Supervised(Learner):
             )
         return functional.mse_loss(shaped(outputs, targets), targets)
 
-    def _class_weights(self, now: Now) -> Tensor | None:
+    def _class_weights(self, now: Now, device: torch.device) -> Tensor | None:
         """Weight of each class in the loss; None for equal ones.
 
         Raises:
@@ -387,7 +387,7 @@ class Supervised(Learner):
                 "class_weight: balanced needs the training rows in memory, got data that are read "
                 "batch by batch; drop it, or weigh the classes in a loss of your own"
             )
-        return torch.tensor(self.data.class_weights)
+        return torch.tensor(self.data.class_weights, device=device)
 
     def evaluate(self, networks: Networks, inputs: Inputs, targets: Any) -> Mapping[str, Tensor]:
         """The metrics on one split, errors in units of the target."""
@@ -413,9 +413,10 @@ class Supervised(Learner):
         if self.data.task != "regression":
             return found
         means, stds = (
-            torch.tensor(of, dtype=torch.float64) for of in (self.data.means, self.data.stds)
+            torch.tensor(of, dtype=torch.float64, device="cpu")
+            for of in (self.data.means, self.data.stds)
         )
-        return found.double() * stds + means
+        return found.cpu().double() * stds + means
 
     def evaluate_batches(
         self, networks: Networks, batches: Iterator[Batch]
@@ -434,9 +435,9 @@ class Supervised(Learner):
     def scores(self, outputs: Tensor, targets: Tensor) -> Mapping[str, Tensor]:
         """The metrics of the outputs for all rows of a split."""
         if self.data.task == "classification":
-            right = (outputs.argmax(1) == targets).double()
+            right = exact(outputs.argmax(1) == targets)
             if self.data.target_shape:
-                known = (targets != IGNORED).double()
+                known = exact(targets != IGNORED)
                 accuracy = (right * known).sum() / known.sum()
             else:
                 accuracy = right.mean()
@@ -444,11 +445,11 @@ class Supervised(Learner):
         if self.data.task == "labels":
             return {
                 "loss": functional.binary_cross_entropy_with_logits(outputs, targets),
-                "accuracy": ((outputs > 0) == (targets > 0.5)).double().mean(),
+                "accuracy": exact((outputs > 0) == (targets > 0.5)).mean(),
             }
-        errors = shaped(outputs, targets).double() - targets.double()
+        errors = exact(shaped(outputs, targets)) - exact(targets)
         squared = errors.square().mean(0)
-        spread = targets.double().var(0, correction=0)
+        spread = exact(targets).var(0, correction=0)
         r2 = torch.where(spread > 0, 1 - squared / spread, math.nan)
         return {
             "loss": squared.mean(),
@@ -456,6 +457,11 @@ class Supervised(Learner):
             "mae": errors.abs().mean() * self.data.target_std,
             "r2": r2.mean(),
         }
+
+
+def exact(numbers: Tensor) -> Tensor:
+    """Numbers in float64, or in float32 on a device that has no other."""
+    return numbers.float() if numbers.device.type == "mps" else numbers.double()
 
 
 def shaped(outputs: Tensor, targets: Tensor) -> Tensor:

@@ -48,9 +48,14 @@ def clip(grads: list[Tensor], largest: float) -> None:
 
     Source: Pascanu et al. (2013), arXiv:1211.5063, algorithm 1.
     """
-    norm = math.hypot(*(each.item() for each in torch._foreach_norm(grads)))
-    if norm > largest:
-        torch._foreach_mul_(grads, largest / norm)
+    norms = torch._foreach_norm(grads)
+    if norms[0].device.type != "cpu":  # without waiting for the device
+        norm = torch.stack(norms).norm()
+        torch._foreach_mul_(grads, (largest / norm).clamp(max=1.0))
+        return
+    whole = math.hypot(*(each.item() for each in norms))
+    if whole > largest:
+        torch._foreach_mul_(grads, largest / whole)
 
 
 class Optimiser(ABC):
@@ -77,7 +82,10 @@ class Optimiser(ABC):
 
     def load(self, state: Mapping[int, Mapping[str, Tensor]]) -> None:
         """Go on from a state that was saved."""
-        self.state = {index: dict(moments) for index, moments in state.items()}
+        self.state = {
+            index: {name: of.to(self.parameters[index].device) for name, of in moments.items()}
+            for index, moments in state.items()
+        }
 
     @torch.no_grad()
     def step(self, settings: Settings) -> None:

@@ -236,7 +236,8 @@ def latents(count: int, generator: nn.Module) -> Tensor:
     """
     assert isinstance(generator, Generator)
     rng = np.random.default_rng(LATENT_SEED)
-    return torch.from_numpy(rng.standard_normal((count, generator.latent), dtype=np.float32))
+    found = rng.standard_normal((count, generator.latent), dtype=np.float32)
+    return torch.from_numpy(found).to(next(generator.parameters()).device)
 
 
 def grid(images: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -58,5 +58,6 @@ def greedy(
 
 def _never(network: Transformer) -> Tensor:
     """Mask [words] added to the logits, so that some tokens are never chosen."""
-    words = network.target_words.num_embeddings
-    return torch.tensor([-torch.inf if word in NOT_WORDS else 0.0 for word in range(words)])
+    words, device = network.target_words.num_embeddings, network.target_words.weight.device
+    costs = [-torch.inf if word in NOT_WORDS else 0.0 for word in range(words)]
+    return torch.tensor(costs, device=device)

@@ -22,8 +22,11 @@ from nettuner.models.data.dataset import Dataset, held
 from nettuner.models.learner import Learner, Now
 from nettuner.models.stacks import program
 from nettuner.models.stacks.evaluation import seconds
-from nettuner.models.stacks.stack import MOST_BYTES, Programs, Stack
+from nettuner.models.stacks.make import stack_of
+from nettuner.models.stacks.program import Convolution
+from nettuner.models.stacks.stack import Programs, most_bytes
 from nettuner.models.training.batches import batches_of, tensors
+from nettuner.models.training.device import CPU, placed
 from nettuner.models.training.loop import TrainingStep
 from nettuner.models.training.seeding import Generators
 
@@ -31,11 +34,13 @@ from nettuner.models.training.seeding import Generators
 SHARE = 0.1
 # Expected cost of trying the first size [s].
 FIRST_TRY = 0.1
-# Larger stacks are hardly faster and exceed the CPU caches.
+# Larger stacks are hardly faster on a CPU, whose caches they exceed; a GPU takes many more.
 SIZES = (8, 32, 64)
+ACCELERATOR_SIZES = (16, 64, 256, 1024)
 # A stack is chosen only if it takes less than this share of the time.
 GAIN = 0.9
-STEPS = 4
+# One to warm up, and on a GPU one that is captured and one that is replayed.
+STEPS = 5
 # Structures whose speeds and programs are cached; the least recently used are dropped.
 MOST_STRUCTURES = 32
 
@@ -48,11 +53,11 @@ class StackChoice:
 
     Args:
         size: Members in a stack; 1 trains them one by one, by the ordinary loop.
-        convolve_one_by_one: True for convolutions in a loop over members, False for groups.
+        convolution: How the convolutions of all members are computed.
     """
 
     size: int = 1
-    convolve_one_by_one: bool = False
+    convolution: Convolution = "groups"
 
 
 @dataclass
@@ -98,6 +103,7 @@ def choose(
     params: Sequence[Now],
     seeds: Sequence[Seed],
     steps: int,
+    device: torch.device = CPU,
 ) -> StackChoice:
     """The fastest way to train these members, by measurement.
 
@@ -106,27 +112,30 @@ def choose(
         dataset: Dataset to be trained on.
         params, seeds: Hyperparameters and seeds of the members; their structure agrees.
         steps: Optimiser steps of one whole training.
+        device: Device to train on.
 
     Raises:
         Exception: The learner raised it at a step alone.
     """
     with Generators(*seeds[0]).in_use():
-        speeds = speeds_of(learner, params[0])
+        speeds = speeds_of(learner, params[0], device)
+        bench = Bench(learner, dataset, params, seeds, device)
         if math.isinf(speeds.alone):
-            speeds.alone = _alone(learner, dataset, params[0], seeds[0])
-        _measure(speeds, learner, dataset, params, seeds, steps)
+            speeds.alone = bench.alone()
+        _measure(speeds, bench, steps)
     return speeds.best(len(params))
 
 
-def speeds_of(learner: Learner, params: Now) -> Speeds:
+def speeds_of(learner: Learner, params: Now, device: torch.device = CPU) -> Speeds:
     """Benchmarks of a structure in this process, empty at first.
 
     Args:
         learner: Learner to be trained.
         params: Hyperparameters of a member of this structure.
+        device: Device to train on.
     """
     now = learner.now(params)
-    key = (id(learner), tuple((name, now[name]) for name in sorted(learner.structural())))
+    key = (id(learner), device, tuple((name, now[name]) for name in sorted(learner.structural())))
     speeds = SPEEDS.setdefault(key, Speeds(learner=learner))
     SPEEDS.move_to_end(key)
     while len(SPEEDS) > MOST_STRUCTURES:
@@ -134,103 +143,108 @@ def speeds_of(learner: Learner, params: Now) -> Speeds:
     return speeds
 
 
-def _measure(
-    speeds: Speeds,
-    learner: Learner,
-    dataset: Dataset,
-    params: Sequence[Now],
-    seeds: Sequence[Seed],
-    steps: int,
-) -> None:
+def _measure(speeds: Speeds, bench: Bench, steps: int) -> None:
     """Benchmark larger and larger stacks while they get faster and the budget allows."""
-    budget = SHARE * speeds.alone * steps * len(params)
-    ways = _ways(learner, params[0])
+    members = len(bench.params)
+    budget = SHARE * speeds.alone * steps * members
+    ways = bench.ways()
     fastest = speeds.alone
-    for size in sorted({min(size, len(params)) for size in SIZES} - {1}):
+    for size in sorted({min(size, members) for size in bench.sizes} - {1}):
         for choice in [StackChoice(size, way) for way in ways]:
             if choice in speeds.stacked:
                 continue
             if speeds.reason or speeds.spent + speeds.next_try > budget:
                 return
-            speeds.spent += seconds(
-                functools.partial(_try, speeds, learner, dataset, params, seeds, choice)
-            )
+            speeds.spent += seconds(functools.partial(_try, speeds, bench, choice))
         known = {p: t for p, t in speeds.stacked.items() if p.size == size}
         best = min(known, key=lambda p: known[p])
         largest = max(map(program.size, speeds.programs.values()), default=0)
-        if known[best] > fastest or 4 * largest > MOST_BYTES:
+        if known[best] > fastest or 4 * largest > most_bytes(bench.device):
             return
-        ways, fastest = (best.convolve_one_by_one,), known[best]
+        ways, fastest = (best.convolution,), known[best]
 
 
-def _ways(learner: Learner, params: Now) -> tuple[bool, ...]:
-    """The values of `convolve_one_by_one` to try."""
-    networks = learner.networks(params)
-    parts = [part for network in networks.values() for part in network.modules()]
-    return (True, False) if any(isinstance(part, nn.Conv2d) for part in parts) else (False,)
-
-
-def _try(
-    speeds: Speeds,
-    learner: Learner,
-    dataset: Dataset,
-    params: Sequence[Now],
-    seeds: Sequence[Seed],
-    choice: StackChoice,
-) -> None:
+def _try(speeds: Speeds, bench: Bench, choice: StackChoice) -> None:
     """Benchmark one way; a learner that fails in every way is not tried again."""
     try:
-        speeds.stacked[choice] = _stacked(speeds, learner, dataset, params, seeds, choice)
+        speeds.stacked[choice] = bench.stacked(choice, speeds.programs)
     except Exception as error:  # a user's learner may fail in a stack in any way
         speeds.stacked[choice] = math.inf
-        ways = len(_ways(learner, params[0]))
-        if len(speeds.stacked) >= ways and not any(map(math.isfinite, speeds.stacked.values())):
+        if len(speeds.stacked) >= len(bench.ways()) and not any(
+            map(math.isfinite, speeds.stacked.values())
+        ):
             speeds.reason = str(error)
 
 
-def _seconds(step: Callable[[int], object]) -> float:
-    """Seconds of one step: the fastest of a few, after a warm-up step."""
-    step(0)
-    return min(seconds(functools.partial(step, at)) for at in range(1, STEPS))
+@dataclass(frozen=True)
+class Bench:
+    """Measures steps of some members.
 
+    Args:
+        learner: Learner to be trained.
+        dataset: Dataset to be trained on.
+        params, seeds: Hyperparameters and seeds of the members; their structure agrees.
+        device: Device to train on.
+    """
 
-def _alone(learner: Learner, dataset: Dataset, params: Now, seed: Seed) -> float:
-    """Seconds per step of one member in the ordinary loop."""
-    learner = copy.copy(learner)
-    now = learner.now(params)
-    batches = batches_of(dataset.train, now["batch_size"], seed)
-    networks = learner.networks(params)
-    training = TrainingStep(learner, networks, now, STEPS)
-    keys = [torch.zeros((), dtype=torch.int32) for _ in networks]
+    learner: Learner
+    dataset: Dataset
+    params: Sequence[Now]
+    seeds: Sequence[Seed]
+    device: torch.device
 
-    def step(at: int) -> None:
-        for batch in batches.of(np.array([at])):
-            for _ in training.step(batch, at, keys):
-                pass
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The sizes of stacks to try."""
+        return SIZES if self.device.type == "cpu" else ACCELERATOR_SIZES
 
-    return _seconds(step)
+    def ways(self) -> tuple[Convolution, ...]:
+        """The ways to compute convolutions to try."""
+        networks = self.learner.networks(self.params[0])
+        modules = [part for network in networks.values() for part in network.modules()]
+        if not any(isinstance(part, nn.Conv2d) for part in modules):
+            return ("groups",)
+        beside: Convolution = "one by one" if self.device.type == "cpu" else "products"
+        return (beside, "groups")
 
+    def alone(self) -> float:
+        """Seconds per step of one member in the ordinary loop."""
+        now = self.learner.now(self.params[0])
+        batches = batches_of(self.dataset.train, now["batch_size"], self.seeds[0], self.device)
+        networks = self.learner.networks(self.params[0])
+        for network in networks.values():
+            network.to(self.device)
+        learner = placed(copy.copy(self.learner), self.device)
+        training = TrainingStep(learner, networks, now, STEPS)
+        keys = [torch.zeros((), dtype=torch.int32, device=self.device) for _ in networks]
 
-def _stacked(
-    speeds: Speeds,
-    learner: Learner,
-    dataset: Dataset,
-    params: Sequence[Now],
-    seeds: Sequence[Seed],
-    choice: StackChoice,
-) -> float:
-    """Seconds per step and member in a stack."""
-    stack = Stack(
-        learner,
-        params[: choice.size],
-        seeds[: choice.size],
-        speeds.programs,
-        convolve_one_by_one=choice.convolve_one_by_one,
-    )
-    inputs, targets = tensors(held(dataset.train))
+        def step(at: int) -> None:
+            for batch in batches.of(np.array([at])):
+                for _ in training.step(batch, at, keys):
+                    pass
 
-    def step(at: int) -> None:
-        with torch.no_grad():
-            stack.train(inputs, targets, np.array([at]), STEPS)
+        return self._seconds(step)
 
-    return _seconds(step) / choice.size
+    def stacked(self, choice: StackChoice, programs: Programs) -> float:
+        """Seconds per step and member in a stack."""
+        stack = stack_of(
+            self.learner,
+            self.params[: choice.size],
+            self.seeds[: choice.size],
+            programs,
+            convolution=choice.convolution,
+            device=self.device,
+        )
+        inputs, targets = tensors(held(self.dataset.train), self.device)
+
+        def step(at: int) -> None:
+            with torch.no_grad():
+                stack.train(inputs, targets, np.array([at]), STEPS)
+
+        return self._seconds(step) / choice.size
+
+    def _seconds(self, step: Callable[[int], object]) -> float:
+        """Seconds of one step: the fastest of a few, after a warm-up step."""
+        step(0)
+        times = [seconds(functools.partial(step, at), self.device) for at in range(1, STEPS)]
+        return min(times)

@@ -7,10 +7,13 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
+import torch
+
 from nettuner.models.inputs import Inputs, parts, shapes
 from nettuner.models.learner import EVALUATION_BATCH
 from nettuner.models.stacks.program import Tensors, UnstackableError, evaluation, size, stateless
-from nettuner.models.stacks.stack import MOST_BYTES, Program, Stack
+from nettuner.models.stacks.stack import Program, Stack, most_bytes
+from nettuner.models.training.device import CPU, finish, made_there
 from nettuner.models.training.loop import Measured, measure, measure_further
 from nettuner.models.training.metrics import Metric
 
@@ -35,7 +38,7 @@ def measure_stack(
     found = _learners_own(stack, split, prefix, round_, members)
     for member in members if further else ():
         networks, seed = stack.member(member), (*stack.seeds[member], round_)
-        more = measure_further(stack.learner, networks, split, prefix, seed, further)
+        more = measure_further(stack.placed, networks, split, prefix, seed, further)
         found[member] |= more
     return found
 
@@ -61,7 +64,7 @@ def _learners_own(
 
 def _alone(stack: Stack, member: int, split: Split, prefix: str, round_: int) -> Measured:
     seed = (*stack.seeds[member], round_)
-    return measure(stack.learner, stack.member(member), split, prefix, seed)
+    return measure(stack.placed, stack.member(member), split, prefix, seed)
 
 
 def _faster(
@@ -69,22 +72,20 @@ def _faster(
 ) -> Program:
     """A program for all members at once, if it can be recorded, fits in memory and is faster."""
     alone = functools.partial(_alone, stack, member, split, "", round_)
-    stateless(stack.learner, stack.together, "evaluate", alone)
+    stateless(stack.placed, stack.together, "evaluate", alone)
     rows = min(len(parts(split[0])[0]), EVALUATION_BATCH) / stack.nows[0]["batch_size"]
     training = [size(p) for p in stack.programs.values()]
-    if rows * max(training, default=0) > MOST_BYTES:
+    if rows * max(training, default=0) > most_bytes(stack.device):
         return _one_by_one
     try:
-        program = evaluation(
-            stack.learner,
-            stack.together,
-            arguments,
-            convolve_one_by_one=stack.convolve_one_by_one,
-        )
+        with made_there(stack.device):
+            program = evaluation(
+                stack.placed, stack.together, arguments, convolution=stack.convolution
+            )
     except UnstackableError:
         return _one_by_one
-    by_itself = seconds(alone)
-    at_once = seconds(lambda: program(*arguments))
+    by_itself = seconds(alone, stack.device)
+    at_once = seconds(lambda: program(*arguments), stack.device)
     return program if at_once < by_itself * len(stack) else _one_by_one
 
 
@@ -93,8 +94,10 @@ def _one_by_one(*_: Any) -> Tensors:
     raise NotImplementedError("members are to be measured one by one")
 
 
-def seconds(action: Callable[[], object]) -> float:
-    """Duration of an action [s]."""
+def seconds(action: Callable[[], object], device: torch.device = CPU) -> float:
+    """Duration of an action [s], until the device has done it."""
+    finish(device)
     began = time.perf_counter()
     action()
+    finish(device)
     return time.perf_counter() - began

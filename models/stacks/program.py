@@ -11,7 +11,7 @@ import random
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -21,7 +21,8 @@ from torch.nn import functional
 
 from nettuner.models.inputs import Inputs
 from nettuner.models.learner import Learner, Networks
-from nettuner.models.stacks.convolution import convolution
+from nettuner.models.stacks import convolution as one_by_one
+from nettuner.models.stacks import unfolded
 from nettuner.models.torch_private import (
     TensorMetadata,
     log_softmax,
@@ -36,12 +37,22 @@ Value = TypeVar("Value")
 Tensors = dict[str, Tensor]
 Arguments = tuple[Any, ...]
 
-# Up to so many entries torch's own log softmax is slower than its elementary operations.
+# Up to so many entries torch's own log softmax is slower on a CPU than its elementary operations.
 FEW = 64
 
 # Other threads may draw from the generators of Python and numpy, too: only an action after which
 # they have changed in every try is taken to draw from them.
 TRIES = 3
+
+
+Convolution = Literal["groups", "one by one", "products"]
+"""How convolutions of all members are computed: as one of many groups, in a loop over members, or
+as products of matrices. Which is fastest depends on the sizes and on the device."""
+
+CONVOLUTIONS: dict[str, Callable[..., Tensor]] = {
+    "one by one": one_by_one.convolution,
+    "products": unfolded.convolution,
+}
 
 
 class UnstackableError(Exception):
@@ -53,9 +64,9 @@ class Recorded(Randomness):
 
     written_out = True
 
-    def __init__(self, *, convolve_one_by_one: bool) -> None:
+    def __init__(self, *, convolution: Convolution = "groups") -> None:
         super().__init__()
-        self._convolve_one_by_one = convolve_one_by_one
+        self._convolution = convolution
 
     def __torch_function__(
         self,
@@ -71,8 +82,8 @@ class Recorded(Randomness):
                 return args[0]
         elif func is functional.cross_entropy and isinstance(given.get("label_smoothing"), Tensor):
             return smoothed_cross_entropy(*args, **given)
-        elif func is torch.conv2d and self._convolve_one_by_one:
-            return convolution(*args, **given)
+        elif func is torch.conv2d and self._convolution in CONVOLUTIONS:
+            return CONVOLUTIONS[self._convolution](*args, **given)
         return super().__torch_function__(func, types, args, given)
 
 
@@ -93,14 +104,14 @@ def smoothed_cross_entropy(
 
 
 def _log_softmax(x: Tensor, dim: int, half_to_float: bool) -> Any:
-    if x.shape[dim] > FEW:
+    if x.shape[dim] > FEW or x.device.type != "cpu":
         return NotImplemented
     shifted = x - x.amax(dim, keepdim=True)
     return shifted - shifted.exp().sum(dim, keepdim=True).log()
 
 
 def _log_softmax_backward(grad: Tensor, output: Tensor, dim: int, dtype: torch.dtype) -> Any:
-    if output.shape[dim] > FEW:
+    if output.shape[dim] > FEW or output.device.type != "cpu":
         return NotImplemented
     return grad - output.exp() * grad.sum(dim, keepdim=True)
 
@@ -187,7 +198,7 @@ def gradients(
     fixed: Mapping[str, Any],
     arguments: Arguments,
     *,
-    convolve_one_by_one: bool,
+    convolution: Convolution,
 ) -> Gradients:
     """Record the gradients of `network` for all members, from one mini-batch each.
 
@@ -199,7 +210,7 @@ def gradients(
         arguments: Example arguments that fix all shapes, members along the first axis: the
             network's parameters by name, those of other networks, all buffers, inputs, targets,
             live hyperparameters by name, and random keys.
-        convolve_one_by_one: True for convolutions in a loop over members, False for groups.
+        convolution: How the convolutions of all members are computed.
 
     Returns:
         Program from such arguments to the gradients by parameter, the losses [members], and the
@@ -219,7 +230,7 @@ def gradients(
         key: Tensor,
     ) -> tuple[Tensor, Tensors]:
         buffers = {name: buffer.clone() for name, buffer in buffers.items()}
-        randomness = Recorded(convolve_one_by_one=convolve_one_by_one)
+        randomness = Recorded(convolution=convolution)
         randomness.begin(key)
 
         def of(networks: Networks) -> tuple[Tensor, Tensors]:
@@ -261,7 +272,7 @@ def _used(loss: Callable[..., tuple[Tensor, Tensors]], arguments: Arguments) -> 
 
 
 def evaluation(
-    learner: Learner, together: Together, arguments: Arguments, *, convolve_one_by_one: bool
+    learner: Learner, together: Together, arguments: Arguments, *, convolution: Convolution
 ) -> Callable[..., Tensors]:
     """Record the metrics of all members on one split.
 
@@ -270,7 +281,7 @@ def evaluation(
         together: Networks that give the structure; their weights are not used.
         arguments: Example arguments that fix all shapes: parameters and buffers by name with
             members along the first axis; inputs and targets, which all members share.
-        convolve_one_by_one: True for convolutions in a loop over members, False for groups.
+        convolution: How the convolutions of all members are computed.
 
     Returns:
         Program from such arguments to the metrics by name, each [members].
@@ -281,7 +292,7 @@ def evaluation(
 
     def measure(weights: Tensors, inputs: Inputs, targets: Any) -> Tensors:
         def of(networks: Networks) -> Tensors:
-            with Recorded(convolve_one_by_one=convolve_one_by_one):
+            with Recorded(convolution=convolution):
                 found = learner.evaluate(networks, inputs, targets)
             if not all(isinstance(value, Tensor) for value in found.values()):
                 raise TypeError("evaluate must answer with tensors to be recorded")

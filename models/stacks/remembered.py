@@ -24,8 +24,12 @@ from nettuner.models.data.dataset import Dataset, Split, held
 from nettuner.models.inputs import shapes
 from nettuner.models.learner import Learner, Now
 from nettuner.models.stacks.choice import StackChoice
+from nettuner.models.training.device import CPU, named
 
 Chosen = tuple[StackChoice, str | None]
+
+# Counts the changes of what is written.
+FORMAT = 2
 
 
 def remembered(
@@ -35,6 +39,7 @@ def remembered(
     params: Sequence[Now],
     steps: int,
     measure: Callable[[], Chosen],
+    device: torch.device = CPU,
 ) -> Chosen:
     """The choice made before for such members on this machine, or else now.
 
@@ -46,18 +51,21 @@ def remembered(
         params: Hyperparameters of the members; their structure agrees.
         steps: Optimiser steps of one whole training.
         measure: Function that makes the choice.
+        device: Device to train on.
 
     Returns:
         The choice, and the reason why it cannot be stacked, if that is known.
     """
-    path = folder / f"{_key(learner, dataset, params, steps)}.json"
+    path = folder / f"{_key(learner, dataset, params, steps, device)}.json"
     if not path.exists():
         _write_first(path, measure())
     told = json.loads(path.read_text(encoding="utf-8"))
     return StackChoice(**told["choice"]), told["reason"]
 
 
-def _key(learner: Learner, dataset: Dataset, params: Sequence[Now], steps: int) -> str:
+def _key(
+    learner: Learner, dataset: Dataset, params: Sequence[Now], steps: int, device: torch.device
+) -> str:
     now = learner.now(params[0])
     kind = type(learner)
     facts = (
@@ -67,6 +75,7 @@ def _key(learner: Learner, dataset: Dataset, params: Sequence[Now], steps: int) 
         _shapes(held(dataset.train)),
         (torch.__version__, torch.get_num_threads()),
         (platform.node(), platform.processor(), os.cpu_count()),
+        (FORMAT, named(device)),
     )
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 

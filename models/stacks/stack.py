@@ -21,6 +21,7 @@ from nettuner.models.inputs import Inputs, parts, shapes, taken
 from nettuner.models.learner import Learner, Now
 from nettuner.models.stacks.optimiser import KINDS, StackedOptimiser
 from nettuner.models.stacks.program import (
+    Convolution,
     Gradients,
     Tensors,
     Together,
@@ -29,18 +30,26 @@ from nettuner.models.stacks.program import (
 )
 from nettuner.models.stacks.structure import check_alike, divided
 from nettuner.models.training import averages, checkpoint, optimiser
-from nettuner.models.training.batches import shuffled, steps_per_epoch
+from nettuner.models.training.batches import order_seed, steps_per_epoch
+from nettuner.models.training.device import CPU, capacity, made_there, placed
 from nettuner.models.training.loop import draw_seed
-from nettuner.models.training.randomness import step_keys
+from nettuner.models.training.randomness import orders, step_keys
 from nettuner.models.training.seeding import seeded
 
 Seed = tuple[int, ...]
 Program = Callable[..., Any]
 
-# Most memory for all tensors of one recorded program [bytes].
+# Most memory for all tensors of one recorded program: on a CPU [bytes], whose caches more would
+# exceed, and as a share of the free memory of an accelerator.
 MOST_BYTES = 2**29
+MOST_SHARE = 0.5
 # Recorded programs cached for one structure: several sizes, networks and batch sizes.
 MOST_PROGRAMS = 64
+
+
+def most_bytes(device: torch.device) -> float:
+    """Most memory for all tensors of one recorded program [bytes]."""
+    return MOST_BYTES if device.type == "cpu" else MOST_SHARE * capacity(device)
 
 
 class Programs(OrderedDict[Any, Program]):
@@ -64,7 +73,8 @@ class Stack:
         params: Hyperparameters of each member; the structural ones agree.
         seeds: Seed of each member.
         programs: Cache of recorded programs, which later stacks need not record again.
-        convolve_one_by_one: True for convolutions in a loop over members, False for groups.
+        convolution: How the convolutions of all members are computed.
+        device: Device that they are trained on.
 
     Raises:
         UnstackableError: These members cannot be trained together.
@@ -77,25 +87,32 @@ class Stack:
         seeds: Sequence[Seed],
         programs: dict[Any, Program],
         *,
-        convolve_one_by_one: bool,
+        convolution: Convolution = "groups",
+        device: torch.device = CPU,
     ) -> None:
+        self.device = device
         self.learner = copy.copy(learner)  # so that attributes it sets are not shared
+        self.placed = placed(self.learner, device)
+        """The learner with what it has on the device."""
         self.nows = [learner.now(given) for given in params]
-        if any(now["precision"] != "float32" for now in self.nows):
+        if any(now["precision"] == "bf16" for now in self.nows):
             # Sums of several members would be rounded in another order, to another result.
             raise UnstackableError("bf16 is trained one by one")
         self.params = list(params)
         self.seeds = list(seeds)
         self._draws = np.array([draw_seed(seed) for seed in seeds], dtype=np.uint32)
+        self._order_seeds = np.array([order_seed(seed) for seed in seeds], dtype=np.uint32)
         self.programs = programs
-        self.convolve_one_by_one = convolve_one_by_one
-        self._fixed, self._live = divided(learner, params, self.nows)
+        self.convolution = convolution
+        self._fixed, live = divided(learner, params, self.nows)
+        self._live = {name: values.to(device) for name, values in live.items()}
         # Key of recorded programs: all that they depend on except the shapes of the data.
         self.key = (
             tuple(sorted((k, repr(v)) for k, v in self._fixed.items())),
             tuple(self._live),
             len(params),
-            convolve_one_by_one,
+            convolution,
+            device,
         )
         members = [self._fresh(given, seed) for given, seed in zip(params, seeds, strict=True)]
         self.networks = members[0]
@@ -103,6 +120,7 @@ class Stack:
         together = [Together(networks) for networks in members]
         check_alike(self.networks, together)
         self._lay_out(together)
+        self.together.to(device)
 
     def __len__(self) -> int:
         return len(self.seeds)
@@ -124,17 +142,23 @@ class Stack:
             prefix = self.together.prefix(network)
             own = [name for name in learned if name.startswith(prefix)]
             rows = torch.stack([torch.cat([s[n].flatten() for n in own]) for s in states])
+            rows = rows.to(self.device)
             self.rows[network] = rows
             self.weights[network] = _views(rows, {n: learned[n].shape for n in own})
             kind = optimiser.own(network, "optimizer", self.nows[0])
-            self.optimisers[network] = KINDS[kind](rows)
+            self.optimisers[network] = self._optimiser(network, kind, rows)
             if any(optimiser.own(network, "ema", now) for now in self.nows):
                 self.averages[network] = rows.clone()
         self._grads = {network: torch.empty_like(rows) for network, rows in self.rows.items()}
         self._used: dict[str, frozenset[str]] = {}
         self._order: tuple[int, Tensor] | None = None
         rest = [name for name in states[0] if name not in learned]
-        self.buffers = {name: torch.stack([state[name] for state in states]) for name in rest}
+        self.buffers = {
+            name: torch.stack([state[name] for state in states]).to(self.device) for name in rest
+        }
+
+    def _optimiser(self, network: str, kind: str, rows: Tensor) -> StackedOptimiser:
+        return KINDS[kind](rows)
 
     def train(
         self, inputs: Inputs, targets: Any, steps: NDArray[np.int64], steps_in_all: int
@@ -169,14 +193,17 @@ class Stack:
             program = self._program(network, arguments)
             grads, (loss, self.buffers) = program(*arguments)
             self._use(network, program.used)
-            own = self._grads[network]
-            torch.cat(
-                [grads[name].reshape(len(own), -1) for name in self.weights[network]], 1, out=own
-            )
+            own = self._gathered(network, grads)
             self.optimisers[network].step(own, network, self.nows, at, steps)
             self._average(network, at)
             losses.append(loss)
         return torch.stack(losses)
+
+    def _gathered(self, network: str, grads: Tensors) -> Tensor:
+        """The gradients of a network, shape [members, parameters]."""
+        own = self._grads[network]
+        rows = [grads[name].reshape(len(own), -1) for name in self.weights[network]]
+        return torch.cat(rows, 1, out=own)
 
     def _average(self, network: str, at: int) -> None:
         """Take in the weights after a step; those of a member without averages are its weights."""
@@ -192,8 +219,7 @@ class Stack:
         size = self.nows[0]["batch_size"]
         epoch, index = divmod(at, steps_per_epoch(count, size))
         if self._order is None or self._order[0] != epoch:
-            orders = [shuffled(count, (*seed, epoch)) for seed in self.seeds]
-            self._order = (epoch, torch.stack(orders))
+            self._order = (epoch, orders(count, self._order_seeds, epoch))
         return self._order[1][:, index * size : (index + 1) * size]
 
     def _arguments(
@@ -216,14 +242,15 @@ class Stack:
     def _program(self, network: str, arguments: tuple[Any, ...]) -> Gradients:
         key = (*self.key, network, *shapes(arguments[3]))
         if key not in self.programs:
-            self.programs[key] = gradients(
-                self.learner,
-                self.together,
-                network,
-                self._fixed,
-                arguments,
-                convolve_one_by_one=self.convolve_one_by_one,
-            )
+            with made_there(self.device):
+                self.programs[key] = gradients(
+                    self.placed,
+                    self.together,
+                    network,
+                    self._fixed,
+                    arguments,
+                    convolution=self.convolution,
+                )
         program = self.programs[key]
         assert isinstance(program, Gradients)
         return program

@@ -46,8 +46,8 @@ def fit_stack(
         further: Metrics beyond those of the learner.
     """
     train = held(dataset.train)
-    inputs, targets = tensors(train)
-    held_out = tensors(held(dataset.validation))
+    inputs, targets = tensors(train, stack.device)
+    held_out = tensors(held(dataset.validation), stack.device)
     per_epoch = steps_per_epoch(len(train), stack.nows[0]["batch_size"])
     steps_in_all = total_steps(length, per_epoch)
     lost: dict[int, DivergedError] = {}

@@ -5,13 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
+
+import torch
 
 from nettuner.models import learners
 from nettuner.models.data.dataset import Dataset
 from nettuner.models.data.load import load
 from nettuner.models.learner import Learner
 from nettuner.models.stacks.choice import Speeds, StackChoice, choose, speeds_of
+from nettuner.models.stacks.make import stack_of
 from nettuner.models.stacks.program import UnstackableError
 from nettuner.models.stacks.remembered import remembered
 from nettuner.models.stacks.stack import Stack
@@ -19,6 +23,7 @@ from nettuner.models.stacks.training import fit_stack
 from nettuner.models.study import Length
 from nettuner.models.training.batches import batches_of, total_steps
 from nettuner.models.training.course import Course
+from nettuner.models.training.device import give_back, in_use, on_cpu, peak_mib
 from nettuner.models.training.early_end import EarlyEnd, ToldCurves
 from nettuner.models.training.failure import Failure, failure
 from nettuner.models.training.job import Job, Outcome, StackOutcome
@@ -42,7 +47,7 @@ def run_stack(jobs: Sequence[Job], keep_all: bool, choices: Path) -> StackOutcom
     """
     if len(jobs) == 1:
         return StackOutcome([_attempt(jobs[0])])
-    with learners.beside(jobs[0].study.learner):
+    with learners.beside(jobs[0].study.learner), in_use(torch.device(jobs[0].device)):
         return _run_together(jobs, keep_all, choices)
 
 
@@ -54,17 +59,17 @@ def _run_together(jobs: Sequence[Job], keep_all: bool, choices: Path) -> StackOu
     learner = prepared(found, dataset)
     params = [job.proposal.params for job in jobs]
     seeds = [job.seed for job in jobs]
-    length = jobs[0].study.length
+    length, device = jobs[0].study.length, torch.device(jobs[0].device)
     batches = batches_of(dataset.train, learner.now(params[0])["batch_size"], seeds[0])
     steps = total_steps(length, batches.per_epoch)
     speeds = Speeds()
 
     def measure() -> tuple[StackChoice, str | None]:
-        return choose(learner, dataset, params, seeds, steps), speeds.reason
+        return choose(learner, dataset, params, seeds, steps, device), speeds.reason
 
     try:
-        speeds = speeds_of(learner, params[0])
-        choice, reason = remembered(choices, learner, dataset, params, steps, measure)
+        speeds = speeds_of(learner, params[0], device)
+        choice, reason = remembered(choices, learner, dataset, params, steps, measure, device)
         why_not = None if choice.size > 1 else reason or FASTER_ALONE
     except Exception as error:  # one of them fails even alone, and is to fail by itself
         choice = StackChoice()
@@ -94,20 +99,48 @@ def _run_chunk(
 ) -> StackOutcome:
     if len(jobs) == 1:
         return StackOutcome([_attempt(jobs[0])])
+    fits = True
     try:
-        stack = Stack(
+        stack = stack_of(
             learner,
             [job.proposal.params for job in jobs],
             [job.seed for job in jobs],
             speeds.programs,
-            convolve_one_by_one=choice.convolve_one_by_one,
+            convolution=choice.convolution,
+            device=torch.device(jobs[0].device),
         )
         return StackOutcome(_run_stacked(jobs, stack, dataset, length))
     except UnstackableError as error:
         speeds.reason = why_not = str(error)
+    except torch.OutOfMemoryError:
+        fits = False
     except Exception as error:  # whatever a user's learner cannot do in a stack, it may do alone
         why_not = f"the stack raised {in_words(error)}"
+    if not fits:  # outside of the handler, whose traceback holds the memory
+        return _run_halves(jobs, learner, dataset, length, choice, speeds)
     return StackOutcome(_one_by_one(jobs), why_not)
+
+
+def _run_halves(
+    jobs: Sequence[Job],
+    learner: Learner,
+    dataset: Dataset,
+    length: Length,
+    choice: StackChoice,
+    speeds: Speeds,
+) -> StackOutcome:
+    """A stack that did not fit into the memory of its device, as two."""
+    give_back(torch.device(jobs[0].device))
+    speeds.programs.clear()
+    half = len(jobs) // 2
+    first, second = (
+        _run_chunk(some, learner, dataset, length, choice, speeds)
+        for some in (jobs[:half], jobs[half:])
+    )
+    if len(first.outcomes) < half:
+        return first
+    why_not = first.why_not_stacked or second.why_not_stacked
+    return StackOutcome(first.outcomes + second.outcomes, why_not)
 
 
 def _one_by_one(jobs: Sequence[Job]) -> list[Outcome | Failure]:
@@ -160,7 +193,7 @@ def _run_stacked(
             for member in set(range(len(jobs))) - set(failed) - over:  # they know of each other now
                 job, course = jobs[member], courses[member]
                 if is_shown(round_, length.rounds):
-                    show(job, stack.learner, stack.member(member), round_)
+                    show(job, stack.learner, on_cpu(stack.member(member)), round_)
                 ends = course.is_over or round_ == until
                 if job.end is not None and (course.is_best if course.best_counts else ends):
                     stack.save(member, job.end, round_)
@@ -168,8 +201,9 @@ def _run_stacked(
                     over.add(member)
             if len(failed) + len(over) == len(jobs):
                 break
+        peak = peak_mib(stack.device)
         return [
-            failed.get(member) or concluded(job, course, line)
+            failed.get(member) or replace(concluded(job, course, line), peak_mib=peak)
             for member, (job, course, line) in enumerate(zip(jobs, courses, lines, strict=True))
         ]
 

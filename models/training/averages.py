@@ -17,9 +17,9 @@ from nettuner.models.learner import Networks
 from nettuner.models.training import optimiser
 
 
-def share(decay: float, step: int) -> float:
+def share(decay: Any, step: Any) -> Any:
     """The share of the weights after a step, counted from 0, in their corrected average."""
-    return float((1 - decay) / (1 - decay ** (step + 1)))
+    return (1 - decay) / (1 - decay ** (step + 1))
 
 
 class Averages:

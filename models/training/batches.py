@@ -18,9 +18,11 @@ from torch import Tensor
 
 from nettuner.models.data.dataset import Part, Split
 from nettuner.models.data.streams import IterableStream, LoaderStream, RowStream, Stream
-from nettuner.models.inputs import Inputs, each, taken
+from nettuner.models.inputs import Inputs, each, parts, taken
 from nettuner.models.learner import EVALUATION_BATCH
 from nettuner.models.study import Length
+from nettuner.models.training.device import CPU, capacity, moved
+from nettuner.models.training.randomness import orders
 from nettuner.models.training.seeding import READING, Generators, derived_seed
 
 Seed = tuple[int, ...]
@@ -29,6 +31,9 @@ Readable = Batch | Stream
 
 # Most memory for one batch that is only evaluated [bytes].
 EVALUATION_BYTES = 2**26
+# Splits that lie on a device at a time, and the share of its free memory that one may take.
+MOST_PLACED = 4
+SHARE_OF_DATA = 0.4
 
 
 class Batches(Protocol):
@@ -44,16 +49,22 @@ class Batches(Protocol):
         ...
 
 
-def batches_of(part: Part, batch_size: int, seed: Seed) -> Batches:
+def batches_of(part: Part, batch_size: int, seed: Seed, device: torch.device = CPU) -> Batches:
     """The mini-batches of a training.
 
     Args:
         part: Training rows.
         batch_size: Rows in a mini-batch; a DataLoader has its own.
         seed: Seed of the training.
+        device: Device that they are trained on.
     """
     if isinstance(part, Split):
-        return HeldBatches(part, batch_size, seed)
+        return HeldBatches(part, batch_size, seed, device)
+    found = _streamed(part, batch_size, seed)
+    return found if device.type == "cpu" else MovedBatches(found, device)
+
+
+def _streamed(part: Stream, batch_size: int, seed: Seed) -> Batches:
     if isinstance(part, RowStream):
         return RowBatches(part, batch_size, seed)
     if isinstance(part, IterableStream):
@@ -69,10 +80,14 @@ class HeldBatches:
         split: Rows.
         batch_size: Rows in a mini-batch.
         seed: Seed of the training.
+        device: Device that they are trained on; the rows lie on it as long as they fit.
     """
 
-    def __init__(self, split: Split, batch_size: int, seed: Seed) -> None:
-        self._data = tensors(split)
+    def __init__(
+        self, split: Split, batch_size: int, seed: Seed, device: torch.device = CPU
+    ) -> None:
+        self._data = tensors(split, device)
+        self._device = device
         self._rows = len(split)
         self._batch_size = batch_size
         self._seed = seed
@@ -86,8 +101,32 @@ class HeldBatches:
         """See `Batches.of`."""
         inputs, targets = self._data
         for step in steps.tolist():
-            rows = batch(self._rows, self._batch_size, step, self._seed)
-            yield taken(inputs, rows), taken(targets, rows)
+            rows = batch(self._rows, self._batch_size, step, self._seed, parts(targets)[0].device)
+            found = taken(inputs, rows), taken(targets, rows)
+            yield moved(found[0], self._device), moved(found[1], self._device)
+
+
+class MovedBatches:
+    """Mini-batches that are read on the CPU and trained on another device.
+
+    Args:
+        batches: Mini-batches as they are read.
+        device: Device that they are trained on.
+    """
+
+    def __init__(self, batches: Batches, device: torch.device) -> None:
+        self._batches = batches
+        self._device = device
+
+    @property
+    def per_epoch(self) -> int:
+        """See `Batches.per_epoch`."""
+        return self._batches.per_epoch
+
+    def of(self, steps: NDArray[np.int64]) -> Iterator[Batch]:
+        """See `Batches.of`."""
+        for inputs, targets in self._batches.of(steps):
+            yield moved(inputs, self._device), moved(targets, self._device)
 
 
 class RowBatches:
@@ -177,13 +216,19 @@ class LoaderBatches:
         return found
 
 
-def evaluated(part: Stream, seed: Seed) -> Iterator[Batch]:
+def evaluated(part: Stream, seed: Seed, device: torch.device = CPU) -> Iterator[Batch]:
     """All rows of a split that is not in memory, batch by batch.
 
     Args:
         part: Split.
         seed: Seed of what is drawn while they are read.
+        device: Device that they are evaluated on.
     """
+    for inputs, targets in _read_whole(part, seed):
+        yield moved(inputs, device), moved(targets, device)
+
+
+def _read_whole(part: Stream, seed: Seed) -> Iterator[Batch]:
     generators = Generators(*seed, READING)
     if isinstance(part, RowStream):
         rows = _evaluation_rows(part)
@@ -211,14 +256,26 @@ def drawn(batches: Iterator[Batch], generators: Generators) -> Iterator[Batch]:
             batches.close()
 
 
-def tensors(split: Split) -> tuple[Any, Any]:
-    """Inputs and targets of a split as tensors."""
-    return each(torch.from_numpy, split.inputs), each(torch.from_numpy, split.targets)
+def tensors(split: Split, device: torch.device = CPU) -> Batch:
+    """Inputs and targets of a split as tensors on a device, or in memory where they do not fit."""
+    if device.type == "cpu":
+        return each(torch.from_numpy, split.inputs), each(torch.from_numpy, split.targets)
+    return _lying_on(split, device)
 
 
-def readable(part: Part) -> Readable:
+@functools.lru_cache(maxsize=MOST_PLACED)
+def _lying_on(split: Split, device: torch.device) -> Batch:
+    """The same; they lie on the device once for all trials."""
+    here = tensors(split)
+    size = sum(part.nbytes for part in (*parts(here[0]), *parts(here[1])))
+    if size > SHARE_OF_DATA * capacity(device):
+        return here
+    return moved(here[0], device), moved(here[1], device)
+
+
+def readable(part: Part, device: torch.device = CPU) -> Readable:
     """Inputs and targets of a split in memory, or else the stream as it is."""
-    return tensors(part) if isinstance(part, Split) else part
+    return tensors(part, device) if isinstance(part, Split) else part
 
 
 def copied(found: Batch) -> Batch:
@@ -253,14 +310,18 @@ def steps_per_epoch(rows: int, batch_size: int) -> int:
     return whole + (rest > 1) if whole else 1
 
 
-def batch(rows: int, batch_size: int, step: int, seed: Seed) -> Tensor:
+def batch(rows: int, batch_size: int, step: int, seed: Seed, device: torch.device = CPU) -> Tensor:
     """Row numbers of the mini-batch at `step`, counted from 0 over the whole training."""
     epoch, index = divmod(step, steps_per_epoch(rows, batch_size))
-    return shuffled(rows, (*seed, epoch))[index * batch_size : (index + 1) * batch_size]
+    return _order(rows, seed, epoch, device)[index * batch_size : (index + 1) * batch_size]
 
 
 @functools.lru_cache(maxsize=256)
-def shuffled(rows: int, key: Seed) -> Tensor:
-    """A permutation of the rows that depends on the key alone."""
-    generator = torch.Generator().manual_seed(derived_seed(*key, 1))
-    return torch.randperm(rows, generator=generator)
+def _order(rows: int, seed: Seed, epoch: int, device: torch.device) -> Tensor:
+    """The rows in the order in which an epoch visits them."""
+    return orders(rows, np.array([order_seed(seed)]), epoch, device)[0]
+
+
+def order_seed(seed: Seed) -> np.uint32:
+    """The seed of the order of the rows in all epochs of a training."""
+    return np.uint32(derived_seed(*seed, 1) % 2**32)

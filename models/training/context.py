@@ -122,9 +122,8 @@ class Context:
 
     @cached_property
     def device(self) -> torch.device:
-        """The accelerator of this machine, else its CPU."""
-        found = torch.accelerator.current_accelerator(check_available=True)
-        return found or torch.device("cpu")
+        """The device to train on, as the study's `device` says."""
+        return torch.device(self._job.device)
 
     @cached_property
     def data(self) -> Dataset | None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from nettuner.models.data.dataset import Dataset, Split
@@ -33,11 +33,14 @@ from nettuner.models.training.batches import (
     total_steps,
 )
 from nettuner.models.training.course import Course
+from nettuner.models.training.device import CPU, made_there, moved, placed, where
 from nettuner.models.training.metrics import Metric
+from nettuner.models.training.precision import converting, multiplying
 from nettuner.models.training.randomness import Randomness, step_keys
 from nettuner.models.training.seeding import derived_seed, seeded
 
-NOTHING = nullcontext()
+# Steps after which the losses are looked at on a device that is not to be waited for.
+LOOK_EVERY = 64
 
 Measured = dict[str, float]
 Watch = Callable[[int, Networks], None]
@@ -144,22 +147,14 @@ class TrainingStep:
         self._now = now
         self._steps = steps
         self._randomness = Randomness()
+        self._device = where(networks)
         self.optimisers = {
             name: optimiser.build(network, optimiser.own(name, "optimizer", now))
             for name, network in networks.items()
         }
         self.averages = Averages(networks, now)
 
-    def _precision(self) -> AbstractContextManager[Any]:
-        """Computes in bfloat16 what is safe to, where that is asked for; weights are not changed.
-
-        Source: Micikevicius et al. (2018), arXiv:1710.03740; bfloat16 needs no scaling of the loss.
-        """
-        if self._now["precision"] == "float32":
-            return NOTHING
-        return torch.autocast("cpu", torch.bfloat16)
-
-    def step(self, batch: Batch, at: int, keys: Sequence[Tensor]) -> Iterator[tuple[str, float]]:
+    def step(self, batch: Batch, at: int, keys: Sequence[Tensor]) -> Iterator[tuple[str, Tensor]]:
         """Update the networks in turn, each by one optimiser step; yields its name and loss first.
 
         Args:
@@ -171,12 +166,14 @@ class TrainingStep:
         for name, key in zip(self._networks, keys, strict=True):
             given = batch if name == last else copied(batch)
             self._randomness.begin(key)
-            with self._randomness, self._precision():
-                loss = self._learner.loss(name, self._networks, given, self._now)
-            yield name, loss.item()
-            own = self.optimisers[name]
-            own.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            precision, device = self._now["precision"], self._device
+            with multiplying(precision, device):
+                with made_there(device), self._randomness, converting(precision, device):
+                    loss = self._learner.loss(name, self._networks, given, self._now)
+                yield name, loss.detach()
+                own = self.optimisers[name]
+                own.zero_grad()
+                loss.backward()  # type: ignore[no-untyped-call]
             own.step(optimiser.settings(name, self._now, at, self._steps))
             self.averages.update(name, at)
 
@@ -194,6 +191,7 @@ def fit(
     watch: Watch | None = None,
     course: Course | None = None,
     further: Sequence[Metric] = (),
+    device: torch.device = CPU,
 ) -> Iterator[tuple[int, Measured]]:
     """Train, and yield (round, metrics) after each round, counted from 1.
 
@@ -214,15 +212,19 @@ def fit(
         course: Course of the metric, which says what counts and may end the training; without it
             the last round counts.
         further: Metrics beyond those of the learner.
+        device: Device to train on.
 
     Raises:
         DivergedError: A loss is not finite.
     """
     now = learner.now(params)
-    batches = batches_of(dataset.train, now["batch_size"], seed)
-    held_out = readable(dataset.validation)
+    batches = batches_of(dataset.train, now["batch_size"], seed, device)
+    held_out = readable(dataset.validation, device)
     with seeded(*seed):
         networks = learner.networks(params)
+    for network in networks.values():
+        network.to(device)
+    learner = placed(learner, device)
     steps_in_all = total_steps(length, batches.per_epoch)
     training = TrainingStep(learner, networks, now, steps_in_all)
     done = 0
@@ -231,20 +233,16 @@ def fit(
     draws = np.array([draw_seed(seed)])
     for round_ in range(done + 1, (until or length.rounds) + 1):
         steps = steps_of(round_, length, batches.per_epoch)
-        keys = [step_keys(draws, steps, index)[:, 0].unbind() for index in range(len(networks))]
-        losses: dict[str, list[float]] = {name: [] for name in networks}
+        keys = [_keys(draws, steps, index, device) for index in range(len(networks))]
+        losses = Losses(networks, round_, device)
         for network in networks.values():
             network.train()
         with seeded(*seed, round_):
             for step, batch, *own in zip(steps.tolist(), batches.of(steps), *keys, strict=True):
-                for name, value in training.step(batch, step, own):
-                    if not math.isfinite(value):
-                        raise DivergedError(
-                            f"the loss of {name} is {value} at step {step + 1}, round {round_}"
-                        )
-                    losses[name].append(value)
+                for name, loss in training.step(batch, step, own):
+                    losses.add(name, step, loss)
         rates = {name: of.learning_rate for name, of in training.optimisers.items()}
-        metrics = summary(losses, rates, now, int(steps[-1]), steps_in_all)
+        metrics = summary(losses.all(), rates, now, int(steps[-1]), steps_in_all)
         with training.averages.in_force():
             metrics |= measure(learner, networks, held_out, "val", (*seed, round_), further)
             if watch:
@@ -259,6 +257,62 @@ def fit(
             break
     if end and not (course and course.best_counts):
         checkpoint.save(end, networks, training.optimisers, done, training.averages)
+
+
+def _keys(
+    draws: NDArray[np.uint32], steps: NDArray[np.int64], network: int, device: torch.device
+) -> tuple[Tensor, ...]:
+    """The random key of each step."""
+    return step_keys(draws, steps, network)[:, 0].to(device).unbind()
+
+
+class Losses:
+    """The losses of a round, refused where one is not finite.
+
+    Those on an accelerator are looked at now and then: to wait for each would take longer than the
+    step.
+
+    Args:
+        networks: Names of the networks.
+        round_: Round, from 1.
+        device: Device that they are computed on.
+    """
+
+    def __init__(self, networks: Iterable[str], round_: int, device: torch.device) -> None:
+        self._values: dict[str, list[float]] = {name: [] for name in networks}
+        self._unseen: list[tuple[str, int, Tensor]] = []
+        self._round = round_
+        self._every = 1 if device.type == "cpu" else LOOK_EVERY
+
+    def add(self, network: str, step: int, loss: Tensor) -> None:
+        """Take in the loss of a step, counted from 0 over the whole training.
+
+        Raises:
+            DivergedError: A loss so far is not finite.
+        """
+        self._unseen.append((network, step, loss))
+        if len(self._unseen) >= self._every:
+            self._look()
+
+    def all(self) -> dict[str, list[float]]:
+        """The losses of each network.
+
+        Raises:
+            DivergedError: One is not finite.
+        """
+        self._look()
+        return self._values
+
+    def _look(self) -> None:
+        unseen, self._unseen = self._unseen, []
+        losses = [loss for *_, loss in unseen]
+        found = torch.stack(losses).tolist() if len(losses) > 1 else [of.item() for of in losses]
+        for (network, step, _), value in zip(unseen, found, strict=True):
+            if not math.isfinite(value):
+                raise DivergedError(
+                    f"the loss of {network} is {value} at step {step + 1}, round {self._round}"
+                )
+            self._values[network].append(value)
 
 
 def summary(
@@ -311,13 +365,19 @@ def measure(
     """
     for network in networks.values():
         network.eval()
-    with torch.no_grad(), seeded(*seed):
+    device = where(networks)
+    with torch.no_grad(), seeded(*seed), made_there(device):
         if isinstance(split, tuple):
-            metrics = learner.evaluate(networks, *split)
+            metrics = learner.evaluate(networks, *_there(split, device))
         else:
-            metrics = learner.evaluate_batches(networks, evaluated(split, seed))
+            metrics = learner.evaluate_batches(networks, evaluated(split, seed, device))
     found = {f"{prefix}_{name}": float(value) for name, value in metrics.items()}
     return found | measure_further(learner, networks, split, prefix, seed, further)
+
+
+def _there(split: Batch, device: torch.device) -> Batch:
+    """A split in memory, on the device that it is evaluated on."""
+    return moved(split[0], device), moved(split[1], device)
 
 
 def measure_further(
@@ -331,8 +391,11 @@ def measure_further(
     """Further metrics on a split, from the predictions for all its rows; arguments as above."""
     if not further:
         return {}
-    with torch.no_grad(), seeded(*seed):
-        batches = [split] if isinstance(split, tuple) else evaluated(split, seed)
+    device = where(networks)
+    with torch.no_grad(), seeded(*seed), made_there(device):
+        batches: Iterable[Batch] = (
+            [_there(split, device)] if isinstance(split, tuple) else evaluated(split, seed, device)
+        )
         pairs = [(learner.predictions(networks, i), learner.truth(t)) for i, t in batches]
-    predictions, truth = (torch.cat(whole) for whole in zip(*pairs, strict=True))
+    predictions, truth = (torch.cat(of).cpu() for of in zip(*pairs, strict=True))
     return {f"{prefix}_{metric.name}": metric.of(predictions, truth) for metric in further}

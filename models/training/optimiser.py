@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
 from nettuner.models import schedules
 from nettuner.models.optimisers import KINDS, Optimiser, Settings
+
+
+class Schedule(NamedTuple):
+    """What decides the course of a learning rate, apart from its height."""
+
+    schedule: str
+    warmup_steps: int
+    peak_at: float
+    step_every: float
+    step_factor: float
 
 
 def build(network: nn.Module, kind: str) -> Optimiser:
@@ -37,22 +49,46 @@ def learning_rate(network: str, now: Mapping[str, Any], step: int, steps: int) -
         steps: Optimiser steps of the whole training.
     """
     rate: float = own(network, "learning_rate", now)
-    warmup: int = own(network, "warmup_steps", now)
-    schedule = own(network, "schedule", now)
-    if schedule == "one-cycle":
-        return rate * schedules.one_cycle(step, steps, own(network, "peak_at", now))
-    if step < warmup:
-        return rate * ((step + 1) / warmup)
-    step, steps = step - warmup, steps - warmup
-    match schedule:
+    return rate * _share(_schedule(network, now), step, steps)
+
+
+def learning_rates(
+    network: str, nows: Sequence[Mapping[str, Any]], at: Sequence[int], steps: int
+) -> NDArray[np.float64]:
+    """The learning rates of several members at several steps, shape [steps, members].
+
+    Args:
+        network: Name of the network.
+        nows: Current hyperparameters of each member.
+        at: Optimiser steps, counted from 0 over the whole training.
+        steps: Optimiser steps of the whole training.
+    """
+    schedules_ = [_schedule(network, now) for now in nows]
+    shares = {of: [_share(of, step, steps) for step in at] for of in set(schedules_)}
+    rates = [float(own(network, "learning_rate", now)) for now in nows]
+    heights: NDArray[np.float64] = np.array(rates)
+    return np.array([shares[of] for of in schedules_], np.float64).T * heights
+
+
+def _schedule(network: str, now: Mapping[str, Any]) -> Schedule:
+    return Schedule(*(own(network, name, now) for name in Schedule._fields))
+
+
+def _share(of: Schedule, step: int, steps: int) -> float:
+    """The share of the highest rate that is in force at a step."""
+    if of.schedule == "one-cycle":
+        return schedules.one_cycle(step, steps, of.peak_at)
+    if step < of.warmup_steps:
+        return (step + 1) / of.warmup_steps
+    step, steps = step - of.warmup_steps, steps - of.warmup_steps
+    match of.schedule:
         case "linear":
-            return rate * schedules.linear(step, steps)
+            return schedules.linear(step, steps)
         case "cosine":
-            return rate * schedules.cosine(step, steps)
+            return schedules.cosine(step, steps)
         case "step":
-            every, factor = own(network, "step_every", now), own(network, "step_factor", now)
-            return rate * schedules.staircase(step, steps, every, factor)
-    return rate
+            return schedules.staircase(step, steps, of.step_every, of.step_factor)
+    return 1.0
 
 
 def settings(network: str, now: Mapping[str, Any], step: int, steps: int) -> Settings:

@@ -64,8 +64,40 @@ def step_keys(seeds: NDArray[np.uint32], steps: NDArray[np.int64], network: int)
     return torch.from_numpy((x ^ (x >> np.uint32(16))).view(np.int32))
 
 
+# Of the keys that the orders of rows are made from; no learner has so many networks.
+ORDERS = 2**16
+# Most rows of all members together that are brought into an order at once.
+MOST_ORDERED = 2**25
+
+
+def orders(
+    rows: int, seeds: NDArray[np.uint32], epoch: int, device: torch.device | str = "cpu"
+) -> Tensor:
+    """The order in which each member visits the rows in an epoch: sorted by a hash of each row.
+
+    The hash is one to one, so no two rows are equal and every device finds the same order.
+
+    Args:
+        rows: Number of rows, below 2^31.
+        seeds: Seed of each member, shape [members].
+        epoch: Epoch, counted from 0.
+        device: Device to sort on.
+
+    Returns:
+        Permutations, shape [members, rows], int64; int32 on an accelerator, where memory counts.
+    """
+    keys = step_keys(seeds, np.array([epoch]), ORDERS)[0].to(device)
+    places = _places(rows, device)
+    if keys.device.type == "cpu":  # numpy sorts faster
+        hashes = [mixed(places + key).numpy() for key in keys]
+        return torch.from_numpy(np.stack([np.argsort(of) for of in hashes]))
+    together = max(1, MOST_ORDERED // rows)
+    parts = torch.split(keys[:, None], together)
+    return torch.cat([mixed(places + some).argsort(1).int() for some in parts])
+
+
 @functools.lru_cache(maxsize=16)
-def _places(count: int, device: torch.device | str | None) -> Tensor:
+def _places(count: int, device: torch.device | str) -> Tensor:
     """The positions 0, 1, 2 ..., spread over all 32 bit integers; cached for later steps."""
     return torch.arange(count, dtype=torch.int32, device=device) * SPREAD
 
@@ -112,7 +144,8 @@ class Randomness(TorchFunctionMode):
             raise RuntimeError("nothing may be random here, got a draw; seed a generator")
         offset = self._key + NEXT_DRAW * self._draws
         self.skip()
-        places = _places(math.prod(shape), device).view(tuple(shape))
+        there = torch.get_default_device() if device is None else device
+        places = _places(math.prod(shape), there).view(tuple(shape))
         found: Tensor = mixed(places + offset) & MASK
         return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from nettuner.models.learner import Learner, Networks
 from nettuner.models.space import Space
 from nettuner.models.training.context import Context
 from nettuner.models.training.course import Course
+from nettuner.models.training.device import in_use, on_cpu, out_of_memory, peak_mib
 from nettuner.models.training.early_end import EarlyEnd, StoppedEarly
 from nettuner.models.training.job import Job, Outcome
 from nettuner.models.training.lines import Lines, numbers
@@ -30,10 +32,25 @@ def run(job: Job) -> Outcome:
 
     Raises:
         DivergedError: A loss or the metric is not finite.
+        OutOfMemoryError: It took more memory than its device has.
         Exception: The learner or function raised it.
     """
+    device = torch.device(job.device)
+    with learners.beside(job.study.learner), in_use(device):
+        try:
+            outcome = _run(job)
+        except torch.OutOfMemoryError as error:
+            raise OutOfMemoryError(out_of_memory(device)) from error
+        return replace(outcome, peak_mib=peak_mib(device))
+
+
+class OutOfMemoryError(MemoryError):
+    """A trial took more memory than its device has."""
+
+
+def _run(job: Job) -> Outcome:
     found = learners.find(job.study.learner)
-    with learners.beside(job.study.learner), job.log.open("w", encoding="utf-8") as log:
+    with job.log.open("w", encoding="utf-8") as log:
         lines = Lines(log.write, log.flush)
         loop = own_loop(found)
         if loop is not None:
@@ -76,7 +93,7 @@ def _run_learner(job: Job, found: type[Learner], lines: Lines) -> Outcome:
 
     def watch(round_: int, networks: Networks) -> None:
         if is_shown(round_, length.rounds):
-            show(job, learner, networks, round_)
+            show(job, learner, on_cpu(networks), round_)
 
     rounds = fit(
         learner,
@@ -90,6 +107,7 @@ def _run_learner(job: Job, found: type[Learner], lines: Lines) -> Outcome:
         watch=watch,
         course=course,
         further=asked_for(job.study, learner),
+        device=torch.device(job.device),
     )
     for round_, metrics in rounds:
         take(job, round_, metrics, lines)

@@ -46,7 +46,7 @@ def stepper(learner_name: str, data: str, size: int) -> Callable[[], None]:
     learner = learners.find(learner_name)(facts(dataset))
     params = [{"learning_rate": 0.001 * (k + 1)} for k in range(size)]
     seeds = [(0, k) for k in range(size)]
-    stack = Stack(learner, params, seeds, Programs(), convolve_one_by_one=False)
+    stack = Stack(learner, params, seeds, Programs())
     arrays = tensors(dataset.train)
 
     def steps() -> None:

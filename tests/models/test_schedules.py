@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from nettuner.models import schedules
 from nettuner.models.learner import OPTIMISER
-from nettuner.models.training.optimiser import learning_rate
+from nettuner.models.training.optimiser import learning_rate, learning_rates
 
 DEFAULTS = {name: h.default for name, h in OPTIMISER.items()}
 
@@ -118,3 +119,17 @@ def test_a_network_may_have_a_schedule_of_its_own():
     now = DEFAULTS | {"learning_rate": 0.1, "judge_schedule": "linear"}
     assert learning_rate("maker", now, 1, 2) == 0.1
     assert learning_rate("judge", now, 1, 2) == pytest.approx(0.05)
+
+
+def test_the_rates_of_many_members_are_those_of_each():
+    nows = [
+        DEFAULTS | {"learning_rate": rate, "schedule": "linear", "warmup_steps": warmup}
+        for rate, warmup in ((0.1, 0), (0.3, 0), (0.1, 2))
+    ]
+    found = learning_rates("network", nows, [0, 1, 2, 3], 4)
+    # Linear over 4 steps: 1, 3/4, 1/2, 1/4; after 2 steps of warm-up 1/2, 1 over 2 steps: 1, 1/2.
+    shares = [[1, 1, 0.5], [0.75, 0.75, 1], [0.5, 0.5, 1], [0.25, 0.25, 0.5]]
+    assert found == pytest.approx(np.array(shares) * [0.1, 0.3, 0.1])
+    assert found.tolist() == [
+        [learning_rate("network", now, k, 4) for now in nows] for k in range(4)
+    ]

@@ -124,7 +124,7 @@ def stacked(learner: Any, dataset: Any, params: list[dict[str, Any]], epochs: in
     from nettuner.models.study import Length
 
     seeds = [(0,)] * len(params)
-    stack = Stack(learner, params, seeds, Programs(), convolve_one_by_one=False)
+    stack = Stack(learner, params, seeds, Programs())
     *_, (_, found) = fit_stack(stack, dataset, Length(epochs))
     ends = [each["val_loss"] if isinstance(each, dict) else math.inf for each in found]
     return [min(end, WORST) if math.isfinite(end) else WORST for end in ends]

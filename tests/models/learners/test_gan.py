@@ -357,7 +357,7 @@ def test_members_of_a_stack_learn_what_each_would_alone():
     dataset = replace(dataset, train=Split(*(part[:40] for part in tensors_of(dataset.train))))
     params = [{"dropout": 0.1, "image_noise": 0.0}, {"dropout": 0.5, "image_noise": 0.1}]
     seeds = [(1, 0), (1, 1)]
-    stack = Stack(learner, params, seeds, {}, convolve_one_by_one=False)
+    stack = Stack(learner, params, seeds, {})
     together = [found for _, found in fit_stack(stack, dataset, Length(2))]
     for member, (given, seed) in enumerate(zip(params, seeds, strict=True)):
         alone = [found for _, found in fit(learner, dataset, given, Length(2), seed=seed)]

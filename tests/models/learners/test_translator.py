@@ -222,7 +222,7 @@ def test_a_stack_trains_each_member_as_it_trains_alone():
         for rate in (1e-3, 1e-2)
     ]
     seeds = [(0, 0), (0, 1)]
-    stack = Stack(learner, params, seeds, {}, convolve_one_by_one=False)
+    stack = Stack(learner, params, seeds, {})
     losses = stack.train(*tensors(dataset.train), np.arange(3), 3)[:, 0]
     for member, (given, seed) in enumerate(zip(params, seeds, strict=True)):
         (_, metrics), *_ = fit(learner, dataset, given, Length(1, 3), seed=seed)

@@ -13,8 +13,8 @@ from nettuner.models import learners
 from nettuner.models.data.load import load
 from nettuner.models.data.sources.builtin import Builtin
 from nettuner.models.learner import Supervised
-from nettuner.models.stacks import choice
-from nettuner.models.stacks.choice import Speeds, StackChoice, choose
+from nettuner.models.stacks import choice, stack
+from nettuner.models.stacks.choice import Bench, Speeds, StackChoice, choose
 from nettuner.models.stacks.program import UnstackableError
 from nettuner.models.training.loop import facts
 
@@ -47,15 +47,15 @@ def tries(monkeypatch):
     """Every try takes no time, and a step of a member so long as its way is given here."""
     found, takes = [], {}
 
-    def stacked(speeds, learner, dataset, params, seeds, way):
+    def stacked(bench, way, programs):
         found.append(way)
         answer = takes.get(way, takes.get(way.size, 1.0))
         if isinstance(answer, Exception):
             raise answer
         return answer
 
-    monkeypatch.setattr(choice, "_stacked", stacked)
-    monkeypatch.setattr(choice, "_alone", lambda *_: 10.0)
+    monkeypatch.setattr(Bench, "stacked", stacked)
+    monkeypatch.setattr(Bench, "alone", lambda *_: 10.0)
     return found, takes
 
 
@@ -71,9 +71,9 @@ def tries(monkeypatch):
         ({StackChoice(8): 5.0, StackChoice(32): 4.0}, 31, StackChoice(8)),
         ({StackChoice(8): 5.0, StackChoice(32): 4.0}, 7, StackChoice()),
         (
-            {StackChoice(8): 5.0, StackChoice(8, True): 3.0, StackChoice(32): 4.0},
+            {StackChoice(8): 5.0, StackChoice(8, "one by one"): 3.0, StackChoice(32): 4.0},
             64,
-            StackChoice(8, True),
+            StackChoice(8, "one by one"),
         ),
         ({StackChoice(8): 9.1}, 64, StackChoice()),  # hardly faster than 10
         ({StackChoice(8): 20.0, StackChoice(32): 8.9}, 64, StackChoice(32)),
@@ -119,21 +119,25 @@ def test_one_member_is_never_tried_as_a_stack(tries):
 def test_convolutions_are_tried_in_both_ways_and_then_in_the_faster(tries):
     found, takes = tries
     digits = load(Builtin(name="digits"))
-    takes |= {StackChoice(8, True): 2.0, StackChoice(8, False): 3.0, StackChoice(32, True): 1.0}
+    takes |= {
+        StackChoice(8, "one by one"): 2.0,
+        StackChoice(8): 3.0,
+        StackChoice(32, "one by one"): 1.0,
+    }
     learner = learners.find("cnn")(facts(digits))
-    assert chosen(learner, 32, data=digits)[0] == StackChoice(32, True)
-    assert found == [StackChoice(8, True), StackChoice(8, False), StackChoice(32, True)]
+    assert chosen(learner, 32, data=digits)[0] == StackChoice(32, "one by one")
+    assert found == [StackChoice(8, "one by one"), StackChoice(8), StackChoice(32, "one by one")]
 
 
 def test_where_one_way_of_convolving_is_impossible_the_other_is_taken(tries):
     takes = tries[1]
     digits = load(Builtin(name="digits"))
     takes |= {
-        StackChoice(8, True): UnstackableError("no second derivative"),
-        StackChoice(8, False): 3.0,
+        StackChoice(8, "one by one"): UnstackableError("no second derivative"),
+        StackChoice(8): 3.0,
     }
     learner = learners.find("cnn")(facts(digits))
-    assert chosen(learner, 8, data=digits)[0] == StackChoice(8, False)
+    assert chosen(learner, 8, data=digits)[0] == StackChoice(8)
 
 
 def test_what_was_tried_is_not_tried_again(tries):
@@ -171,7 +175,7 @@ def test_nothing_is_tried_that_costs_more_than_a_tenth_of_training(tries, member
 
 
 def test_with_too_little_to_do_nothing_is_tried(tries, monkeypatch):
-    monkeypatch.setattr(choice, "_alone", lambda *_: 0.001)
+    monkeypatch.setattr(Bench, "alone", lambda *_: 0.001)
     # 0.1 * 0.001 s * 8 * 124 = 0.0992 s, and with one step more for each 0.1.
     assert chosen(mlp(), 8, 124)[0] == StackChoice()
     assert tries[0] == []
@@ -182,10 +186,10 @@ def test_with_too_little_to_do_nothing_is_tried(tries, monkeypatch):
 def test_memory_bounds_how_large_stacks_grow(monkeypatch):
     # A step's arrays: at least a batch of 64 rows of 64 hidden units of 4 bytes for each of 8.
     tried = []
-    inner = choice._stacked
-    monkeypatch.setattr(choice, "_stacked", lambda *a: tried.append(a[-1]) or inner(*a) * 0 + 0.001)
-    monkeypatch.setattr(choice, "_alone", lambda *_: 1.0)
-    monkeypatch.setattr(choice, "MOST_BYTES", 4 * 8 * 64 * 64 * 4)
+    inner = Bench.stacked
+    monkeypatch.setattr(Bench, "stacked", lambda *a: tried.append(a[1]) or inner(*a) * 0 + 0.001)
+    monkeypatch.setattr(Bench, "alone", lambda *_: 1.0)
+    monkeypatch.setattr(stack, "MOST_BYTES", 4 * 8 * 64 * 64 * 4)
     assert chosen(mlp(), 32)[0] == StackChoice(8)
     assert tried == [StackChoice(8)]
 

@@ -42,7 +42,6 @@ def test_those_worse_than_the_median_of_the_others_end_after_the_same_round(tmp_
         [job.proposal.params for job in jobs],
         [job.seed for job in jobs],
         Programs(),
-        convolve_one_by_one=False,
     )
     found = _run_stacked(jobs, stack, dataset, study.length)
     # The two that hardly learn are worse than the median of the four others, in the first round.

@@ -59,7 +59,7 @@ def compared(part):
     answer = understood({"train": part, "validation": part}, "make")
     data = own_dataset(answer, Own(function="a.py:make"), Told(".:make", {}))
     learner = prepared(Net, data)
-    stack = Stack(learner, PARAMS, SEEDS, {}, convolve_one_by_one=False)
+    stack = Stack(learner, PARAMS, SEEDS, {})
     together = list(fit_stack(stack, data, Length(3)))
     for member, (params, seed) in enumerate(zip(PARAMS, SEEDS, strict=True)):
         alone = list(fit(learner, data, params, Length(3), seed=seed))

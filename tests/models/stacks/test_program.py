@@ -19,7 +19,7 @@ def trained(learner_name, data, params):
     dataset = load(Builtin(name=data))
     learner = learners.find(learner_name)(facts(dataset))
     seeds = [(0, k) for k in range(len(params))]
-    stack = Stack(learner, params, seeds, Programs(), convolve_one_by_one=False)
+    stack = Stack(learner, params, seeds, Programs())
     with torch.no_grad():
         losses = stack.train(*tensors(dataset.train), np.arange(5), 5)
     return losses, stack.rows

@@ -6,7 +6,7 @@ import functools
 import random
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, get_args
 
 import numpy as np
 import pytest
@@ -28,7 +28,8 @@ from nettuner.models.data.sources.sentences import Sentences
 from nettuner.models.learner import Hyperparameter, Learner, Supervised
 from nettuner.models.schedules import SCHEDULES
 from nettuner.models.stacks import program
-from nettuner.models.stacks.program import UnstackableError
+from nettuner.models.stacks.device_stack import DeviceStack
+from nettuner.models.stacks.program import Convolution, UnstackableError
 from nettuner.models.stacks.stack import Stack
 from nettuner.models.stacks.training import fit_stack
 from nettuner.models.study import Length
@@ -281,12 +282,27 @@ class Rivals(Learner):
         return {"loss": (made.mean() - inputs.mean()).abs().item()}
 
 
-def stacked(learner, params, folder, data, length, *, programs=None, convolve=False, **more):
+CPU = torch.device("cpu")
+# The stack of a CPU; that of accelerators, which a CPU can train too; and on a GPU where one is.
+KINDS = {"cpu": (Stack, CPU), "as on a device": (DeviceStack, CPU)}
+if torch.cuda.is_available():
+    KINDS["gpu"] = (DeviceStack, torch.device("cuda"))
+
+
+@pytest.fixture(params=KINDS)
+def kind(request):
+    return request.param
+
+
+def stacked(
+    learner, params, folder, data, length, *, programs=None, way="groups", kind="cpu", **more
+):
     """What `fit_stack` tells of each member, and the states at the end."""
     start = more.pop("start", None)
     seeds = more.pop("seeds", [(3, k) for k in range(len(params))])
     programs = {} if programs is None else programs
-    stack = Stack(learner, params, seeds, programs, convolve_one_by_one=convolve)
+    make, device = KINDS[kind]
+    stack = make(learner, params, seeds, programs, convolution=way, device=device)
     if start:
         for k in range(len(params)):
             more["done"] = stack.load(k, start(k))
@@ -337,18 +353,18 @@ RATES = ({"learning_rate": 0.003, "weight_decay": 0.1}, {"learning_rate": 0.01, 
 @pytest.mark.parametrize(
     ("name", "data"), PAIRS, ids=[f"{n}-{getattr(d, 'name', d.source)}" for n, d in PAIRS]
 )
-def test_a_member_of_every_learner_found_ends_as_it_would_have_alone(name, data, tmp_path):
+def test_a_member_of_every_learner_found_ends_as_it_would_have_alone(name, data, kind, tmp_path):
     make = learners.find(name)
     own = {k: h for k, h in make.live.items() if h.low == 0 and h.high <= 1}
     params = [dict(RATES[k], batch_size=8, **dict.fromkeys(own, 0.3 * k)) for k in (0, 1)]
-    assert_as_alone(make, params, tmp_path, small(data))
+    assert_as_alone(make, params, tmp_path, small(data), kind=kind)
 
 
-@pytest.mark.parametrize("convolve", [False, True], ids=["in groups", "one by one"])
+@pytest.mark.parametrize("way", get_args(Convolution))
 @pytest.mark.parametrize("make", [learners.find("cnn"), Images, Single])
-def test_both_ways_of_convolving_give_what_a_member_would_give_alone(make, convolve, tmp_path):
+def test_every_way_to_convolve_gives_what_a_member_would_give_alone(make, way, kind, tmp_path):
     params = [{**rates, "batch_size": 10} for rates in RATES]
-    assert_as_alone(make, params, tmp_path, small("digits"), Length(2, 2, 3), convolve=convolve)
+    assert_as_alone(make, params, tmp_path, small("digits"), Length(2, 2, 3), way=way, kind=kind)
 
 
 @pytest.mark.parametrize(
@@ -362,20 +378,21 @@ def test_both_ways_of_convolving_give_what_a_member_would_give_alone(make, convo
         (Rivals, "adam"),
     ],
 )
-def test_a_member_of_a_users_learner_ends_as_it_would_have_alone(make, optimizer, tmp_path):
+def test_a_member_of_a_users_learner_ends_as_it_would_have_alone(make, optimizer, kind, tmp_path):
     params = [{**rates, "batch_size": 9, "optimizer": optimizer} for rates in RATES]
-    assert_as_alone(make, params, tmp_path, small("iris"))
+    assert_as_alone(make, params, tmp_path, small("iris"), kind=kind)
 
 
-def test_attention_without_dropout_keeps_later_draws_in_step(tmp_path):
+def test_attention_without_dropout_keeps_later_draws_in_step(kind, tmp_path):
     params = [{"dropout": rate, "batch_size": 9} for rate in (0.0, 0.5)]
-    assert_as_alone(Attentive, params, tmp_path, small("iris"))
+    assert_as_alone(Attentive, params, tmp_path, small("iris"), kind=kind)
 
 
 @settings(
-    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
+    kind=st.sampled_from([*KINDS]),
     optimizer=st.sampled_from(OPTIMIZERS),
     schedule=st.sampled_from(SCHEDULES),
     batch_size=st.integers(2, 30),
@@ -402,12 +419,12 @@ def test_attention_without_dropout_keeps_later_draws_in_step(tmp_path):
     ),
 )
 def test_every_member_has_hyperparameters_of_its_own(
-    tmp_path, optimizer, schedule, batch_size, length, members
+    tmp_path, kind, optimizer, schedule, batch_size, length, members
 ):
     shared = {"optimizer": optimizer, "batch_size": batch_size, "hidden": 5, "activation": "tanh"}
     shared["schedule"] = schedule
     params = [member | shared for member in members]
-    assert_as_alone(learners.find("mlp"), params, tmp_path, small("iris"), length)
+    assert_as_alone(learners.find("mlp"), params, tmp_path, small("iris"), length, kind=kind)
 
 
 TODAY = {"schedule": "cosine", "warmup_steps": 2, "clip_norm": 0.2, "ema": 0.7}
@@ -416,17 +433,17 @@ TODAY = {"schedule": "cosine", "warmup_steps": 2, "clip_norm": 0.2, "ema": 0.7}
 @pytest.mark.parametrize(
     ("make", "data"), [(Normed, "iris"), (WithSpare, "iris"), (Frozen, "iris"), (Rivals, "iris")]
 )
-def test_a_stack_of_one_with_todays_hyperparameters_is_training_alone(make, data, tmp_path):
-    assert_as_alone(make, [{"batch_size": 9, **TODAY}], tmp_path, small(data))
+def test_a_stack_of_one_with_todays_hyperparameters_is_training_alone(make, data, kind, tmp_path):
+    assert_as_alone(make, [{"batch_size": 9, **TODAY}], tmp_path, small(data), kind=kind)
 
 
 @pytest.mark.parametrize("smoothing", [(0.0, 0.0), (0.1, 0.3)])
-def test_members_weigh_classes_as_they_would_alone(smoothing, tmp_path):
+def test_members_weigh_classes_as_they_would_alone(smoothing, kind, tmp_path):
     params = [
         {"class_weight": "balanced", "label_smoothing": smooth, "batch_size": 9, **rates}
         for smooth, rates in zip(smoothing, RATES, strict=True)
     ]
-    assert_as_alone(Normed, params, tmp_path, small("iris"))
+    assert_as_alone(Normed, params, tmp_path, small("iris"), kind=kind)
 
 
 def test_bf16_is_trained_one_by_one():
@@ -435,18 +452,18 @@ def test_bf16_is_trained_one_by_one():
         trained(Normed, params=params)
 
 
-def test_networks_have_schedules_limits_and_averages_of_their_own(tmp_path):
+def test_networks_have_schedules_limits_and_averages_of_their_own(kind, tmp_path):
     shared = {"optimizer": "sgd", "judge_schedule": "linear", "maker_schedule": "one-cycle"}
     params = [{**shared, "judge_ema": 0.9, "maker_clip_norm": 0.01}, {**shared, "maker_ema": 0.5}]
-    assert_as_alone(Rivals, params, tmp_path, small("iris"))
+    assert_as_alone(Rivals, params, tmp_path, small("iris"), kind=kind)
 
 
-def test_networks_have_learning_rates_of_their_own(tmp_path):
+def test_networks_have_learning_rates_of_their_own(kind, tmp_path):
     params = [
         {"learning_rate": 0.01, "judge_learning_rate": 0.001, "optimizer": "sgd", "scale": 2},
         {"judge_learning_rate": 0.03, "maker_momentum": 0.5, "optimizer": "sgd"},
     ]
-    assert_as_alone(Rivals, params, tmp_path, small("iris"))
+    assert_as_alone(Rivals, params, tmp_path, small("iris"), kind=kind)
 
 
 @pytest.mark.parametrize("make", [Penalised, Recurrent])
@@ -538,7 +555,7 @@ def test_what_a_member_builds_depends_on_what_it_was_given_alone(tmp_path):
 
     data, params = small("iris"), [{"learning_rate": 0.1}] * 2
     alone(Odd(facts(data)), {}, tmp_path / "start", data, Length(2), (3, 0), until=1)
-    stack = Stack(Odd(facts(data)), params, [(0,), (1,)], {}, convolve_one_by_one=False)
+    stack = Stack(Odd(facts(data)), params, [(0,), (1,)], {})
     assert stack.load(0, tmp_path / "start") == 1
 
 
@@ -620,7 +637,7 @@ def test_losses_of_both_infinities_in_one_round_are_a_divergence_like_any_other(
 def trained(make, data="iris", params=RATES):
     learner = make(facts(small(data)))
     seeds = [(0, k) for k in range(len(params))]
-    stack = Stack(learner, list(params), seeds, {}, convolve_one_by_one=False)
+    stack = Stack(learner, list(params), seeds, {})
     return list(fit_stack(stack, small(data), Length(2)))
 
 
@@ -785,9 +802,7 @@ def test_what_all_members_share_reaches_the_loss(value, tmp_path):
 def test_a_member_is_shown_in_eval_mode_even_if_all_programs_were_recorded_before():
     data, programs = small("iris"), {}
     for _ in range(2):
-        stack = Stack(
-            Normed(facts(data)), RATES, [(0, 0), (0, 1)], programs, convolve_one_by_one=False
-        )
+        stack = Stack(Normed(facts(data)), RATES, [(0, 0), (0, 1)], programs)
         for _ in fit_stack(stack, data, Length(1)):
             assert not any(n.training for n in stack.member(1)["network"].modules())
 
@@ -795,7 +810,7 @@ def test_a_member_is_shown_in_eval_mode_even_if_all_programs_were_recorded_befor
 def test_looking_at_members_changes_nothing(tmp_path):
     data, ends = small("iris"), []
     for looks in (False, True):
-        stack = Stack(Normed(facts(data)), RATES, [(0, 0), (0, 1)], {}, convolve_one_by_one=False)
+        stack = Stack(Normed(facts(data)), RATES, [(0, 0), (0, 1)], {})
         for _ in fit_stack(stack, data, Length(2)):
             for member in (0, 1) if looks else ():
                 stack.member(member)["network"](torch.ones(5, 4))

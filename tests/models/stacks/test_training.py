@@ -14,8 +14,10 @@ from safetensors.torch import load_file
 
 from nettuner.models.data.load import load
 from nettuner.models.data.sources.builtin import Builtin
+from nettuner.models.learner import OPTIMISER
 from nettuner.models.optimisers import Settings
 from nettuner.models.space import Space
+from nettuner.models.stacks import make
 from nettuner.models.stacks import trials as stacked_trials
 from nettuner.models.stacks.choice import StackChoice
 from nettuner.models.stacks.optimiser import KINDS
@@ -114,11 +116,11 @@ def stacks(monkeypatch):
             made.append(len(self))
             return losses
 
-    def choose(learner, dataset, params, seeds, steps):
+    def choose(learner, dataset, params, seeds, steps, device):
         return StackChoice(made_size[0])
 
     made_size = [4]
-    monkeypatch.setattr(stacked_trials, "Stack", Watched)
+    monkeypatch.setattr(make, "Stack", Watched)
     monkeypatch.setattr(stacked_trials, "choose", choose)
     return made
 
@@ -230,7 +232,7 @@ RESTLESS = {"optimizer": "sgd", "momentum": 0.9, "hidden": 5, "batch_size": 16}
 )
 def test_members_are_kept_and_end_as_they_would_one_by_one(tmp_path, stacks, changes):
     given = study(epochs=7, **changes)
-    found = assert_as_one_by_one(tmp_path, [0.3, 1e-4, 1.0, 1e30], given, **RESTLESS)
+    found = assert_as_one_by_one(tmp_path, [0.3, 1e-4, 0.6, 1e30], given, **RESTLESS)
     assert [type(outcome) for outcome in found] == [Outcome] * 3 + [Failure]
     assert found[1].rounds == 7
     if "patience_rounds" in changes:
@@ -305,7 +307,7 @@ def test_why_trials_are_not_stacked_is_told(tmp_path, monkeypatch, stacks):
     def fails(*_, **__):
         raise OSError("no room")
 
-    monkeypatch.setattr(stacked_trials, "Stack", fails)
+    monkeypatch.setattr(stacked_trials, "stack_of", fails)
     found = run_stack(jobs(tmp_path / "alone", [0.01, 0.02], given), True, tmp_path / "choices")
     assert found.why_not_stacked == "the stack raised OSError: no room"
     assert [type(outcome) for outcome in found.outcomes] == [Outcome, Outcome]
@@ -326,7 +328,10 @@ def test_pictures_of_every_trial_are_left(tmp_path, stacks, own):
 # The learning rate in force
 
 
-NOW = {"learning_rate": 0.1, "warmup_steps": 4, "schedule": "constant"}
+NOW = {name: h.default for name, h in OPTIMISER.items()} | {
+    "learning_rate": 0.1,
+    "warmup_steps": 4,
+}
 
 
 def test_a_summary_says_the_learning_rate_of_the_last_step():
@@ -355,7 +360,7 @@ def test_an_optimiser_of_a_stack_that_is_not_steered_ends_it(monkeypatch):
     monkeypatch.setattr(KINDS["adam"], "move", lambda *given: move(*given[:-1], 0.5))
     data = load(Builtin(name="iris"))
     params = [{"learning_rate": 0.5}, {"learning_rate": 0.01}]
-    stack = Stack(prepared(mlp(), data), params, [(0,), (1,)], {}, convolve_one_by_one=False)
+    stack = Stack(prepared(mlp(), data), params, [(0,), (1,)], {})
     with pytest.raises(RuntimeError, match=r"got 0\.5 instead of 0\.01"):
         next(fit_stack(stack, data, Length(1)))
 

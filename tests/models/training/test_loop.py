@@ -638,7 +638,7 @@ def test_steps_are_counted_over_all_rounds(path):
     [
         ("mlp", "iris", {"learning_rate": 0.01}, 30, "val_accuracy", 0.85),
         ("mlp", "digits", {"learning_rate": 0.005}, 6, "val_accuracy", 0.88),
-        ("cnn", "digits", {"learning_rate": 0.01, "channels": 8}, 4, "val_accuracy", 0.88),
+        ("cnn", "digits", {"learning_rate": 0.01, "channels": 8}, 8, "val_accuracy", 0.88),
         ("mlp", "diabetes", {"learning_rate": 0.003}, 20, "val_r2", 0.25),
     ],
 )

@@ -249,7 +249,7 @@ def test_members_of_a_stack_have_the_metrics_they_would_have_alone(name, metric)
     learner = prepared(learners.find("mlp"), data)
     further = [known(learner)[metric]]
     params = [{"hidden": 4, "learning_rate": rate} for rate in (0.01, 0.1)]
-    stack = Stack(learner, params, [(0,), (1,)], {}, convolve_one_by_one=False)
+    stack = Stack(learner, params, [(0,), (1,)], {})
     *_, (_, found) = fit_stack(stack, data, Length(2), further=further)
     for member, given in enumerate(params):
         *_, (_, alone) = fit(learner, data, given, Length(2), seed=(member,), further=further)

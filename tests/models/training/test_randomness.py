@@ -57,7 +57,7 @@ def drawn(function, key, x=X, mode=Randomness):
 
 
 def recorded():
-    return Recorded(convolve_one_by_one=False)
+    return Recorded()
 
 
 def numbers(function, seed=0, step=0, network=0):

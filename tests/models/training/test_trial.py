@@ -285,7 +285,7 @@ def test_a_maximized_metric_scores_below_zero(tmp_path):
 
 def test_where_the_best_round_counts_its_metrics_are_the_trials_and_its_weights_are_kept(tmp_path):
     # A rate that is far too high: the loss goes up and down.
-    hot = Proposal(0, {"hidden": 4, "learning_rate": 0.5})
+    hot = Proposal(0, {"hidden": 4, "learning_rate": 1.5})
     outcome = run(job(tmp_path, iris(score="best", epochs=6), proposal=hot))
     *rounds, whole = rows_of(tmp_path / "log.jsonl")
     assert [row["round"] for row in (*rounds, whole)] == [True] * 6 + [False]

@@ -1,0 +1,43 @@
+"""The precision in which a loss is computed; weights, optimisers and evaluation stay in float32.
+
+`bf16` computes in bfloat16 what is safe to; it needs no scaling of the loss. `tf32` rounds the
+factors of products to 10 bits on GPUs that have such units, and is float32 elsewhere.
+
+Source: Micikevicius et al. (2018), arXiv:1710.03740.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+import torch
+
+NOTHING = nullcontext()
+
+
+def converting(precision: str, device: torch.device) -> AbstractContextManager[Any]:
+    """Converts what a loss is computed from, inside the block.
+
+    Args:
+        precision: One of `learner.PRECISION`.
+        device: Device of the computation.
+    """
+    return torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else NOTHING
+
+
+def multiplying(precision: str, device: torch.device) -> AbstractContextManager[Any]:
+    """Decides how a loss and its gradients are multiplied, inside the block; arguments as above."""
+    return _tf32() if precision == "tf32" and device.type == "cuda" else NOTHING
+
+
+@contextmanager
+def _tf32() -> Iterator[None]:
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = matmul.allow_tf32, cudnn.allow_tf32
+    matmul.allow_tf32 = cudnn.allow_tf32 = True
+    try:
+        yield
+    finally:
+        matmul.allow_tf32, cudnn.allow_tf32 = before
