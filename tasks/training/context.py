@@ -96,7 +96,8 @@ class TrialContext:
             (parent.proposal.until or 0) if parent else 0,
             training,
             self._rule,
-            device,
+            # A function without a context may use its place without torch, or not at all.
+            "cpu" if self.kind == "function" else device,
         )
         for left in (job.log, job.output):  # by a search that was killed
             left.unlink(missing_ok=True)
