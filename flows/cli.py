@@ -12,6 +12,7 @@ import typer
 
 from nettuner.flows.commands import production, records, servers
 from nettuner.flows.commands.init import init
+from nettuner.flows.commands.overridden import numbers, overridden
 from nettuner.flows.commands.shared import (
     Json,
     StudyFile,
@@ -151,6 +152,16 @@ def search(
     output: Annotated[
         bool, typer.Option("--output", help="Show what trials print, as it comes.")
     ] = False,
+    device: Annotated[
+        str | None,
+        typer.Option(help="Train on auto, cpu, cuda, cuda:1 or mps.", show_default=False),
+    ] = None,
+    devices: Annotated[
+        str | None, typer.Option(help="The GPUs to train on: 0,1.", show_default=False)
+    ] = None,
+    per_device: Annotated[
+        int | None, typer.Option(min=1, help="Trials that share a GPU.", show_default=False)
+    ] = None,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
@@ -169,7 +180,8 @@ def search(
         from nettuner.flows.commands.fit import fitting
         from nettuner.flows.servers.logging_setup import keep_quiet
 
-        found = study_of(study)
+        own = {"device": device, "devices": numbers(devices), "per_device": per_device}
+        found = overridden(study_of(study), **own)
         with fitting(found) as fit:  # it is imported and read beside what is imported here
             keep_quiet(verbose)
             from nettuner.flows.commands.as_json import of_result

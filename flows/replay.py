@@ -23,6 +23,7 @@ from nettuner.tasks.report.live.progress import Progress
 from nettuner.tasks.strategies.population import lineage, schedule
 from nettuner.tasks.training.context import TrialContext
 from nettuner.tasks.training.examine import examine_winner
+from nettuner.tasks.training.placement import placed
 from nettuner.tasks.training.trial import FailedTrialError, train
 from nettuner.tasks.workers.pool import open_pool
 
@@ -128,8 +129,10 @@ def replay(study: StudyGiven, search: str | None = None, seed: int | None = None
     with (
         folder_of(record, resumable=False) as folder,
         open_pool(1, again.threads, again) as pool,
+        placed(changed(found.plan, study=again), pool) as places,
     ):
-        return _run(TrialContext(changed(found.plan, study=again), pool, record, folder), found)
+        plan = changed(found.plan, study=again, width=1)
+        return _run(TrialContext(plan, pool, places, record, folder), found)
 
 
 def _run(context: TrialContext, found: Replayable) -> ReplayResult:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -39,9 +40,19 @@ def fit_together(study: Study) -> Fitted:
             found = learners.find(study.learner)
         except ValueError as error:
             raise MisfitError([("learner", str(error))]) from None
-        if own_loop(found) is not None:
-            return _fit_loop(study, found)
-        return _fit_learner(study, found) if isinstance(found, type) else _fit_function(study)
+        return replace(_fitted(study, found), backends=backends())
+
+
+def _fitted(study: Study, found: Any) -> Fitted:
+    if own_loop(found) is not None:
+        return _fit_loop(study, found)
+    return _fit_learner(study, found) if isinstance(found, type) else _fit_function(study)
+
+
+def backends() -> frozenset[str]:
+    """Kinds of accelerators that torch was built for, asked without touching any."""
+    built = {"cuda": torch.version.cuda is not None, "mps": torch.backends.mps.is_built()}
+    return frozenset(kind for kind, is_built in built.items() if is_built)
 
 
 def fit_or_faults(study: Study) -> Fitted | list[tuple[str, str]]:

@@ -25,6 +25,7 @@ class Fitted:
         profile: What was understood of the data; None where a function brings its own.
         kind: What is trained.
         held: Whether all that is trained and validated on is in memory, as stacks need it.
+        backends: Kinds of accelerators that the installed torch was built for: cuda, mps.
     """
 
     goal: Goal
@@ -34,6 +35,7 @@ class Fitted:
     profile: Profile | None = None
     kind: Kind = "learner"
     held: bool = True
+    backends: frozenset[str] = frozenset()
 
 
 class MisfitError(ValueError):

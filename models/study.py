@@ -6,11 +6,13 @@ A study says what to train, on what data, over which search space, towards which
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -30,6 +32,16 @@ Direction = Literal["minimize", "maximize"]
 Count = Annotated[StrictInt, Field(ge=1)]
 Seconds = Annotated[Number, Field(gt=0)]
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+DEVICE = re.compile(r"auto|cpu|mps|cuda(:(0|[1-9][0-9]*))?")
+
+
+def _device(given: str) -> str:
+    if not DEVICE.fullmatch(given):
+        raise ValueError(
+            f"must be auto, cpu, cuda, cuda with a number (cuda:1) or mps, got {given!r}; give one "
+            "of them"
+        )
+    return given
 
 
 class Stop(BaseModel):
@@ -137,7 +149,24 @@ class Study(BaseModel):
         BeforeValidator(_named, json_schema_input_type=StrategyChoice | str),
     ] = Field(default=StrategyChoice(name="random"), description="How the space is searched.")
     width: Count | None = Field(
-        None, description="Trials in flight at once (default: one for each core)."
+        None,
+        description="Trials in flight at once (default: one for each core; on GPUs one for each "
+        "place, which is also the most).",
+    )
+    device: Annotated[StrictStr, AfterValidator(_device)] = Field(
+        "auto",
+        description="Where trials are trained: cpu, cuda (the GPUs of this machine), cuda:1 (its "
+        "second one alone), mps (of a Mac), or auto: on an accelerator where there is one, unless "
+        "a measurement says that the CPU is faster.",
+    )
+    devices: tuple[Annotated[StrictInt, Field(ge=0)], ...] | None = Field(
+        None,
+        min_length=1,
+        description="Where trials are trained on GPUs, the numbers of those used, from 0 (default: "
+        "all that are visible).",
+    )
+    per_device: Count = Field(
+        1, description="Where trials are trained on an accelerator, how many share one."
     )
     stack: Count | None = Field(
         None,
@@ -200,6 +229,20 @@ class Study(BaseModel):
             raise ValueError(
                 f"evaluate_every: goes with steps, got evaluate_every={self.evaluate_every} "
                 "without steps; drop it or give steps"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _devices_are_given_once(self) -> Study:
+        if self.devices is not None and ":" in self.device:
+            raise ValueError(
+                f"device: names one GPU, got {self.device} beside devices={list(self.devices)}; "
+                "drop one of them"
+            )
+        if len(set(self.devices or ())) < len(self.devices or ()):
+            raise ValueError(
+                f"devices: must differ, got {list(self.devices or ())}; for several trials on one "
+                "GPU give per_device"
             )
         return self
 
@@ -330,6 +373,10 @@ class Trial:
             is one alone.
         curve: Score after each round of this trial, and what the round cost.
         stopped: Why it was ended before its training was; it keeps the score it had. None else.
+        device: Accelerator that it was trained on, with its name; None on a CPU.
+        peak_mib: Most memory of it that was taken at once [MiB], by all that were trained
+            together; None where that is unknown.
+        utilisation: How busy it was meanwhile on average [%]; None where that is unknown.
     """
 
     proposal: Proposal
@@ -344,6 +391,9 @@ class Trial:
     training: int | None = None
     curve: Curve = ()
     stopped: str | None = None
+    device: str | None = None
+    peak_mib: float | None = None
+    utilisation: float | None = None
 
     @property
     def number(self) -> int:

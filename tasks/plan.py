@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -21,9 +21,14 @@ from nettuner.tasks import strategies
 from nettuner.tasks.schema import GIVEN
 from nettuner.tasks.strategies import Strategy
 from nettuner.tasks.strategy_names import short
+from nettuner.tasks.workers.accelerators import Accelerator
+from nettuner.tasks.workers.selection import selected
 
 # What may change between an interruption and its resume.
-CHANGEABLE = {"stop", "width", "stack", "threads", "trial_seconds", "finals", "finals_seeds"}
+CHANGEABLE = {
+    *("stop", "width", "stack", "threads", "trial_seconds", "finals", "finals_seeds"),
+    *("device", "devices", "per_device"),
+}
 # Keys of studies and of data that the digest has had from the beginning, also at their defaults.
 # Any other key is in it where it says more than its default: one that comes later needs no entry.
 ALWAYS = {
@@ -62,6 +67,7 @@ class Plan:
         profile: What was understood of the data; None where a function brings its own.
         kind: What is trained: a learner, a function with a context, or one without.
         stackable: Whether several trainings can be one program: a learner on data in memory.
+        accelerators: Accelerators that are used, or that may be (see `is_measured`).
     """
 
     study: Study
@@ -78,6 +84,13 @@ class Plan:
     kind: Kind
     stackable: bool
     profile: Profile | None = None
+    accelerators: tuple[Accelerator, ...] = ()
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether it is measured first if these accelerators are faster than the CPU."""
+        auto = self.study.device == "auto" and self.kind == "learner"
+        return auto and bool(self.accelerators)
 
 
 def make_plan(study: Study, file: str = "study", fit: Fit = FIT) -> Plan:
@@ -108,6 +121,7 @@ def make_plan(study: Study, file: str = "study", fit: Fit = FIT) -> Plan:
         strategy = strategies.load(study, fitted.structural)
         size = strategy.size(study.space)
         _check_early_ends(study, strategy)
+        accelerators = selected(study, fitted)
     except MisfitError as error:
         raise StudyError([f"{file}: {key}: {line}" for key, line in error.faults]) from None
     except ValidationError as error:
@@ -133,7 +147,7 @@ def make_plan(study: Study, file: str = "study", fit: Fit = FIT) -> Plan:
                 "give trials, seconds, target or patience"
             ]
         )
-    return Plan(
+    plan = Plan(
         study=study,
         goal=fitted.goal,
         strategy=strategy,
@@ -148,7 +162,9 @@ def make_plan(study: Study, file: str = "study", fit: Fit = FIT) -> Plan:
         profile=fitted.profile,
         kind=fitted.kind,
         stackable=stackable,
+        accelerators=accelerators,
     )
+    return plan if plan.is_measured else replace(plan, width=width_of(study, accelerators))
 
 
 def _check_members(study: Study, strategy: str) -> None:
@@ -222,8 +238,17 @@ def plan_for(plan: Plan, study: Study, strategy: Strategy, name: str) -> Plan:
     )
 
 
-def width_of(study: Study) -> int:
-    """Workers of a study: trials, or stacks of trials, in flight at once."""
+def width_of(study: Study, accelerators: Sequence[Accelerator] = ()) -> int:
+    """Workers of a study: trials, or stacks of trials, in flight at once.
+
+    Args:
+        study: Study.
+        accelerators: Accelerators that it is trained on, with `per_device` trials at most on each;
+            none for the CPU.
+    """
+    if accelerators:
+        places = len(accelerators) * study.per_device
+        return min(places, study.width or places)
     return study.width or os.cpu_count() or 1
 
 

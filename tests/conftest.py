@@ -114,6 +114,24 @@ LEARNERS = dedent(
 )
 
 
+# Tells of GPUs that are not there, as the real program does of those that are.
+NVIDIA_SMI = dedent(
+    """
+    #!/bin/sh
+    case "$1" in
+    *memory.total*)
+        echo "0, GPU-aaaa-0, NVIDIA Pretended, 4096"
+        echo "1, GPU-bbbb-1, NVIDIA Pretended, 4096"
+        ;;
+    *)
+        echo "GPU-aaaa-0, 40"
+        echo "GPU-bbbb-1, 60"
+        ;;
+    esac
+    """
+).lstrip()
+
+
 # Threads of torch in several processes would spin against each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # What a test starts ends with it.
@@ -137,6 +155,18 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def two_gpus(tmp_path, monkeypatch):
+    """A machine with two GPUs of 4096 MiB, one 40 % and one 60 % busy."""
+    program = tmp_path / "bin" / "nvidia-smi"
+    program.parent.mkdir()
+    program.write_text(NVIDIA_SMI)
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    return program
 
 
 class Lab:

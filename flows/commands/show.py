@@ -44,6 +44,8 @@ def show_plan(plan: Plan) -> None:
     console.print(f"grid:     {_grid(plan)}", soft_wrap=True)
     console.print(f"strategy: {plan.strategy_name}, {plan.width} trials at a time")
     length = f"{study.steps} steps" if study.steps else f"{study.rounds} epochs"
+    if plan.accelerators:
+        console.print(f"device:   {_devices(plan)}", soft_wrap=True)
     each = f", each at most {length}" if study.rounds else ""
     console.print(f"trials:   {_size(plan)}{each}")
     if (told := _rounds(plan)) is not None:
@@ -61,6 +63,14 @@ def _size(plan: Plan) -> str:
         return f"{members} members x {plan.trials // members} segments"
     known = plan.trials or members
     return "no fixed number of" if known is None else str(known)
+
+
+def _devices(plan: Plan) -> str:
+    """The accelerators that it is trained on, or may be."""
+    shown = ", ".join(accelerator.shown for accelerator in plan.accelerators)
+    if plan.is_measured:
+        return f"{shown}, or the CPU where that is faster, as the search measures first"
+    return f"{shown}; {plan.study.per_device} at a time on each"
 
 
 def _rounds(plan: Plan) -> str | None:
@@ -160,6 +170,8 @@ def show_result(result: SearchResult, plan: Plan) -> None:
         console.print(f"finals ({seeds} other seeds each): {shown}", soft_wrap=True)
     elif chance := luck(plan.goal, result.trials, winner):
         console.print(chance, soft_wrap=True)
+    if result.where:
+        console.print(result.where, soft_wrap=True)
     console.print(f"ended because {result.ended}")
     console.print(f"recorded as {result.url}", soft_wrap=True)
 

@@ -29,6 +29,7 @@ from nettuner.tasks.report import pages
 from nettuner.tasks.report.live.progress import Progress
 from nettuner.tasks.training.context import TrialContext
 from nettuner.tasks.training.fit import fit_in
+from nettuner.tasks.training.placement import placed
 from nettuner.tasks.training.trial import FailedTrialError
 from nettuner.tasks.workers.pool import open_pool
 
@@ -51,6 +52,7 @@ class SearchResult:
         ended: Reason why the search ended.
         finals: Best few trials with their scores in the finals, the best first; empty where there
             were none. `best` is the first of them.
+        where: Why it was trained where it was, in a sentence; empty where the study says so.
     """
 
     name: str
@@ -61,6 +63,7 @@ class SearchResult:
     test: dict[str, float]
     ended: str
     finals: Sequence[Trial] = ()
+    where: str = ""
 
 
 class SearchFailedError(RuntimeError):
@@ -87,6 +90,8 @@ def search(study: Study, resume: bool = False) -> SearchResult:
     with ExitStack() as held:
         pool = held.enter_context(open_pool(width_of(study), study.threads, study))
         plan = make_plan(study, fit=partial(fit_in, pool))
+        places = held.enter_context(placed(plan, pool))
+        plan = replace(plan, width=places.count)
         facts = facts_of(plan)
         past = None
         if resume:
@@ -101,9 +106,11 @@ def search(study: Study, resume: bool = False) -> SearchResult:
             history, spent = [], 0.0
         record.recorder.write_in(pool)
         plan = replace(plan, strategy=warmed(plan.strategy, client, study.name, record))
+        if places.why:
+            record.remark(places.why)
         held.enter_context(reported(record))
         folder = held.enter_context(folder_of(record, resumable=True))
-        context = TrialContext(plan, pool, record, folder, spent)
+        context = TrialContext(plan, pool, places, record, folder, spent)
         context.curves.remember(history)
         engine = Engine(context, plan, history)
         engine.ended = past.ended if past else None
@@ -289,7 +296,15 @@ class Engine:
         text = pages.search_as_markdown(study, goal, self.history, winner, test, why, ranked)
         close(self.context, winner, test, text)
         return SearchResult(
-            record.name, record.run_id, record.url, self.history, winner, test, why, ranked
+            record.name,
+            record.run_id,
+            record.url,
+            self.history,
+            winner,
+            test,
+            why,
+            ranked,
+            self.context.places.why,
         )
 
     def without_success(self) -> SearchFailedError:

@@ -60,7 +60,7 @@ def trained_finals(
     record, history, spent = _opened(plan, context.record, past, context.pool)
     record.recorder.write_in(context.pool)
     with folder_of(record, resumable=True) as folder:
-        own = TrialContext(plan, context.pool, record, folder, spent)
+        own = TrialContext(plan, context.pool, context.places, record, folder, spent)
         engine = searched.followed_by(own, plan, history)
         engine.train()
         found = strategy.ranked(engine.history)

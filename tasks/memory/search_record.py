@@ -188,6 +188,7 @@ class SearchRecord:
         step: int,
         prefect_run: str | None,
         parent: Trial | None = None,
+        device: str = "cpu",
     ) -> TrialRecord:
         """Open the run of a trial; the segments of one member share a run.
 
@@ -197,10 +198,11 @@ class SearchRecord:
             step: Training step at which it starts or continues.
             prefect_run: URL of its task run.
             parent: Trial whose weights it continues from; None starts anew.
+            device: Device that it is trained on, with its name.
         """
         known = None if proposal.member is None else self._members.get(proposal.member)
         if known is not None:
-            known.go_on(proposal, step, parent)
+            known.go_on(proposal, step, parent, device)
             return known
         alone = proposal.member is None
         of_member = "configuration" if self.facts.continues == "itself" else "member"
@@ -221,7 +223,7 @@ class SearchRecord:
         run_id = new_run(self.mlflow, self.experiment_id, name, tags)
         self.recorder.add(opened(run_id, self.experiment_id, name, tags))
         record = TrialRecord(self, run_id, proposal, tags[names.NOTE])
-        record.begin(step, parent)
+        record.begin(step, parent, device)
         if proposal.member is not None:
             self._members[proposal.member] = record
         return record

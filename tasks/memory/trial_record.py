@@ -39,17 +39,17 @@ class TrialRecord:
         """URL of the run."""
         return run_url(self.search.experiment_id, self.run_id)
 
-    def begin(self, step: int, parent: Trial | None) -> None:
+    def begin(self, step: int, parent: Trial | None, device: str) -> None:
         """Record the hyperparameters of a run that has just been opened."""
         changing = self._changing()
         fixed = {n: v for n, v in self.proposal.params.items() if n not in changing}
         params = {name: str(value)[:LONGEST_PARAM] for name, value in fixed.items()}
-        self._log(self._as_metrics(step), params, self._as_tags(step, parent))
+        self._log(self._as_metrics(step), params, self._as_tags(step, parent, device))
 
-    def go_on(self, proposal: Proposal, step: int, parent: Trial | None) -> None:
+    def go_on(self, proposal: Proposal, step: int, parent: Trial | None, device: str) -> None:
         """Record the hyperparameters of a segment that starts at this training step."""
         self.proposal = proposal
-        self._log(self._as_metrics(step), {}, self._as_tags(step, parent))
+        self._log(self._as_metrics(step), {}, self._as_tags(step, parent, device))
 
     def _changing(self) -> dict[str, Any]:
         """Hyperparameters that may change between segments of a population member."""
@@ -67,9 +67,10 @@ class TrialRecord:
             if not isinstance(value, str)
         ]
 
-    def _as_tags(self, step: int, parent: Trial | None) -> dict[str, str]:
+    def _as_tags(self, step: int, parent: Trial | None, device: str) -> dict[str, str]:
         words = {n: v for n, v in self._changing().items() if isinstance(v, str)}
         tags = {f"{names.WORD}{name}": value[:LONGEST_TAG] for name, value in words.items()}
+        tags[names.DEVICE] = device
         source = parent.proposal.member if parent else None
         if source not in (None, self.proposal.member):
             self._note += f"  \nAt step {step} it went on from a copy of member {source}."
@@ -124,9 +125,11 @@ class TrialRecord:
         tags = to_tags(trial)
         if trial.reason:
             tags[names.REASON] = trial.reason[:LONGEST_REASON]
-        metrics: list[Point] = []
+        measured = {names.PEAK: trial.peak_mib, names.UTILISATION: trial.utilisation}
         if trial.proposal.member is None:
-            metrics = [(names.SECONDS, float(trial.seconds), int(time.time() * 1000), 0)]
+            measured[names.SECONDS] = trial.seconds
+        now, step = int(time.time() * 1000), trial.proposal.until or 0
+        metrics = [(n, float(v), now, step) for n, v in measured.items() if v is not None]
         if trial.stopped is not None:
             tags[names.REASON] = f"{names.STOPPED}: {trial.stopped}"[:LONGEST_REASON]
         status = "FINISHED" if trial.succeeded else "FAILED"

@@ -15,7 +15,15 @@ LONGEST_REASON = 500
 LONGEST_TAG = 8000
 LONGEST_PARAM = 6000
 # What came later: a trial that does not use it is recorded as before.
-UNUSED: Mapping[str, object] = {"scores": (), "training": None, "curve": (), "stopped": None}
+UNUSED: Mapping[str, object] = {
+    "scores": (),
+    "training": None,
+    "curve": (),
+    "stopped": None,
+    "device": None,
+    "peak_mib": None,
+    "utilisation": None,
+}
 
 
 def to_tags(trial: Trial) -> dict[str, str]:

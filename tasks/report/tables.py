@@ -28,6 +28,9 @@ OURS = (
     "final_std",
     "rounds",
     "seconds",
+    "device",
+    "peak_memory_mib",
+    "gpu_utilisation",
     "stopped",
     "failed",
 )
@@ -96,6 +99,9 @@ def _row(trial: Trial, goal: Goal, metric: str, final: Final | None) -> dict[str
         **{f"hyperparameter.{n}" if n in taken else n: v for n, v in proposal.params.items()},
         "rounds": trial.rounds,
         "seconds": round(trial.seconds, 2),
+        "device": trial.device,
+        "peak_memory_mib": trial.peak_mib,
+        "gpu_utilisation": trial.utilisation,
     }
 
 

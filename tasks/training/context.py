@@ -16,6 +16,7 @@ from nettuner.tasks.plan import Plan
 from nettuner.tasks.training.curves import Curves
 from nettuner.tasks.training.printed import Printed
 from nettuner.tasks.training.trainings import Reader, best_of, combined
+from nettuner.tasks.workers.places import Places, Stay
 from nettuner.tasks.workers.pool import Pool
 
 
@@ -25,6 +26,7 @@ class TrialContext:
     Args:
         plan: Plan of the study that is searched.
         pool: Pool of worker processes.
+        places: Places of its workers.
         record: Run of the search in MLflow.
         folder: Folder of checkpoints and logs.
         spent: Wall time of the search before it was resumed [s].
@@ -34,6 +36,7 @@ class TrialContext:
         self,
         plan: Plan,
         pool: Pool,
+        places: Places,
         record: SearchRecord,
         folder: Path,
         spent: float = 0.0,
@@ -42,6 +45,7 @@ class TrialContext:
         self.goal = plan.goal
         self.kind = plan.kind
         self.pool = pool
+        self.places = places
         self.record = record
         self.folder = folder
         self._rule = plan.strategy.rule
@@ -82,13 +86,15 @@ class TrialContext:
             return 1
         return self.study.stack
 
-    def jobs(self, proposal: Proposal, parent: Trial | None) -> list[Job]:
-        """The jobs of training a proposal, for workers: one for each of its trainings."""
+    def jobs(self, proposal: Proposal, parent: Trial | None, device: str) -> list[Job]:
+        """The jobs of training a proposal on a device, for workers: one for each training."""
         count = self.study.trainings
         numbers = [None] if count == 1 else range(count)
-        return [self._job(proposal, parent, training) for training in numbers]
+        return [self._job(proposal, parent, training, device) for training in numbers]
 
-    def _job(self, proposal: Proposal, parent: Trial | None, training: int | None) -> Job:
+    def _job(
+        self, proposal: Proposal, parent: Trial | None, training: int | None, device: str
+    ) -> Job:
         name = f"trial-{proposal.number}"
         if training is not None:
             name += f".training-{training}"
@@ -102,6 +108,8 @@ class TrialContext:
             (parent.proposal.until or 0) if parent else 0,
             training,
             self._rule,
+            # A function without a context may use its place without torch, or not at all.
+            "cpu" if self.kind == "function" else device,
         )
         for left in (job.log, job.output):  # by a search that was killed
             left.unlink(missing_ok=True)
@@ -113,8 +121,22 @@ class TrialContext:
         outcomes: Sequence[Outcome | Failure],
         reader: Reader,
         seconds: float,
+        stay: Stay,
     ) -> Trial:
         """The trial for its jobs and what came of them, once all that they logged was read."""
+        trial = self._trial(jobs, outcomes, reader, seconds)
+        accelerator = stay.place.accelerator
+        if accelerator is None:
+            return trial
+        return replace(trial, device=accelerator.shown, utilisation=stay.utilisation)
+
+    def _trial(
+        self,
+        jobs: Sequence[Job],
+        outcomes: Sequence[Outcome | Failure],
+        reader: Reader,
+        seconds: float,
+    ) -> Trial:
         proposal = replace(jobs[0].proposal, params=dict(jobs[0].proposal.params))
         curve = self.curves.of(proposal.number)
         outcome = combined(outcomes, len(jobs))
@@ -141,6 +163,7 @@ class TrialContext:
             training=best_of(whole) if whole else None,
             curve=curve,
             stopped=outcome.stopped,
+            peak_mib=outcome.peak_mib,
         )
 
     def _kept(self, jobs: Sequence[Job], outcomes: Sequence[Outcome | Failure]) -> str | None:

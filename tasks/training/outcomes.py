@@ -13,6 +13,7 @@ from nettuner.models.training.failure import Failure
 from nettuner.models.training.job import Job, Outcome, StackOutcome
 from nettuner.tasks.training.context import TrialContext
 from nettuner.tasks.training.share_out import batched
+from nettuner.tasks.workers.places import Place
 from nettuner.tasks.workers.pool import TrialFailedError
 
 RUN = ByName("nettuner.models.training.trial", "run")
@@ -46,7 +47,11 @@ class Clock:
 
 
 def outcomes_of(
-    context: TrialContext, trials: Sequence[Sequence[Job]], clock: Clock, glance: Glance
+    context: TrialContext,
+    place: Place,
+    trials: Sequence[Sequence[Job]],
+    clock: Clock,
+    glance: Glance,
 ) -> list[list[Outcome | Failure]]:
     """What came of the trainings of each trial, in their order.
 
@@ -54,6 +59,7 @@ def outcomes_of(
 
     Args:
         context: Context of the search.
+        place: Place where they are run.
         trials: Jobs of each trial; all agree in their structure.
         clock: Clock that the first worker starts.
         glance: Function to call now and then meanwhile.
@@ -63,13 +69,13 @@ def outcomes_of(
     """
     found: list[list[Outcome | Failure]] = [[] for _ in trials]
     for part in _parts(context, trials):
-        going = [(place, job) for place, job in part if not _has_failed(found[place])]
+        going = [(trial, job) for trial, job in part if not _has_failed(found[trial])]
         if not going:
             continue
         run = _alone if len(going) == 1 else _together
-        outcomes = run(context, [job for _, job in going], clock, glance)
-        for (place, _), outcome in zip(going, outcomes, strict=True):
-            found[place].append(outcome)
+        outcomes = run(context, place, [job for _, job in going], clock, glance)
+        for (trial, _), outcome in zip(going, outcomes, strict=True):
+            found[trial].append(outcome)
     return found
 
 
@@ -80,7 +86,7 @@ def _has_failed(outcomes: Sequence[Outcome | Failure]) -> bool:
 def _parts(
     context: TrialContext, trials: Sequence[Sequence[Job]]
 ) -> Iterator[Sequence[tuple[int, Job]]]:
-    """The jobs that are run together, each with the place of its trial; first trainings first.
+    """The jobs that are run together, each with the position of its trial; first trainings first.
 
     They are on the same rows: of several folds each is a part of its own.
     """
@@ -91,7 +97,7 @@ def _parts(
 
 
 def _alone(
-    context: TrialContext, jobs: Sequence[Job], clock: Clock, glance: Glance
+    context: TrialContext, place: Place, jobs: Sequence[Job], clock: Clock, glance: Glance
 ) -> list[Outcome | Failure]:
     (job,) = jobs
     try:
@@ -103,6 +109,7 @@ def _alone(
             begin=clock.begin,
             output=job.output,
             own_process=context.kind != "learner",
+            place=place,
         )
     except TrialFailedError as error:
         return [Failure(str(error), error.details)]
@@ -110,7 +117,7 @@ def _alone(
 
 
 def _together(
-    context: TrialContext, jobs: Sequence[Job], clock: Clock, glance: Glance
+    context: TrialContext, place: Place, jobs: Sequence[Job], clock: Clock, glance: Glance
 ) -> list[Outcome | Failure]:
     """As one program. If the worker dies twice, or a trial changes its process, one by one."""
 
@@ -119,7 +126,7 @@ def _together(
         keep_all = first.proposal.member is not None or first.training is not None or len(some) == 1
         call = (RUN_STACK, some, keep_all, context.choices)
         outcome: StackOutcome = context.pool.run(
-            *call, glance=glance, begin=clock.begin, output=first.output
+            *call, glance=glance, begin=clock.begin, output=first.output, place=place
         )
         return outcome
 

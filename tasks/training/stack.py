@@ -17,6 +17,7 @@ from nettuner.tasks.training.context import TrialContext
 from nettuner.tasks.training.outcomes import Clock, outcomes_of
 from nettuner.tasks.training.trainings import Reader, reader_of
 from nettuner.tasks.training.trial import FailedTrialError, conclude, first_step, look, node
+from nettuner.tasks.workers.places import Stay
 from nettuner.tasks.workers.pool import InterruptedSearchError
 
 
@@ -38,15 +39,27 @@ def train_stack(
     Raises:
         InterruptedSearchError: The search was stopped meanwhile.
     """
-    jobs = [context.jobs(p, parent) for p, parent in zip(proposals, parents, strict=True)]
+    with context.places.one() as stay:
+        return _trained(context, proposals, parents, name, stay)
+
+
+def _trained(
+    context: TrialContext,
+    proposals: list[Proposal],
+    parents: list[Trial | None],
+    name: str,
+    stay: Stay,
+) -> list[Trial]:
+    both = zip(proposals, parents, strict=True)
+    jobs = [context.jobs(proposal, parent, stay.place.device) for proposal, parent in both]
     readers = [reader_of(of_trial) for of_trial in jobs]
-    runs = StackRuns(context, jobs, parents)
+    runs = StackRuns(context, jobs, parents, stay.place.shown)
     get_run_logger().info("%s: %d trials together", name, len(jobs))
     clock = Clock(context.training)
     for first, *_ in jobs:
         context.curves.begin(first.proposal.number, first.done)
     try:
-        outcomes = outcomes_of(context, jobs, clock, lambda: runs.glance(readers))
+        outcomes = outcomes_of(context, stay.place, jobs, clock, lambda: runs.glance(readers))
     except InterruptedSearchError as error:
         runs.write(readers)
         runs.interrupted(str(error))
@@ -54,7 +67,7 @@ def train_stack(
     runs.write_rest(readers)
     seconds = clock.seconds / len(jobs)
     trials = [
-        context.trial(of_trial, found, reader, seconds)
+        context.trial(of_trial, found, reader, seconds, stay)
         for of_trial, found, reader in zip(jobs, outcomes, readers, strict=True)
     ]
     runs.close(readers, trials, outcomes)
@@ -84,8 +97,10 @@ class StackRuns:
         context: TrialContext,
         jobs: Sequence[Sequence[Job]],
         parents: Sequence[Trial | None],
+        device: str,
     ) -> None:
         self._context = context
+        self._device = device
         self._jobs = jobs
         self._parents = parents
         self._node = node()
@@ -96,7 +111,7 @@ class StackRuns:
         seed = trial_seed(self._context.study, job.proposal)
         step = first_step(self._context.study, parent)
         self.records.append(
-            self._context.record.begin(job.proposal, seed, step, self._node, parent)
+            self._context.record.begin(job.proposal, seed, step, self._node, parent, self._device)
         )
 
     def write(self, readers: Sequence[Reader]) -> None:

@@ -51,6 +51,7 @@ def combined(outcomes: Sequence[Outcome | Failure], trainings: int) -> Outcome |
         mean([outcome.score for outcome in whole]),
         averaged([outcome.metrics for outcome in whole]),
         sum(outcome.rounds for outcome in whole),
+        peak_mib=max((o.peak_mib for o in whole if o.peak_mib is not None), default=None),
     )
 
 

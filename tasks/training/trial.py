@@ -17,6 +17,7 @@ from nettuner.tasks.memory.trial_record import TrialRecord
 from nettuner.tasks.training.context import TrialContext
 from nettuner.tasks.training.outcomes import Clock, outcomes_of
 from nettuner.tasks.training.trainings import MeanReader, Reader, as_markdown, reader_of
+from nettuner.tasks.workers.places import Stay
 from nettuner.tasks.workers.pool import InterruptedSearchError
 
 
@@ -42,21 +43,32 @@ def train(context: TrialContext, proposal: Proposal, parent: Trial | None, name:
         FailedTrialError: The trial has no score; the message says why.
         InterruptedSearchError: The search was stopped meanwhile.
     """
+    with context.places.one() as stay:
+        trial = _trained(context, proposal, parent, name, stay)
+    if trial.score is None:
+        raise FailedTrialError(trial)
+    return trial
+
+
+def _trained(
+    context: TrialContext, proposal: Proposal, parent: Trial | None, name: str, stay: Stay
+) -> Trial:
     record = context.record.begin(
         proposal,
         trial_seed(context.study, proposal),
         first_step(context.study, parent),
         node(),
         parent,
+        stay.place.shown,
     )
     get_run_logger().info("%s: %s in MLflow: %s", name, dict(proposal.params), record.url)
-    jobs = context.jobs(proposal, parent)
+    jobs = context.jobs(proposal, parent, stay.place.device)
     reader = reader_of(jobs)
     clock = Clock(context.training)
     glance = functools.partial(glance_at, context, record, reader, jobs)
     context.curves.begin(proposal.number, jobs[0].done)
     try:
-        (outcomes,) = outcomes_of(context, [jobs], clock, glance)
+        (outcomes,) = outcomes_of(context, stay.place, [jobs], clock, glance)
     except InterruptedSearchError as error:
         look(context, record, reader)
         keep_output(context, record, jobs)
@@ -66,10 +78,8 @@ def train(context: TrialContext, proposal: Proposal, parent: Trial | None, name:
         if isinstance(outcome, Failure):
             get_run_logger().warning("%s failed: %s\n%s", name, outcome.reason, outcome.details)
     look(context, record, reader, rest=True)
-    trial = context.trial(jobs, outcomes, reader, clock.seconds)
+    trial = context.trial(jobs, outcomes, reader, clock.seconds, stay)
     conclude(context, record, trial, jobs, outcomes, reader)
-    if trial.score is None:
-        raise FailedTrialError(trial)
     return trial
 
 

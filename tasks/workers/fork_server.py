@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from nettuner.tasks.surroundings import surroundings
 from nettuner.tasks.workers.base import PrivateBase, standing
 from nettuner.tasks.workers.messages import BEGUN, Answer, Setting
+from nettuner.tasks.workers.places import Place
 
 if TYPE_CHECKING:
     from nettuner.models.study import Study
@@ -36,14 +37,21 @@ class Worker:
     Args:
         calls: Connection to the worker.
         control: Connection to the process it was forked from.
+        place: Place where it runs.
     """
 
-    def __init__(self, calls: Connection, control: Connection) -> None:
+    def __init__(self, calls: Connection, control: Connection, place: Place) -> None:
+        self.place = place
         self._calls = calls
         self._control = control
         self._lock = threading.Lock()
         self._status: int | None = None
         self.begun = False
+
+    def settle(self) -> None:
+        """Tell it the variables of its place."""
+        with suppress(OSError):  # `answer` says that it has died
+            self._calls.send(self.place.environment)
 
     def begin(self, call: bytes) -> None:
         """Send a call."""
@@ -136,8 +144,8 @@ class ForkServer:
         self._own = PrivateBase()
         return self._own
 
-    def fork(self) -> Worker:
-        """A new worker; it may still be starting, and calls wait for it."""
+    def fork(self, place: Place) -> Worker:
+        """A new worker at a place; it may still be starting, and calls wait for it."""
         calls, their_calls = socket.socketpair()
         control, their_control = socket.socketpair()
         with their_calls, their_control:
@@ -149,7 +157,9 @@ class ForkServer:
                 self._bare = True  # the study's own modules may have ended it
                 self._socket = self._connected()
                 socket.send_fds(self._socket, [b"f"], files)
-        return Worker(Connection(calls.detach()), Connection(control.detach()))
+        worker = Worker(Connection(calls.detach()), Connection(control.detach()), place)
+        worker.settle()
+        return worker
 
     def stop(self) -> None:
         """End it, with its workers and all that they have started."""

@@ -16,7 +16,8 @@ import signal
 import socket
 import sys
 import traceback
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 
 import torch
@@ -34,6 +35,9 @@ from nettuner.tasks.workers.process_tree import (
 from nettuner.tasks.workers.worker import work
 
 STANDARD_OUTPUT, STANDARD_ERROR = 1, 2
+# With it `torch.cuda.is_available()` asks the library of the driver, not CUDA itself, after which
+# no process that is forked from this one could use CUDA.
+ASKS_NVML = "PYTORCH_NVML_BASED_CUDA_CHECK"
 READY = b"r"
 
 
@@ -89,7 +93,8 @@ def _prepare(given: Setting) -> str | None:
     """Import what a study needs; returns why this process may not be forked then."""
     assert given.study is not None
     try:
-        preload(given.study)
+        with _asking_nvml():
+            preload(given.study)
     except BaseException:  # each trial will say so itself
         return traceback.format_exc()
     if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
@@ -97,6 +102,19 @@ def _prepare(given: Setting) -> str | None:
     if threads() > 1:
         return "they start threads"
     return None
+
+
+@contextmanager
+def _asking_nvml() -> Iterator[None]:
+    """Let modules ask whether there is CUDA, as many do on import, without touching it."""
+    before = os.environ.get(ASKS_NVML)
+    os.environ[ASKS_NVML] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[ASKS_NVML]
+        if before is not None:
+            os.environ[ASKS_NVML] = before
 
 
 class Forker:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from nettuner.models.training.failure import failure
 from nettuner.tasks.workers.fork_server import TOLD, ForkServer, LostWorkerError, Worker
 from nettuner.tasks.workers.messages import Answer, Call
+from nettuner.tasks.workers.places import HERE, Place
 
 if TYPE_CHECKING:
     from nettuner.models.study import Study
@@ -57,6 +58,7 @@ class Pool(Protocol):
         begin: Callable[[], object] = ...,
         output: Path | None = None,
         own_process: bool = False,
+        place: Place = HERE,
     ) -> Result:
         """Call `function(*args)` in a worker and wait for its result.
 
@@ -68,6 +70,7 @@ class Pool(Protocol):
             begin: Callback, called when the worker, which may have to start first, begins.
             output: Path of a file to which all it prints is appended.
             own_process: Whether no other call may run in its process.
+            place: Place of the worker.
 
         Raises:
             TrialFailedError: The function raised, took too long, or its process died.
@@ -85,7 +88,7 @@ def open_pool(width: int, threads: int, study: Study | None = None) -> Iterator[
     """The workers of one search; they are stopped at its end.
 
     Args:
-        width: Number of workers that may stay for another call.
+        width: Number of workers, at places that are alike, that may stay for another call.
         threads: Threads of each worker.
         study: Study whose learner and data are loaded once, before workers are forked.
     """
@@ -102,7 +105,7 @@ class WorkerPool(Pool):
     Then that worker alone is replaced: what a call leaves behind never meets the next one.
 
     Args:
-        width: Number of workers that may stay for another call.
+        width: Number of workers, at places that are alike, that may stay for another call.
         threads: Threads of each worker.
         study: Study whose learner and data are loaded once, before workers are forked.
     """
@@ -136,6 +139,7 @@ class WorkerPool(Pool):
         begin: Callable[[], object] = lambda: None,
         output: Path | None = None,
         own_process: bool = False,
+        place: Place = HERE,
     ) -> Result:
         """See `Pool.run`."""
         try:
@@ -143,7 +147,7 @@ class WorkerPool(Pool):
         except Exception as error:
             raise TrialFailedError(failure(error).reason) from None
         for _ in range(ATTEMPTS):
-            worker = self._take()
+            worker = self._take(place)
             answer: Answer | int | None = None
             try:
                 answer = self._watched(worker, call, seconds, glance, begin)
@@ -201,24 +205,29 @@ class WorkerPool(Pool):
         if self._server is None:
             raise InterruptedSearchError(INTERRUPTED)
 
-    def _take(self) -> Worker:
-        """A worker that is idle, or a new one."""
+    def _take(self, place: Place) -> Worker:
+        """A worker at such a place that is idle, or a new one."""
         with self._lock:
             if self._server is None:
                 raise InterruptedSearchError(INTERRUPTED)
-            if self._idle:
-                return self._idle.pop()
-            worker = self._server.fork()
+            for idle in reversed(self._idle):
+                if idle.place == place:
+                    self._idle.remove(idle)
+                    return idle
+            worker = self._server.fork(place)
             self._workers.add(worker)
             return worker
 
     def _give_back(self, worker: Worker, again: bool) -> None:
         with self._lock:
-            if again and worker in self._workers and len(self._idle) < self._width:
+            alike = sum(idle.place == worker.place for idle in self._idle)
+            if again and worker in self._workers and alike < self._width:
                 self._idle.append(worker)
                 return
             self._workers.discard(worker)
         worker.end()
+        if worker.place.accelerator is not None:  # its memory is free once it is gone
+            worker.wait()
 
     def _tell(self, told: str) -> None:
         """Say once why workers cannot start: no trial could say more."""

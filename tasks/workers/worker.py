@@ -8,7 +8,7 @@ import pickle
 import signal
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from multiprocessing.connection import Connection
@@ -28,18 +28,19 @@ def work(calls: Connection, threads: int) -> None:
     """Run calls until no more can come.
 
     Args:
-        calls: Connection to the search.
+        calls: Connection to the search, which first tells the variables of the worker's place.
         threads: Number of threads of numeric libraries.
     """
-    _set_up(threads)
     with suppress(EOFError, ConnectionError):  # the search is gone
+        _set_up(threads, calls.recv())
         while True:
             sent = calls.recv_bytes()
             calls.send_bytes(BEGUN)
             calls.send_bytes(_answer(sent))
 
 
-def _set_up(threads: int) -> None:
+def _set_up(threads: int, environment: Mapping[str, str]) -> None:
+    os.environ.update(environment)  # before anything of CUDA, which looks once
     faulthandler.enable()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):

@@ -107,6 +107,36 @@ def test_a_bad_study_is_one_line_and_status_2(change, message, study):
         assert message in line
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ["--device", "gpu"],
+            "command line: device: must be auto, cpu, cuda, cuda with a number (cuda:1) or mps, "
+            "got 'gpu'; give one of them",
+        ),
+        (["--devices", "a"], "--devices must be numbers of GPUs, got 'a'; write 0,1"),
+        (
+            ["--device", "cuda:1", "--devices", "0"],
+            "command line: device: names one GPU, got cuda:1 beside devices=[0]; drop one of them",
+        ),
+    ],
+)
+def test_a_bad_device_on_the_command_line_is_one_line_and_status_2(words, message, study, home):
+    status, _, told = call("search", study, *words)
+    assert (status, errors(told)) == (2, [f"error: {message}"])
+
+
+def test_the_devices_of_a_study_are_shown_and_what_is_not_there_is_one_line(two_gpus, study):
+    study.write_text(STUDY + "device: cuda:1\n")
+    status, shown, _ = call("check", study)
+    assert (status, "device:   cuda:1 NVIDIA Pretended; 1 at a time on each" in shown) == (0, True)
+    study.write_text(STUDY + "device: cuda:2\n")
+    status, _, told = call("check", study)
+    line = "must be one of this machine's (cpu, cuda:0, cuda:1), got cuda:2; give one of them"
+    assert (status, errors(told)) == (2, [f"error: cli.yaml: device: {line}"])
+
+
 def test_every_fault_of_a_study_is_a_line(study):
     study.write_text(STUDY.replace("width: 2", "width: none").replace("trials: 6", "trials: 0"))
     status, _, complained = call("check", study)

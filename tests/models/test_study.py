@@ -146,6 +146,25 @@ def test_a_length_is_given_once(length, message):
 
 
 @pytest.mark.parametrize(
+    ("devices", "message"),
+    [
+        (
+            {"device": "cuda:1", "devices": [0]},
+            "device: names one GPU, got cuda:1 beside devices=[0]; drop one of them",
+        ),
+        (
+            {"devices": [0, 1, 0]},
+            "devices: must differ, got [0, 1, 0]; for several trials on one GPU give per_device",
+        ),
+    ],
+)
+def test_a_gpu_is_named_once(devices, message):
+    with pytest.raises(ValidationError) as caught:
+        study(**devices)
+    assert str(caught.value.errors()[0]["ctx"]["error"]) == message
+
+
+@pytest.mark.parametrize(
     "changes",
     [
         {"epochs": True},

@@ -24,7 +24,8 @@ LINES = {
 }
 STUDY_KEYS = (
     "name, learner, data, space, metric, metrics, direction, epochs, steps, evaluate_every, seed, "
-    "repeats, folds, strategy, width, stack, threads, structural, score, patience_rounds, "
+    "repeats, folds, strategy, width, device, devices, per_device, stack, threads, structural, "
+    "score, patience_rounds, "
     "trial_seconds, stop, finals, finals_seeds"
 )
 SOURCES = "builtin, csv, idx, images, npz, numbers, own, parallel, parquet, sentences"
@@ -104,6 +105,23 @@ MALFORMED = [
         "evaluate_every: 2",
         "evaluate_every: goes with steps, got evaluate_every=2 without steps; "
         "drop it or give steps",
+    ),
+    (
+        "device: gpu",
+        "device: must be auto, cpu, cuda, cuda with a number (cuda:1) or mps, got 'gpu'; give one "
+        "of them",
+    ),
+    (
+        "devices: 0",
+        "devices: must be a list of at least 1 value, got 0; write a list such as [1, 2]",
+    ),
+    (
+        "devices: [0, -1]",
+        "devices[1]: must be a whole number of at least 0, got -1; give one such as 10",
+    ),
+    (
+        "per_device: 0",
+        "per_device: must be a whole number of at least 1, got 0; give one such as 1",
     ),
     (
         "stop: {trial: 3}",

@@ -548,10 +548,15 @@ def test_what_a_loader_reads_is_trained_one_by_one_also_in_finals_and_repeats(pl
     strategy = Finals(((Phase(0, 3, {"learning_rate": 0.05}),),), seeds=3)
     finals = plan_for(found, found.study.model_copy(update={"repeats": 1}), strategy, "finals")
     assert (found.stack, finals.stack) == (1, 1)
-    assert TrialContext(found, pool=None, record=None, folder=tmp_path).most_together == 1
+    assert (
+        TrialContext(found, pool=None, places=None, record=None, folder=tmp_path).most_together == 1
+    )
     held = plan(**changes)
     assert (held.stack, plan_for(held, held.study, strategy, "finals").stack) == (21, 21)
-    assert TrialContext(held, pool=None, record=None, folder=tmp_path).most_together is None
+    assert (
+        TrialContext(held, pool=None, places=None, record=None, folder=tmp_path).most_together
+        is None
+    )
 
 
 def test_a_plan_knows_what_follows_from_its_study(plan):
@@ -599,6 +604,8 @@ SAME = [
     {"width": 3},
     {"threads": 2},
     {"trial_seconds": 60},
+    {"device": "cpu"},
+    {"device": "auto", "devices": [0, 1], "per_device": 2},
     {"strategy": {"name": "random"}},
     {"score": "last", "patience_rounds": None, "metrics": []},
     {"repeats": 1, "folds": None},

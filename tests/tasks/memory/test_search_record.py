@@ -177,6 +177,18 @@ def test_a_metric_whose_name_mlflow_does_not_allow_is_kept_under_a_similar_one(b
     assert re.fullmatch("recall_5 ___-[0-9a-f]{4}", next(iter(n for n in metrics if "recall" in n)))
 
 
+def test_a_run_says_what_its_trial_took_of_an_accelerator(begin, mlflow):
+    on_gpu = begin(Proposal(0, {"x": 0.5}))
+    trial = Trial(
+        Proposal(0, {"x": 0.5}), 1.0, device="cuda:1 A", peak_mib=1536.0, utilisation=87.5
+    )
+    on_gpu.finish(trial, last=True)
+    metrics = read(mlflow, on_gpu).data.metrics
+    assert metrics["nettuner/peak_memory_mib"] == 1536
+    assert metrics["nettuner/gpu_utilisation"] == 87.5
+    assert read_back(mlflow, on_gpu) == trial
+
+
 def test_a_members_run_stays_open_between_its_segments(begin, mlflow):
     first = Proposal(0, {"rate": 0.1, "width": 8, "kind": "a"}, None, 0, 1)
     record = begin(first, structural=frozenset({"width"}))

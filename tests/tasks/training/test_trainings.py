@@ -62,6 +62,13 @@ def test_the_score_of_a_trial_is_the_mean_over_its_trainings():
     assert found.metrics == {"cost": 3.0, "cost_std": pytest.approx(math.sqrt(7))}
 
 
+def test_the_memory_of_a_trial_is_the_most_of_its_trainings():
+    peaks = [512.0, 2048.0, None]
+    outcomes = [Outcome(1, {"cost": 1.0}, 4, peak_mib=peak) for peak in peaks]
+    assert combined(outcomes, 3).peak_mib == 2048
+    assert combined(outcomes[2:] * 2, 2).peak_mib is None
+
+
 def test_a_training_that_failed_fails_the_trial_and_is_named():
     found = combined([Outcome(1, {"cost": 1.0}, 4), Failure("ValueError: no", "where")], 3)
     assert found == Failure("training 2 of 3: ValueError: no", "where")

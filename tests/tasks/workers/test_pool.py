@@ -360,6 +360,19 @@ def test_a_studys_module_is_imported_once_for_all_workers(tmp_path):
     assert (tmp_path / "log").read_text() == "x"
 
 
+def test_a_studys_module_that_asks_for_cuda_on_import_does_not_touch_it(tmp_path):
+    variable = "PYTORCH_NVML_BASED_CUDA_CHECK"  # with it torch asks the driver's library
+    learner, log = tmp_path / "own.py", tmp_path / "log"
+    learner.write_text(
+        "import os\n"
+        f"open({str(log)!r}, 'w').write(str(os.environ.get({variable!r})))\n"
+        "def f(h, report):\n    return 1.0\n"
+    )
+    with open_pool(1, threads=1, study=study(f"{learner}:f")) as pool:
+        assert pool.run(os.getenv, variable) is None
+    assert log.read_text() == "1"
+
+
 @pytest.mark.parametrize("learner", learners.names())
 def test_training_a_learner_leaves_its_worker_to_the_next_call(learner, tmp_path):
     table = tmp_path / "reviews.csv"
