@@ -7,7 +7,6 @@ differ by the rounding of their numbers, which training makes larger.
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 import os
 import platform
@@ -23,6 +22,7 @@ import torch
 from nettuner.models.data.dataset import Dataset, Split, held
 from nettuner.models.inputs import shapes
 from nettuner.models.learner import Learner, Now
+from nettuner.models.source_text import source_text
 from nettuner.models.stacks.choice import StackChoice
 from nettuner.models.training.device import CPU, named
 
@@ -69,7 +69,7 @@ def _key(
     now = learner.now(params[0])
     kind = type(learner)
     facts = (
-        (kind.__module__, kind.__qualname__, inspect.getsource(kind)),
+        (kind.__module__, kind.__qualname__, source_text(kind)),
         sorted((name, now[name]) for name in learner.structural()),
         (len(params), steps),
         _shapes(held(dataset.train)),

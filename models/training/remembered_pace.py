@@ -6,7 +6,6 @@ A search that is resumed, or started again, then runs where it ran before.
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 import os
 import platform
@@ -19,6 +18,7 @@ import torch
 
 from nettuner.models import learners
 from nettuner.models.data.load import load
+from nettuner.models.source_text import source_text
 from nettuner.models.study import Study
 from nettuner.models.training.loop import prepared
 from nettuner.models.training.pace import pace
@@ -52,7 +52,7 @@ def path_of(
     assert isinstance(kind, type)
     now = prepared(kind, dataset).now(params)
     facts = (
-        (kind.__module__, kind.__qualname__, inspect.getsource(kind)),
+        (kind.__module__, kind.__qualname__, source_text(kind)),
         (sorted(params.items()), now["batch_size"], dataset.fingerprint),
         (device, accelerator, torch.__version__, torch.get_num_threads()),
         (platform.node(), platform.processor(), os.cpu_count()),
