@@ -102,7 +102,9 @@ def test_a_bad_study_is_one_line_and_status_2(change, message, study):
         status, said, complained = call(command, study)
         assert status == 2
         assert not said
-        (line,) = complained.splitlines()
+        *before, line = complained.splitlines()
+        starts = f"{study}: starting Prefect and MLflow …"
+        assert before == ([starts] if command == "search" else [])
         assert line.startswith("error: ")
         assert message in line
 
