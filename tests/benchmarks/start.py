@@ -76,6 +76,7 @@ ROWS = (
     Row("nettuner check", "check", "import torch", 1.0, "cpu"),
     Row("nettuner trials", "trials", "import torch", 1.0, "cpu"),
     Row("make demo, installed", "demo", "import torch", 20.0),
+    Row(f"{WINE}, right after the first search", "random, at once", "optuna"),
     Row(f"Ray Tune, {WINE}", "ray", "optuna"),
     Row(f"Optuna with its MLflow callback, {WINE}", "optuna mlflow", "optuna"),
 )
