@@ -43,7 +43,8 @@ def examine_and_log(
 ) -> tuple[Mapping[str, float], str | None]:
     """Evaluate the winner on the test rows, and log its model; for a worker process.
 
-    What it answers to them is kept for the search's report. The experiment has the saved views of this study afterwards, whose space may have changed.
+    What it answers to them is kept for the report. The experiment has the saved views of this study
+    afterwards, whose space may have changed.
 
     Args:
         study: Study of the search.
