@@ -27,6 +27,7 @@ RANKS: dict[str, list[set[str]]] = {
             "lightning_class",
             "inputs",
             "read_names",
+            "source_text",
             "reference",
             "spread",
             "torch_private",

@@ -15,6 +15,7 @@ from nettuner.models.inputs import Inputs, called, each
 from nettuner.models.learner import Learner
 from nettuner.models.study import Study
 from nettuner.models.training import checkpoint
+from nettuner.models.training.answered import answered
 from nettuner.models.training.batches import readable
 from nettuner.models.training.loop import measure, prepared
 from nettuner.models.training.metrics import asked_for
@@ -43,6 +44,7 @@ def _examined(study: Study, params: Mapping[str, Any], state: Path, folder: Path
     if dataset.test is not None:
         further = asked_for(study, learner)
         metrics = measure(learner, networks, readable(dataset.test), "test", further=further)
+    told = answered(learner, networks, dataset)
     path: Path | None = folder / "network.pt2"
     why_not = None
     own = learner.requests(networks, EXAMPLES)
@@ -54,12 +56,13 @@ def _examined(study: Study, params: Mapping[str, Any], state: Path, folder: Path
         # A user's network that torch.export cannot trace must not cost the result.
         path, why_not = None, ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
     if own is None and dataset.preprocessing is not None:
-        return Winner(metrics, path, why_not, dataset.preprocessing.to_json(), dataset.example)
+        fitted = dataset.preprocessing.to_json()
+        return Winner(metrics, path, why_not, fitted, dataset.example, answered=told)
     if path is None:
-        return Winner(metrics, None, why_not, None, None)
+        return Winner(metrics, None, why_not, None, None, answered=told)
     with torch.no_grad():
         answers = called(predictor, inputs)
-    return Winner(metrics, path, None, None, _as_arrays(inputs), answers.numpy())
+    return Winner(metrics, path, None, None, _as_arrays(inputs), answers.numpy(), told)
 
 
 def _as_arrays(inputs: Inputs) -> Any:

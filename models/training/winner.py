@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nettuner.models.training.answered import Answered
+
 
 @dataclass(frozen=True)
 class Winner:
@@ -20,6 +22,7 @@ class Winner:
             served model takes the network's own inputs and answers with its outputs.
         example: Example rows as a served model receives them: a DataFrame or an array.
         answers: Outputs of the network for `example`, where there is no preprocessing.
+        answered: What it answers to the test rows; None where that cannot be drawn.
     """
 
     metrics: Mapping[str, float]
@@ -28,3 +31,4 @@ class Winner:
     preprocessing: str | None
     example: Any
     answers: Any = None
+    answered: Answered | None = None

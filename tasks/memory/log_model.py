@@ -18,7 +18,9 @@ from mlflow.types.schema import AnyType
 
 from nettuner.models.data import preprocessing
 from nettuner.models.study import Goal, Study
+from nettuner.models.training.answered import as_plain
 from nettuner.models.training.examine import examine
+from nettuner.tasks.memory import tags
 from nettuner.tasks.memory.mlflow_private import log_pyfunc
 from nettuner.tasks.memory.store import client
 from nettuner.tasks.memory.views import saved_views, searched
@@ -41,7 +43,8 @@ def examine_and_log(
 ) -> tuple[Mapping[str, float], str | None]:
     """Evaluate the winner on the test rows, and log its model; for a worker process.
 
-    The experiment has the saved views of this study afterwards, whose space may have changed.
+    What it answers to them is kept for the report. The experiment has the saved views of this study
+    afterwards, whose space may have changed.
 
     Args:
         study: Study of the search.
@@ -58,6 +61,8 @@ def examine_and_log(
         winner = examine(study, params, state, Path(folder))
         if winner.network is not None:
             log_model(experiment_id, run_id, winner)
+    if winner.answered is not None:
+        client().log_dict(run_id, as_plain(winner.answered), tags.ANSWERED)
     for key, view in saved_views(goal, searched(study)).items():
         client().set_experiment_tag(experiment_id, key, view)
     return winner.metrics, winner.why_not

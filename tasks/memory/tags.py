@@ -127,3 +127,7 @@ def check_version(tags: Mapping[str, str], name: str) -> None:
             f"records of schema {VERSION} or older can be read, got {found} in {name!r}; "
             "install a newer nettuner"
         )
+
+
+# Artifact of a search: what its winner answers to the test rows.
+ANSWERED = "answers.json"

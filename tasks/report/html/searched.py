@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,8 +10,10 @@ from typing import TYPE_CHECKING
 
 from nettuner.models.space import Space
 from nettuner.models.study import Goal, Study, Trial
+from nettuner.models.training.answered import Answered, from_plain
 from nettuner.tasks.memory import recall
 from nettuner.tasks.memory.recall import PastSearch
+from nettuner.tasks.memory.tags import ANSWERED
 from nettuner.tasks.report.draw_schedules import PICTURE
 from nettuner.tasks.report.tables import stopped_early
 
@@ -27,11 +30,13 @@ class Searched:
         past: Search as it is recorded.
         study: Study as it was searched.
         schedules: Picture of a population's schedules, PNG; None where there is none.
+        answered: What the winner answers to the test rows; None where that was not kept.
     """
 
     past: PastSearch
     study: Study
     schedules: bytes | None = None
+    answered: Answered | None = None
 
     @property
     def goal(self) -> Goal:
@@ -83,4 +88,6 @@ class Searched:
 def searched(mlflow: Reader, past: PastSearch) -> Searched:
     """A search with what is recorded beside its trials."""
     schedules = recall.kept_file(mlflow, past.run_id, PICTURE) if past.members else None
-    return Searched(past, recall.as_searched(mlflow, past), schedules)
+    kept = recall.kept_file(mlflow, past.run_id, ANSWERED)
+    answered = None if kept is None else from_plain(json.loads(kept))
+    return Searched(past, recall.as_searched(mlflow, past), schedules, answered)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from nettuner.models.training.answered import Classes
 from nettuner.tasks.report.html.best_so_far import best_so_far
 from nettuner.tasks.report.html.charts import Chart
 from nettuner.tasks.report.html.contours import contours
 from nettuner.tasks.report.html.family_tree import family_tree
 from nettuner.tasks.report.html.findings import Findings
+from nettuner.tasks.report.html.held_out_chart import held_out_chart, wrong
 from nettuner.tasks.report.html.importance import SHOWN
 from nettuner.tasks.report.html.importance_chart import importance_chart, pairs_chart
 from nettuner.tasks.report.html.learning_curves import learning_curves
@@ -65,6 +67,7 @@ def _all(findings: Findings) -> Iterator[Section]:
     dots = Dots(findings.search, findings.shown)
     yield _best(findings)
     yield from _curves(findings)
+    yield from _held_out(findings)
     yield from _slices(findings, dots)
     yield from _importance(findings)
     yield from _pairs(findings, dots)
@@ -94,6 +97,29 @@ def _curves(findings: Findings) -> Iterator[Section]:
         text = "The metric of every trial while it was trained."
         keys = ("bold", "curve", "stopped", "failed-curve")
         yield Section("Learning curves", text, {"": found}, keys)
+
+
+def _held_out(findings: Findings) -> Iterator[Section]:
+    given = findings.search.answered
+    if given is None:
+        return
+    if isinstance(given, Classes):
+        rows = sum(map(sum, given.counts))
+        right = sum(line[k] for k, line in enumerate(given.counts))
+        text = (
+            f"The winner on the {rows} test rows, which nothing else has seen: {right} right. Each "
+            "line is a class, and the brighter a cell, the more of it were answered so."
+        )
+        mistake = wrong(given)
+        if mistake is not None:
+            true, answer, count = mistake
+            text += f" The commonest mistake: {true} taken for {answer}, {count} times."
+    else:
+        text = (
+            f"The winner on test rows, which nothing else has seen ({len(given.true)} of them are "
+            "drawn): on the dashed line answers are right."
+        )
+    yield Section("Answers to the test rows", text, {"": held_out_chart(given)})
 
 
 def _slices(findings: Findings, dots: Dots) -> Iterator[Section]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from dataclasses import dataclass
@@ -18,10 +19,13 @@ from sklearn.datasets import load_digits
 from nettuner.models import learners
 from nettuner.models.data.load import load
 from nettuner.models.training import checkpoint
+from nettuner.models.training.answered import from_plain
 from nettuner.models.training.batches import tensors
 from nettuner.models.training.job import Job
 from nettuner.models.training.loop import facts, measure
 from nettuner.models.training.trial import run
+from nettuner.tasks.memory import recall
+from nettuner.tasks.memory.tags import ANSWERED
 from nettuner.tasks.plan import make_plan
 
 pytestmark = pytest.mark.long
@@ -98,6 +102,13 @@ def assert_same(answers, expected):
 
 def test_the_winner_is_measured_on_the_test_rows_as_here(served):
     assert served.recorded_test == pytest.approx(served.test, rel=1e-5)
+
+
+def test_what_it_answers_to_the_test_rows_is_kept_for_reports(image_search, lab):
+    kept = recall.kept_file(lab.mlflow, image_search.result.run_id, ANSWERED)
+    counts = np.array(from_plain(json.loads(kept)).counts)
+    accuracy = np.trace(counts) / counts.sum()
+    assert accuracy == pytest.approx(image_search.result.test["test_accuracy"])
 
 
 def test_the_model_has_a_signature_and_an_input_example(served):
