@@ -17,6 +17,7 @@ RANKS: dict[str, list[set[str]]] = {
     "models": [
         {
             "address",
+            "answers",
             "arrays",
             "brief",
             "by_name",

@@ -1,43 +1,19 @@
-"""What the winner answers to the test rows, small enough to be kept and drawn."""
+"""Asks the winner for its answers to the test rows."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
+from nettuner.models.answers import Answered, Classes, Numbers
 from nettuner.models.data.dataset import Dataset
 from nettuner.models.learner import Learner, Networks
 from nettuner.models.training.batches import evaluated, readable
 
 # Rows of numbers that are kept, evenly spaced; classes beyond which no matrix can be read.
 MOST_ROWS, MOST_CLASSES = 500, 40
-
-
-@dataclass(frozen=True)
-class Classes:
-    """How often each class was answered with each.
-
-    Args:
-        labels: Labels of the classes.
-        counts: Rows, shape [true class, answered class].
-    """
-
-    labels: list[str]
-    counts: list[list[int]]
-
-
-@dataclass(frozen=True)
-class Numbers:
-    """Numbers of some rows in the target's unit, the true ones and those answered with."""
-
-    true: list[float]
-    answered: list[float]
-
-
-Answered = Classes | Numbers
 
 
 def answered(learner: Learner, networks: Networks, dataset: Dataset) -> Answered | None:
@@ -75,13 +51,3 @@ def _numbers(dataset: Dataset, predictions: Any, truth: Any) -> Answered:
     rows = np.unique(np.linspace(0, len(truth) - 1, MOST_ROWS).astype(np.int64))
     both = (np.asarray(of, dtype=np.float64).reshape(-1)[rows] for of in (truth, predictions))
     return Numbers(*(of.tolist() for of in both))
-
-
-def as_plain(given: Answered) -> dict[str, Any]:
-    """As JSON has it."""
-    return asdict(given)
-
-
-def from_plain(given: dict[str, Any]) -> Answered:
-    """Back from JSON."""
-    return Classes(**given) if "labels" in given else Numbers(**given)

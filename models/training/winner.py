@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nettuner.models.training.answered import Answered
+from nettuner.models.answers import Answered
 
 
 @dataclass(frozen=True)

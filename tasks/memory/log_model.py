@@ -16,9 +16,9 @@ from mlflow.models import ModelSignature, infer_signature
 from mlflow.types import ColSpec, Schema
 from mlflow.types.schema import AnyType
 
+from nettuner.models.answers import as_plain
 from nettuner.models.data import preprocessing
 from nettuner.models.study import Goal, Study
-from nettuner.models.training.answered import as_plain
 from nettuner.models.training.examine import examine
 from nettuner.tasks.memory import tags
 from nettuner.tasks.memory.mlflow_private import log_pyfunc

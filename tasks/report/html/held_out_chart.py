@@ -6,7 +6,7 @@ import numpy as np
 from bokeh.models import FactorRange, LinearColorMapper
 from bokeh.palettes import cividis
 
-from nettuner.models.training.answered import Answered, Classes, Numbers
+from nettuner.models.answers import Answered, Classes, Numbers
 from nettuner.tasks.report.html.charts import BLUE, GREY, Chart, chart, hover, source
 from nettuner.tasks.report.html.words import short
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from nettuner.models.answers import Answered, from_plain
 from nettuner.models.space import Space
 from nettuner.models.study import Goal, Study, Trial
-from nettuner.models.training.answered import Answered, from_plain
 from nettuner.tasks.memory import recall
 from nettuner.tasks.memory.recall import PastSearch
 from nettuner.tasks.memory.tags import ANSWERED

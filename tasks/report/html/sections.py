@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from nettuner.models.training.answered import Classes
+from nettuner.models.answers import Classes
 from nettuner.tasks.report.html.best_so_far import best_so_far
 from nettuner.tasks.report.html.charts import Chart
 from nettuner.tasks.report.html.contours import contours

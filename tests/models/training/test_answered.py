@@ -10,17 +10,11 @@ import pytest
 import torch
 
 from nettuner.models import learners
+from nettuner.models.answers import Classes, Numbers, as_plain, from_plain
 from nettuner.models.data.load import load
 from nettuner.models.data.sources.builtin import Builtin
 from nettuner.models.data.sources.numbers import Numbers as Sentences
-from nettuner.models.training.answered import (
-    MOST_ROWS,
-    Classes,
-    Numbers,
-    answered,
-    as_plain,
-    from_plain,
-)
+from nettuner.models.training.answered import MOST_ROWS, answered
 from nettuner.models.training.batches import tensors
 from nettuner.models.training.loop import facts, measure
 from nettuner.models.training.seeding import seeded

@@ -17,9 +17,9 @@ import torch
 from sklearn.datasets import load_digits
 
 from nettuner.models import learners
+from nettuner.models.answers import from_plain
 from nettuner.models.data.load import load
 from nettuner.models.training import checkpoint
-from nettuner.models.training.answered import from_plain
 from nettuner.models.training.batches import tensors
 from nettuner.models.training.job import Job
 from nettuner.models.training.loop import facts, measure

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from nettuner.models.training.answered import Classes, Numbers
+from nettuner.models.answers import Classes, Numbers
 from nettuner.tasks.report.html.findings import Findings
 from nettuner.tasks.report.html.held_out_chart import held_out_chart, wrong
 from nettuner.tasks.report.html.sections import sections
