@@ -23,7 +23,7 @@ function paint() {
         model.setv({ label_text_color: ink });
       } else if (model.type === "ColorBar") {
         model.setv({ title_text_color: ink, major_label_text_color: ink });
-      } else if (model.type === "Text") {
+      } else if (model.type === "Text" && model.text_color?.field == null) {
         model.setv({ text_color: { value: ink } });
       }
     }
