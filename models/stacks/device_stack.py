@@ -25,8 +25,6 @@ from nettuner.models.training.batches import steps_per_epoch
 from nettuner.models.training.precision import multiplying
 from nettuner.models.training.randomness import orders, step_keys
 
-Table = dict[str, Tensor]
-
 
 class DeviceStack(Stack):
     """See `Stack`. It works on any device, and is the faster one on accelerators."""
@@ -36,7 +34,6 @@ class DeviceStack(Stack):
     def _lay_out(self, members: Any) -> None:
         super()._lay_out(members)
         self._order_of: tuple[int, int] | None = None
-        self._rows = self._table(0, torch.int32)
         self._at = torch.zeros(1, dtype=torch.int64, device=self.device)
         self._first = torch.zeros(1, dtype=torch.int64, device=self.device)
         self._round = 0

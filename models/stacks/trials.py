@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -117,28 +117,23 @@ def _run_chunk(
     except Exception as error:  # whatever a user's learner cannot do in a stack, it may do alone
         why_not = f"the stack raised {in_words(error)}"
     if not fits:  # outside of the handler, whose traceback holds the memory
-        return _run_halves(jobs, learner, dataset, length, choice, speeds)
+        give_back(torch.device(jobs[0].device))
+        speeds.programs.clear()
+        return _halved(
+            jobs, lambda some: _run_chunk(some, learner, dataset, length, choice, speeds)
+        )
     return StackOutcome(_one_by_one(jobs), why_not)
 
 
-def _run_halves(
-    jobs: Sequence[Job],
-    learner: Learner,
-    dataset: Dataset,
-    length: Length,
-    choice: StackChoice,
-    speeds: Speeds,
+def _halved(
+    jobs: Sequence[Job], run_chunk: Callable[[Sequence[Job]], StackOutcome]
 ) -> StackOutcome:
     """A stack that did not fit into the memory of its device, as two."""
-    give_back(torch.device(jobs[0].device))
-    speeds.programs.clear()
     half = len(jobs) // 2
-    first, second = (
-        _run_chunk(some, learner, dataset, length, choice, speeds)
-        for some in (jobs[:half], jobs[half:])
-    )
-    if len(first.outcomes) < half:
+    first = run_chunk(jobs[:half])
+    if len(first.outcomes) < half:  # one has changed the process
         return first
+    second = run_chunk(jobs[half:])
     why_not = first.why_not_stacked or second.why_not_stacked
     return StackOutcome(first.outcomes + second.outcomes, why_not)
 

@@ -66,6 +66,10 @@ class WideOptimiser(ABC):
             state = {name: of[rows] for name, of in self.state.items()}
             self.move(self.weights[rows], grads[rows], state, rates[:, None])
 
+    def decayed(self, weights: Tensor, grads: Tensor, rates: Tensor) -> Tensor:
+        """The gradients after weight decay."""
+        return grads if self.decay is None else grads + self.decay * weights
+
     def _clip(self, grads: Tensor, largest: Tensor) -> None:
         """Scale down the gradients of members that have a limit; see `optimisers.clip`."""
         parts = [grads[:, slice(*part)] for part in self.parts]
@@ -93,10 +97,6 @@ class _Adam(WideOptimiser):
         exact = torch.tensor(betas, dtype=torch.float64)[:, None]
         of = Average(exact, 1 - exact, exact.log())
         return Average(*(value.float().to(self.weights.device) for value in of))
-
-    def decayed(self, weights: Tensor, grads: Tensor, rates: Tensor) -> Tensor:
-        """The gradients after weight decay."""
-        return grads if self.decay is None else grads + self.decay * weights
 
     def move(
         self, weights: Tensor, grads: Tensor, state: Mapping[str, Tensor], rates: Tensor
@@ -147,10 +147,6 @@ class _Momentum(WideOptimiser):
         buffer.copy_(moved)
         return torch.where(has, moved, change)
 
-    def decayed(self, weights: Tensor, grads: Tensor) -> Tensor:
-        """The gradients after weight decay."""
-        return grads if self.decay is None else grads + self.decay * weights
-
 
 class _SGD(_Momentum):
     moments = ("momentum_buffer",)
@@ -159,7 +155,7 @@ class _SGD(_Momentum):
     def move(
         self, weights: Tensor, grads: Tensor, state: Mapping[str, Tensor], rates: Tensor
     ) -> None:
-        change = self.pushed(self.decayed(weights, grads), state["momentum_buffer"])
+        change = self.pushed(self.decayed(weights, grads, rates), state["momentum_buffer"])
         weights.sub_(rates * change)
 
 
@@ -169,7 +165,7 @@ class _RMSprop(_Momentum):
     def move(
         self, weights: Tensor, grads: Tensor, state: Mapping[str, Tensor], rates: Tensor
     ) -> None:
-        grads, square = self.decayed(weights, grads), state["square_avg"]
+        grads, square = self.decayed(weights, grads, rates), state["square_avg"]
         square.mul_(MEAN_SQUARE_DECAY).addcmul_(grads, grads, value=1 - MEAN_SQUARE_DECAY)
         change = grads / (square.sqrt() + EPSILON)
         weights.sub_(rates * self.pushed(change, state["momentum_buffer"]))
