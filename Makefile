@@ -82,7 +82,7 @@ bench-population: $(VENV)/installed
 bench-early: $(VENV)/installed
 	$(BIN)/python tests/benchmarks/early.py
 
-# Less than five minutes, on a machine with one GPU.
+# Made for five minutes of a machine with one GPU.
 bench-gpu: $(VENV)/installed
 	$(BIN)/python tests/benchmarks/gpu.py
 

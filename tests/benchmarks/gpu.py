@@ -2,7 +2,7 @@
 
     python tests/benchmarks/gpu.py
 
-takes under five minutes on one GPU and writes `results/gpu.json`. For each network and number of
+is made for five minutes of one GPU and writes `results/gpu.json`. For each network and number of
 members: seconds per step of a stack, beside the same networks one after another in eager torch on
 the same card (the speed-up), beside `torch.func.vmap` as one writes it by hand, and beside several
 processes that share the card; the share of what the card reaches in a large product of matrices.
