@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -42,15 +43,7 @@ def from_mapping(document: object) -> Study:
     Raises:
         StudyError: It, or a file that it names, is missing or invalid.
     """
-    try:
-        study = Study.model_validate(document)
-    except ValidationError as error:
-        raise StudyError(explain(error, PROGRAM, document)) from None
-    located, faults = _located(study, Path.cwd())
-    if faults:
-        lines = [sentence(PROGRAM, key, message, None) for key, message in faults.items()]
-        raise StudyError(lines)
-    return located
+    return _checked(document, PROGRAM, Path.cwd(), lambda _: None)
 
 
 def load(path: Path) -> Study:
@@ -59,17 +52,26 @@ def load(path: Path) -> Study:
     Raises:
         StudyError: The file, or a file that it names, is missing or invalid.
     """
-    file = str(path)
-    document, root = _parsed(_text(path), file)
+    document, root = _parsed(_text(path), str(path))
+    return _checked(document, str(path), path.absolute().parent, lambda key: _line(root, key))
 
-    def line_of(key: Key) -> int | None:
-        return _line(root, key)
 
+def _checked(
+    document: object, file: str, folder: Path, line_of: Callable[[Key], int | None]
+) -> Study:
+    """The study that a document says.
+
+    Args:
+        document: Plain values.
+        file: Name of the file for errors.
+        folder: Folder that its paths are relative to.
+        line_of: Function from a key to its line number, from 1; None if unknown.
+    """
     try:
         study = Study.model_validate(document)
     except ValidationError as error:
         raise StudyError(explain(error, file, document, line_of=line_of)) from None
-    located, faults = _located(study, path.absolute().parent)
+    located, faults = _located(study, folder)
     if faults:
         raise StudyError(
             [sentence(file, key, message, line_of(key)) for key, message in faults.items()]

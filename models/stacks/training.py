@@ -17,7 +17,8 @@ from nettuner.models.training.batches import (
     tensors,
     total_steps,
 )
-from nettuner.models.training.loop import DivergedError, Measured, summary
+from nettuner.models.training.loop import Measured, summary
+from nettuner.models.training.losses import DivergedError
 from nettuner.models.training.metrics import Metric
 
 Found = Measured | DivergedError

@@ -28,7 +28,8 @@ from nettuner.models.training.early_end import EarlyEnd, ToldCurves
 from nettuner.models.training.failure import Failure, failure
 from nettuner.models.training.job import Job, Outcome, StackOutcome
 from nettuner.models.training.lines import Lines
-from nettuner.models.training.loop import DivergedError, prepared
+from nettuner.models.training.loop import prepared
+from nettuner.models.training.losses import DivergedError
 from nettuner.models.training.metrics import asked_for
 from nettuner.models.training.pictures import is_shown
 from nettuner.models.training.process_state import process_state

@@ -20,7 +20,8 @@ from nettuner.models.training.device import in_use, on_cpu, out_of_memory, peak_
 from nettuner.models.training.early_end import EarlyEnd, StoppedEarly
 from nettuner.models.training.job import Job, Outcome
 from nettuner.models.training.lines import Lines, numbers
-from nettuner.models.training.loop import DivergedError, Measured, finite, fit, prepared
+from nettuner.models.training.loop import Measured, finite, fit, prepared
+from nettuner.models.training.losses import DivergedError
 from nettuner.models.training.metrics import asked_for
 from nettuner.models.training.own_loop import Loop, own_loop
 from nettuner.models.training.pictures import draw, is_shown

@@ -33,7 +33,8 @@ from nettuner.models.stacks.program import Convolution, UnstackableError
 from nettuner.models.stacks.stack import Stack
 from nettuner.models.stacks.training import fit_stack
 from nettuner.models.study import Length
-from nettuner.models.training.loop import DivergedError, facts, fit, prepared
+from nettuner.models.training.loop import facts, fit, prepared
+from nettuner.models.training.losses import DivergedError
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -18,7 +18,7 @@ from nettuner.models.study import Goal, Proposal, Study
 from nettuner.models.training import state
 from nettuner.models.training.context import Context, takes_context
 from nettuner.models.training.job import Job
-from nettuner.models.training.loop import DivergedError
+from nettuner.models.training.losses import DivergedError
 from nettuner.models.training.trial import run
 
 LOOP = """

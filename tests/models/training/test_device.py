@@ -14,7 +14,8 @@ from nettuner.models.learner import Supervised
 from nettuner.models.study import Goal, Proposal, Study
 from nettuner.models.training import device, precision
 from nettuner.models.training.job import Job
-from nettuner.models.training.loop import DivergedError, Losses, facts, fit
+from nettuner.models.training.loop import facts, fit
+from nettuner.models.training.losses import DivergedError, Losses
 from nettuner.models.training.randomness import Randomness, mixed, orders
 from nettuner.models.training.trial import OutOfMemoryError, run
 

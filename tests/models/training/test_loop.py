@@ -28,7 +28,8 @@ from nettuner.models.study import Goal, Length, Study
 from nettuner.models.training import checkpoint
 from nettuner.models.training.batches import batch, steps_per_epoch
 from nettuner.models.training.course import Course
-from nettuner.models.training.loop import DivergedError, facts, fit
+from nettuner.models.training.loop import facts, fit
+from nettuner.models.training.losses import DivergedError
 from nettuner.models.training.seeding import derived_seed, seeded
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -17,7 +17,8 @@ from nettuner.models.space import Space
 from nettuner.models.study import Goal, Proposal, Study
 from nettuner.models.training import checkpoint
 from nettuner.models.training.job import Job, trial_seed
-from nettuner.models.training.loop import DivergedError, measure, prepared, tensors
+from nettuner.models.training.loop import measure, prepared, tensors
+from nettuner.models.training.losses import DivergedError
 from nettuner.models.training.trial import run
 
 HEADER = """
