@@ -32,6 +32,7 @@ from nettuner.models.training.loop import prepared
 from nettuner.models.training.losses import DivergedError
 from nettuner.models.training.metrics import asked_for
 from nettuner.models.training.pictures import is_shown
+from nettuner.models.training.precision import in_full
 from nettuner.models.training.process_state import process_state
 from nettuner.models.training.trial import concluded, run, show, take
 
@@ -48,7 +49,8 @@ def run_stack(jobs: Sequence[Job], keep_all: bool, choices: Path) -> StackOutcom
     """
     if len(jobs) == 1:
         return StackOutcome([_attempt(jobs[0])])
-    with learners.beside(jobs[0].study.learner), in_use(torch.device(jobs[0].device)):
+    device = torch.device(jobs[0].device)
+    with learners.beside(jobs[0].study.learner), in_use(device), in_full(device):
         return _run_together(jobs, keep_all, choices)
 
 

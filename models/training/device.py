@@ -16,7 +16,6 @@ from nettuner.models.learner import Learner, Networks
 
 CPU = torch.device("cpu")
 MIB = 2**20
-NOTHING = nullcontext()
 
 
 def where(networks: Networks) -> torch.device:
@@ -65,7 +64,7 @@ def made_there(device: torch.device) -> AbstractContextManager[Any]:
 
     So learners need not know of devices.
     """
-    return NOTHING if device.type == "cpu" else device
+    return nullcontext() if device.type == "cpu" else device
 
 
 def named(device: torch.device) -> str:
@@ -81,22 +80,15 @@ def finish(device: torch.device) -> None:
 
 @contextmanager
 def in_use(device: torch.device) -> Iterator[None]:
-    """Compute on a device inside the block, in whole float32 unless a precision says otherwise.
-
-    Convolutions in TF32, torch's default, would give other results than on a CPU. Memory is given
-    back at the end, so that others may share the device.
-    """
+    """Compute on a device inside the block; its memory is given back at the end, for others."""
     if device.type == "cpu":
         yield
         return
-    before = torch.backends.cudnn.allow_tf32
-    torch.backends.cudnn.allow_tf32 = False
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     try:
         yield
     finally:
-        torch.backends.cudnn.allow_tf32 = before
         give_back(device)
 
 

@@ -15,6 +15,7 @@ from nettuner.models.study import Study
 from nettuner.models.training.batches import batches_of, total_steps
 from nettuner.models.training.device import finish, in_use, placed
 from nettuner.models.training.loop import TrainingStep, draw_seed, prepared
+from nettuner.models.training.precision import in_full
 from nettuner.models.training.randomness import step_keys
 from nettuner.models.training.seeding import seeded
 
@@ -34,7 +35,7 @@ def pace(study: Study, params: Mapping[str, Any], device: str) -> float:
         device: Device as torch names it: cpu, cuda or mps.
     """
     there = torch.device(device)
-    with in_use(there), seeded(*SEED):
+    with in_use(there), in_full(there), seeded(*SEED):
         return _measured(study, params, there)
 
 

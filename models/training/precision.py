@@ -14,8 +14,6 @@ from typing import Any
 
 import torch
 
-NOTHING = nullcontext()
-
 
 def converting(precision: str, device: torch.device) -> AbstractContextManager[Any]:
     """Converts what a loss is computed from, inside the block.
@@ -24,19 +22,26 @@ def converting(precision: str, device: torch.device) -> AbstractContextManager[A
         precision: One of `learner.PRECISION`.
         device: Device of the computation.
     """
-    return torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else NOTHING
+    return torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()
 
 
 def multiplying(precision: str, device: torch.device) -> AbstractContextManager[Any]:
     """Decides how a loss and its gradients are multiplied, inside the block; arguments as above."""
-    return _tf32() if precision == "tf32" and device.type == "cuda" else NOTHING
+    return _rounded(True) if precision == "tf32" and device.type == "cuda" else nullcontext()
+
+
+def in_full(device: torch.device) -> AbstractContextManager[Any]:
+    """float32 is float32 inside the block, as on a CPU: torch's own default for convolutions on
+    GPUs is TF32."""
+    return _rounded(False) if device.type == "cuda" else nullcontext()
 
 
 @contextmanager
-def _tf32() -> Iterator[None]:
+def _rounded(tf32: bool) -> Iterator[None]:
+    """Whether products and convolutions are in TF32 inside the block."""
     matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
     before = matmul.allow_tf32, cudnn.allow_tf32
-    matmul.allow_tf32 = cudnn.allow_tf32 = True
+    matmul.allow_tf32 = cudnn.allow_tf32 = tf32
     try:
         yield
     finally:

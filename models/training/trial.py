@@ -25,6 +25,7 @@ from nettuner.models.training.losses import DivergedError
 from nettuner.models.training.metrics import asked_for
 from nettuner.models.training.own_loop import Loop, own_loop
 from nettuner.models.training.pictures import draw, is_shown
+from nettuner.models.training.precision import in_full
 from nettuner.models.training.seeding import seed_generators
 
 
@@ -57,7 +58,8 @@ def _run(job: Job) -> Outcome:
         if loop is not None:
             return _run_loop(job, loop, lines)
         if isinstance(found, type):
-            return _run_learner(job, found, lines)
+            with in_full(torch.device(job.device)):  # a loop of one's own has torch's settings
+                return _run_learner(job, found, lines)
         return _run_function(job, found, lines)
 
 

@@ -27,6 +27,7 @@ from nettuner.models.study import Length
 from nettuner.models.training.batches import total_steps
 from nettuner.models.training.device import finish, in_use, named
 from nettuner.models.training.loop import fit
+from nettuner.models.training.precision import in_full
 
 MEMBERS = (1, 4, 16, 64, 256, 1024)
 PROCESSES = (2, 4, 8)
@@ -43,6 +44,12 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=0.4, help="of each measurement")
     parser.add_argument("--output", type=Path, default=RESULTS)
     given = parser.parse_args()
+    with in_full(torch.device(given.device)):
+        measure_all(given)
+
+
+def measure_all(given: argparse.Namespace) -> None:
+    """Measure every network, print and write after each."""
     device = torch.device(given.device)
     members = [int(count) for count in given.members.split(",")]
     processes = [int(count) for count in given.processes.split(",") if count]

@@ -199,6 +199,7 @@ def shared(name: str, processes: int, device: str, seconds: float) -> float:
 def _share(name: str, device: str, seconds: float, barrier: Any, counts: Any) -> None:
     torch.set_num_threads(1)
     where = torch.device(device)
+    torch.backends.cudnn.allow_tf32 = False  # as in the process that it is compared with
     alone = Alone(NETWORKS[name], where, "float32")
     for at in range(WARM_UP):
         alone.step(at)

@@ -81,6 +81,17 @@ def test_tf32_is_in_force_inside_the_block_alone_and_on_gpus_alone():
         assert [of.allow_tf32 for of in flags] == before
 
 
+def test_float32_is_whole_inside_the_block_and_as_before_after_it():
+    flags = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = [of.allow_tf32 for of in flags]
+    with precision.in_full(CUDA):
+        assert [of.allow_tf32 for of in flags] == [False, False]
+        with precision.multiplying("tf32", CUDA):
+            assert [of.allow_tf32 for of in flags] == [True, True]
+        assert [of.allow_tf32 for of in flags] == [False, False]
+    assert [of.allow_tf32 for of in flags] == before
+
+
 def test_tf32_is_float32_on_a_cpu():
     data = load(Builtin(name="iris"))
     learner = learners.find("mlp")(facts(data))
