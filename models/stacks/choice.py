@@ -22,7 +22,7 @@ from nettuner.models.data.dataset import Dataset, held
 from nettuner.models.learner import Learner, Now
 from nettuner.models.stacks import program
 from nettuner.models.stacks.evaluation import seconds
-from nettuner.models.stacks.make import stack_of
+from nettuner.models.stacks.kind import kind_for
 from nettuner.models.stacks.program import Convolution
 from nettuner.models.stacks.stack import Programs, most_bytes
 from nettuner.models.training.batches import batches_of, tensors
@@ -227,7 +227,7 @@ class Bench:
 
     def stacked(self, choice: StackChoice, programs: Programs) -> float:
         """Seconds per step and member in a stack."""
-        stack = stack_of(
+        stack = kind_for(self.device)(
             self.learner,
             self.params[: choice.size],
             self.seeds[: choice.size],

@@ -15,7 +15,7 @@ from nettuner.models.data.dataset import Dataset
 from nettuner.models.data.load import load
 from nettuner.models.learner import Learner
 from nettuner.models.stacks.choice import Speeds, StackChoice, choose, speeds_of
-from nettuner.models.stacks.make import stack_of
+from nettuner.models.stacks.kind import kind_for
 from nettuner.models.stacks.program import UnstackableError
 from nettuner.models.stacks.remembered import remembered
 from nettuner.models.stacks.stack import Stack
@@ -102,15 +102,15 @@ def _run_chunk(
 ) -> StackOutcome:
     if len(jobs) == 1:
         return StackOutcome([_attempt(jobs[0])])
-    fits = True
+    device, fits = torch.device(jobs[0].device), True
     try:
-        stack = stack_of(
+        stack = kind_for(device)(
             learner,
             [job.proposal.params for job in jobs],
             [job.seed for job in jobs],
             speeds.programs,
             convolution=choice.convolution,
-            device=torch.device(jobs[0].device),
+            device=device,
         )
         return StackOutcome(_run_stacked(jobs, stack, dataset, length))
     except UnstackableError as error:
@@ -120,7 +120,7 @@ def _run_chunk(
     except Exception as error:  # whatever a user's learner cannot do in a stack, it may do alone
         why_not = f"the stack raised {in_words(error)}"
     if not fits:  # outside of the handler, whose traceback holds the memory
-        give_back(torch.device(jobs[0].device))
+        give_back(device)
         speeds.programs.clear()
         return _halved(
             jobs, lambda some: _run_chunk(some, learner, dataset, length, choice, speeds)

@@ -21,7 +21,7 @@ from gpu_networks import NETWORKS, Bench, hyperparameters
 from gpu_timings import Alone, Vectorised, peak, per_step, shared, stacked
 
 from nettuner.models.data.dataset import held
-from nettuner.models.stacks.make import stack_of
+from nettuner.models.stacks.kind import kind_for
 from nettuner.models.stacks.training import fit_stack
 from nettuner.models.study import Length
 from nettuner.models.training.batches import total_steps
@@ -115,9 +115,9 @@ def agreement(bench: Bench, device: torch.device) -> dict[str, float]:
 
     on_cpu, here = (alone(1, there) for there in (torch.device("cpu"), device))
     seeds = [(0, member) for member in range(3)]
-    stack = stack_of(learner, params, seeds, {}, device=device)
+    stack = kind_for(device)(learner, params, seeds, {}, device=device)
     beside = [found[1][goal] for _, found in fit_stack(stack, dataset, length)]  # type: ignore[index]
-    single = stack_of(learner, params[1:2], seeds[1:2], {}, device=device)
+    single = kind_for(device)(learner, params[1:2], seeds[1:2], {}, device=device)
     by_itself = [found[0][goal] for _, found in fit_stack(single, dataset, length)]  # type: ignore[index]
     return {
         "CPU and device": difference(on_cpu, here),
@@ -142,7 +142,7 @@ def whole(bench: Bench, device: torch.device, members: list[int]) -> list[dict[s
             finish(device)
             began = time.perf_counter()
             some, seeds = hyperparameters(bench, count), [(0, k) for k in range(count)]
-            stack = stack_of(learner, some, seeds, {}, device=device)
+            stack = kind_for(device)(learner, some, seeds, {}, device=device)
             made = time.perf_counter()
             for _ in fit_stack(stack, dataset, length):
                 pass

@@ -15,7 +15,7 @@ from nettuner.models.stacks import trials
 from nettuner.models.stacks.captured import Captured
 from nettuner.models.stacks.choice import ACCELERATOR_SIZES, SIZES, Bench, StackChoice
 from nettuner.models.stacks.device_stack import DeviceStack
-from nettuner.models.stacks.make import stack_of
+from nettuner.models.stacks.kind import kind_for
 from nettuner.models.stacks.stack import Stack
 from nettuner.models.stacks.wide_optimiser import WIDE
 from nettuner.models.study import Goal, Proposal, Study
@@ -67,7 +67,8 @@ def test_only_parts_that_a_loss_depends_on_are_moved():
 
 def test_a_cpu_and_an_accelerator_have_stacks_of_their_own():
     learner = learners.find("mlp")(facts(DATA))
-    assert type(stack_of(learner, [{}, {}], [(0,), (1,)], {})) is Stack
+    assert kind_for(CPU) is Stack
+    assert kind_for(CUDA) is DeviceStack
     bench = Bench(learner, DATA, [{}], [(0,)], CPU)
     there = Bench(learner, DATA, [{}], [(0,)], CUDA)
     assert (bench.sizes, there.sizes) == (SIZES, ACCELERATOR_SIZES)

@@ -17,7 +17,7 @@ from nettuner.models.data.sources.builtin import Builtin
 from nettuner.models.learner import OPTIMISER
 from nettuner.models.optimisers import Settings
 from nettuner.models.space import Space
-from nettuner.models.stacks import make
+from nettuner.models.stacks import kind
 from nettuner.models.stacks import trials as stacked_trials
 from nettuner.models.stacks.choice import StackChoice
 from nettuner.models.stacks.optimiser import KINDS
@@ -120,7 +120,7 @@ def stacks(monkeypatch):
         return StackChoice(made_size[0])
 
     made_size = [4]
-    monkeypatch.setattr(make, "Stack", Watched)
+    monkeypatch.setattr(kind, "Stack", Watched)
     monkeypatch.setattr(stacked_trials, "choose", choose)
     return made
 
@@ -307,7 +307,7 @@ def test_why_trials_are_not_stacked_is_told(tmp_path, monkeypatch, stacks):
     def fails(*_, **__):
         raise OSError("no room")
 
-    monkeypatch.setattr(stacked_trials, "stack_of", fails)
+    monkeypatch.setattr(kind, "Stack", fails)
     found = run_stack(jobs(tmp_path / "alone", [0.01, 0.02], given), True, tmp_path / "choices")
     assert found.why_not_stacked == "the stack raised OSError: no room"
     assert [type(outcome) for outcome in found.outcomes] == [Outcome, Outcome]
