@@ -216,11 +216,13 @@ class Bench:
             network.to(self.device)
         learner = placed(copy.copy(self.learner), self.device)
         training = TrainingStep(learner, networks, now, STEPS)
-        keys = [torch.zeros((), dtype=torch.int32, device=self.device) for _ in networks]
+        keys = torch.zeros(batches.per_epoch, dtype=torch.int32, device=self.device)
 
         def step(at: int) -> None:
+            if at % batches.per_epoch == 0:
+                training.begin_round([keys] * len(networks))
             for batch in batches.of(np.array([at])):
-                for _ in training.step(batch, at, keys):
+                for _ in training.step(batch, at):
                     pass
 
         return self._seconds(step)

@@ -20,6 +20,7 @@ from nettuner.models.data.preprocessing import Sentences, Text
 from nettuner.models.learner import DataFacts, Learner, Networks
 from nettuner.models.study import Goal, Length
 from nettuner.models.training import checkpoint, optimiser
+from nettuner.models.training.ahead import Ahead
 from nettuner.models.training.averages import Averages
 from nettuner.models.training.batches import (
     Batch,
@@ -37,7 +38,7 @@ from nettuner.models.training.device import CPU, made_there, moved, placed, wher
 from nettuner.models.training.losses import DivergedError, Losses
 from nettuner.models.training.metrics import Metric
 from nettuner.models.training.precision import converting, multiplying
-from nettuner.models.training.randomness import Randomness, step_keys
+from nettuner.models.training.randomness import step_keys
 from nettuner.models.training.seeding import derived_seed, seeded
 
 Measured = dict[str, float]
@@ -140,7 +141,7 @@ class TrainingStep:
         self._networks = networks
         self._now = now
         self._steps = steps
-        self._randomness = Randomness()
+        self._randomness = {name: Ahead() for name in networks}
         self._device = where(networks)
         self.optimisers = {
             name: optimiser.build(network, optimiser.own(name, "optimizer", now))
@@ -148,21 +149,29 @@ class TrainingStep:
         }
         self.averages = Averages(networks, now)
 
-    def step(self, batch: Batch, at: int, keys: Sequence[Tensor]) -> Iterator[tuple[str, Tensor]]:
+    def begin_round(self, keys: Sequence[Tensor]) -> None:
+        """Start a round.
+
+        Args:
+            keys: Random keys of each network's updates, shape [steps] each.
+        """
+        for randomness, own in zip(self._randomness.values(), keys, strict=True):
+            randomness.begin_round(own)
+
+    def step(self, batch: Batch, at: int) -> Iterator[tuple[str, Tensor]]:
         """Update the networks in turn, each by one optimiser step; yields its name and loss first.
 
         Args:
             batch: Mini-batch; each network gets its own copy.
             at: Optimiser step, counted from 0 over the whole training.
-            keys: Random key of each network's update.
         """
         last = list(self._networks)[-1]
-        for name, key in zip(self._networks, keys, strict=True):
+        for name, randomness in self._randomness.items():
             given = batch if name == last else copied(batch)
-            self._randomness.begin(key)
+            randomness.next_step()
             precision, device = self._now["precision"], self._device
             with multiplying(precision, device):
-                with made_there(device), self._randomness, converting(precision, device):
+                with made_there(device), randomness, converting(precision, device):
                     loss = self._learner.loss(name, self._networks, given, self._now)
                 yield name, loss.detach()
                 own = self.optimisers[name]
@@ -227,13 +236,13 @@ def fit(
     draws = np.array([draw_seed(seed)])
     for round_ in range(done + 1, (until or length.rounds) + 1):
         steps = steps_of(round_, length, batches.per_epoch)
-        keys = [_keys(draws, steps, index, device) for index in range(len(networks))]
+        training.begin_round(keys_of(draws, steps, len(networks), device))
         losses = Losses(networks, round_, device)
         for network in networks.values():
             network.train()
         with seeded(*seed, round_):
-            for step, batch, *own in zip(steps.tolist(), batches.of(steps), *keys, strict=True):
-                for name, loss in training.step(batch, step, own):
+            for step, batch in zip(steps.tolist(), batches.of(steps), strict=True):
+                for name, loss in training.step(batch, step):
                     losses.add(name, step, loss)
         rates = {name: of.learning_rate for name, of in training.optimisers.items()}
         metrics = summary(losses.all(), rates, now, int(steps[-1]), steps_in_all)
@@ -253,11 +262,11 @@ def fit(
         checkpoint.save(end, networks, training.optimisers, done, training.averages)
 
 
-def _keys(
-    draws: NDArray[np.uint32], steps: NDArray[np.int64], network: int, device: torch.device
-) -> tuple[Tensor, ...]:
-    """The random key of each step."""
-    return step_keys(draws, steps, network)[:, 0].to(device).unbind()
+def keys_of(
+    draws: NDArray[np.uint32], steps: NDArray[np.int64], networks: int, device: torch.device
+) -> list[Tensor]:
+    """The random keys of each network's steps, shape [steps] each."""
+    return [step_keys(draws, steps, index)[:, 0].to(device) for index in range(networks)]
 
 
 def summary(

@@ -14,9 +14,8 @@ from nettuner.models.data.load import load
 from nettuner.models.study import Study
 from nettuner.models.training.batches import batches_of, total_steps
 from nettuner.models.training.device import finish, in_use, placed
-from nettuner.models.training.loop import TrainingStep, draw_seed, prepared
+from nettuner.models.training.loop import TrainingStep, draw_seed, keys_of, prepared
 from nettuner.models.training.precision import in_full
-from nettuner.models.training.randomness import step_keys
 from nettuner.models.training.seeding import seeded
 
 # Steps that are not counted, and most that are.
@@ -52,14 +51,14 @@ def _measured(study: Study, params: Mapping[str, Any], device: torch.device) -> 
     training = TrainingStep(placed(learner, device), networks, now, total)
     steps = np.arange(min(WARM_UP + STEPS, batches.per_epoch))
     draws = np.array([draw_seed(SEED)])
-    keys = [step_keys(draws, steps, k)[:, 0].to(device).unbind() for k in range(len(networks))]
+    training.begin_round(keys_of(draws, steps, len(networks), device))
     uncounted = min(WARM_UP, len(steps) - 1)
     counted, began = 0, time.perf_counter()
-    for step, batch, *own in zip(steps.tolist(), batches.of(steps), *keys, strict=False):
+    for step, batch in zip(steps.tolist(), batches.of(steps), strict=False):
         if step == uncounted:  # what came before is done; from now on nothing is waited for
             finish(device)
             began = time.perf_counter()
-        for _ in training.step(batch, step, own):
+        for _ in training.step(batch, step):
             pass
         counted += step >= uncounted
         if counted and time.perf_counter() - began > ENOUGH_SECONDS:

@@ -142,12 +142,10 @@ class Randomness(TorchFunctionMode):
         """
         if self._key is None:
             raise RuntimeError("nothing may be random here, got a draw; seed a generator")
-        offset = self._key + NEXT_DRAW * self._draws
+        draw = self._draws
         self.skip()
         there = torch.get_default_device() if device is None else device
-        places = _places(math.prod(shape), there).view(tuple(shape))
-        found: Tensor = mixed(places + offset) & MASK
-        return found
+        return hashed(self._key, draw, shape, there)
 
     def skip(self) -> None:
         """Count a draw that is not needed at this rate, as members at other rates make it."""
@@ -165,11 +163,30 @@ class Randomness(TorchFunctionMode):
 
     def kept(self, shape: Sequence[int], rate: float | Tensor, like: Tensor) -> Tensor:
         """Dropout mask: 0 with probability `rate`, else 1 / (1 - rate)."""
-        rate = torch.as_tensor(rate, dtype=torch.float32, device=like.device)
-        kept = self.bits(shape, like.device) >= (rate * 2**BITS).to(torch.int32)
-        # At a rate of 1 the factor overflows half precision: multiply in float32, then convert.
-        factor: Tensor = (kept * (1 / (1 - rate).clamp(min=UNIT))).to(like.dtype)
-        return factor
+        return factors(self.bits(shape, like.device), rate, like.dtype)
+
+
+def hashed(keys: Tensor, draw: int, shape: Sequence[int], device: torch.device | str) -> Tensor:
+    """Whole numbers in [0, 2^24), int32.
+
+    Args:
+        keys: Key of a step, or of several, shape [steps, 1, 1 ...] with a 1 for each dimension.
+        draw: Number of the draw in its step.
+        shape: Shape of a step's numbers.
+        device: Device of the keys.
+    """
+    places = _places(math.prod(shape), device).view(tuple(shape))
+    found: Tensor = mixed(places + (keys + NEXT_DRAW * draw)) & MASK
+    return found
+
+
+def factors(bits: Tensor, rate: float | Tensor, dtype: torch.dtype) -> Tensor:
+    """Dropout mask: 0 where the bits are below `rate` of their range, else 1 / (1 - rate)."""
+    rate = torch.as_tensor(rate, dtype=torch.float32, device=bits.device)
+    kept = bits >= (rate * 2**BITS).to(torch.int32)
+    # At a rate of 1 the factor overflows half precision: multiply in float32, then convert.
+    factor: Tensor = (kept * (1 / (1 - rate).clamp(min=UNIT))).to(dtype)
+    return factor
 
 
 def never(rate: float | Tensor) -> bool:

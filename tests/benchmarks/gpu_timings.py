@@ -25,6 +25,7 @@ from nettuner.models.training.precision import multiplying
 
 WARM_UP = 6
 BLOCKS = 5
+STEPS_OF_A_ROUND = 20
 
 
 def per_step(step: Callable[[int], object], device: torch.device, seconds: float) -> float:
@@ -71,11 +72,16 @@ class Alone:
         batches = batches_of(dataset.train, now["batch_size"], (0,), device)
         # One batch again and again: drawing it is no part of what is compared.
         (self._batch,) = batches.of(np.array([0]))
-        self._keys = [torch.zeros((), dtype=torch.int32, device=device) for _ in networks]
+        keys = torch.zeros(STEPS_OF_A_ROUND, dtype=torch.int32, device=device)
+        self._keys = [keys] * len(networks)
+        self._steps = 0
 
     def step(self, at: int) -> None:
         """Train a step."""
-        for _ in self._training.step(self._batch, at, self._keys):
+        if self._steps % STEPS_OF_A_ROUND == 0:
+            self._training.begin_round(self._keys)
+        self._steps += 1
+        for _ in self._training.step(self._batch, at):
             pass
 
     def operations(self) -> int:
