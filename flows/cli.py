@@ -28,6 +28,7 @@ from nettuner.flows.servers import resident
 from nettuner.tasks.home import HomeError
 from nettuner.tasks.private import keep_private, umask
 from nettuner.tasks.strategy_names import spoken
+from nettuner.tasks.uncollected import uncollected
 
 if TYPE_CHECKING:
     from nettuner.flows.engine.search import SearchResult
@@ -184,11 +185,12 @@ def search(
         found = overridden(study_of(study), **own)
         with fitting(found) as fit:  # it is imported and read beside what is imported here
             keep_quiet(verbose)
-            from nettuner.flows.commands.as_json import of_result
-            from nettuner.flows.commands.show import show_result
-            from nettuner.flows.commands.show_json import show_json
-            from nettuner.flows.engine import find  # noqa: F401 - takes seconds
-            from nettuner.tasks.training.printed import output_shown
+            with uncollected():
+                from nettuner.flows.commands.as_json import of_result
+                from nettuner.flows.commands.show import show_result
+                from nettuner.flows.commands.show_json import show_json
+                from nettuner.flows.engine import find  # noqa: F401 - takes seconds
+                from nettuner.tasks.training.printed import output_shown
 
             wanted: list[str | None] = [*strategy] if strategy else [None]
             plans = [plan_of(found, study.name, fit, name) for name in wanted]

@@ -32,8 +32,11 @@ def main() -> None:
     if served is not None:
         _stand_in(served)
     environment = dict(os.environ)  # it changes meanwhile
-    from nettuner.flows.cli import main as run
-    from nettuner.flows.servers import resident
+    from nettuner.tasks.uncollected import uncollected
+
+    with uncollected():
+        from nettuner.flows.cli import main as run
+        from nettuner.flows.servers import resident
 
     try:
         run()

@@ -31,7 +31,9 @@ from nettuner.flows.servers import warm
 from nettuner.flows.servers.logging_setup import silence_libraries
 from nettuner.tasks import preloaded, process_note
 from nettuner.tasks.listener import Listener
+from nettuner.tasks.stand_back import standing_back
 from nettuner.tasks.surroundings import confinement, surroundings, take_over
+from nettuner.tasks.uncollected import uncollected
 from nettuner.tasks.workers.process_tree import end_with_parent, threads
 
 # How long a caller may take to say what it wants [s].
@@ -48,12 +50,12 @@ def main() -> None:
     """
     door, idle, later = socket.socket(fileno=int(sys.argv[1])), float(sys.argv[2]), sys.argv[3:]
     silence_libraries()
-    from nettuner.flows import warm_imports  # noqa: F401 - commands have it from here
+    with standing_back(), uncollected():
+        from nettuner.flows import warm_imports  # noqa: F401 - commands have it from here
 
     if threads() > 1:
         sys.exit("what is imported starts threads: no command can be forked")
     gc.collect()
-    gc.freeze()  # a collection in a command would copy all shared memory
     door.listen(preloaded.WAITING)
     Listener(door, idle, serve, later).run()
 

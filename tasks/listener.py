@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import select
 import signal
@@ -12,10 +13,13 @@ import traceback
 from collections.abc import Callable
 from importlib import import_module
 
+from nettuner.tasks.stand_back import standing_back
+from nettuner.tasks.uncollected import uncollected
+
 # How often a resident looks whether its door is still there [s].
 LOOK_SECONDS = 30.0
 # Time without anybody after which it imports what is needed only late [s].
-QUIET_SECONDS = 3.0
+QUIET_SECONDS = 0.2
 
 
 class Listener:
@@ -49,6 +53,7 @@ class Listener:
         signal.signal(signal.SIGCHLD, lambda *_: None)  # or nothing is written to the pipe
         streams = [self._door.fileno(), self._woken, *([] if self._idle else [0])]
         used = time.monotonic()
+        gc.freeze()  # a collection in a child would copy all that was imported
         while True:
             ready, _, _ = select.select(streams, [], [], self._patience())
             if self._woken in ready:
@@ -64,7 +69,9 @@ class Listener:
             elif time.monotonic() - used > self._idle or not os.path.exists(self._path):
                 return
             elif self._later and time.monotonic() - used > QUIET_SECONDS:
-                import_module(self._later.pop(0))
+                with standing_back(), uncollected():
+                    import_module(self._later.pop(0))
+                gc.freeze()
 
     def _patience(self) -> float | None:
         """How long to wait for a guest [s]."""

@@ -22,6 +22,7 @@ import psutil
 from filelock import FileLock
 
 from nettuner.tasks import process_note
+from nettuner.tasks.stand_back import wanted
 from nettuner.tasks.surroundings import confinement
 
 # Longest path of a socket that every system takes.
@@ -103,6 +104,11 @@ class Resident(Preloaded):
     def __init__(self, door: Path, process: psutil.Process) -> None:
         super().__init__(door)
         self.process = process
+
+    def knock(self) -> socket.socket:
+        """See `Preloaded.knock`."""
+        wanted(self.process.pid)
+        return super().knock()
 
     def end(self) -> None:
         """End it; what was forked from it goes on."""

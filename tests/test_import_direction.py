@@ -52,7 +52,16 @@ RANKS: dict[str, list[set[str]]] = {
         {"preload", "draft_text"},
     ],
     "tasks": [
-        {"listener", "loopback", "private", "process_note", "strategy_names", "surroundings"},
+        {
+            "loopback",
+            "private",
+            "process_note",
+            "stand_back",
+            "strategy_names",
+            "surroundings",
+            "uncollected",
+        },
+        {"listener"},
         {"noted", "preloaded"},
         {"home", "strategies", "workers"},
         {"given", "left_behind", "sound_home"},

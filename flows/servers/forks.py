@@ -11,7 +11,7 @@ from nettuner.tasks.preloaded import Preloaded
 from nettuner.tasks.workers.base import PrivateBase, make_resident, stand_by
 
 # What only the end of a search needs.
-LATER = ("nettuner.models.training.exporting", "nettuner.tasks.memory.ahead")
+LATER = ("nettuner.tasks.memory.ahead", "nettuner.models.training.exporting")
 
 
 @contextmanager

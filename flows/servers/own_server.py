@@ -6,6 +6,7 @@ answers, and the end of the input says that nobody is there any more.
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import socket
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nettuner.tasks.private import OTHERS
+from nettuner.tasks.uncollected import uncollected
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -65,9 +67,11 @@ def main() -> None:
     threading.Thread(target=_end_with_the_input, daemon=True).start()
     name, handle, *used = sys.argv[1:]
     # Slow, so that a server whose starter is gone already does not get there.
-    import uvicorn
+    with uncollected():
+        import uvicorn
 
-    app = _app(name)
+        app = _app(name)
+    gc.freeze()  # what was imported stays
     if used:
         app = marking(app, Path(used[0]))
 

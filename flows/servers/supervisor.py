@@ -46,7 +46,7 @@ GLANCE_SECONDS = 1.0
 PATIENCE_SECONDS = 60
 WAITING = 128
 # How long MLflow's server is left to others while a command runs [s].
-LATER_SECONDS = 20.0
+LATER_SECONDS = 60.0
 # A server that dies so often is ill.
 MOST_DEATHS = 3
 # What deployments need, which are the business of `nettuner up`; and what no page of ours shows.

@@ -16,6 +16,7 @@ from nettuner.tasks.memory.reader import reader
 from nettuner.tasks.memory.store import find_experiment, open_client
 from nettuner.tasks.memory.views import saved_views, searched
 from nettuner.tasks.memory.writer import has_tables
+from nettuner.tasks.workers.places import STORE
 from nettuner.tasks.workers.pool import Pool, TrialFailedError
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def experiment_of(mlflow: MlflowClient, study: Study, goal: Goal, pool: Pool | N
         return _id_of(known)
     if pool is not None and has_tables(store) and "mlflow" not in sys.modules:
         try:
-            return str(pool.run(FIND_OR_MAKE, store, study, goal))
+            return str(pool.run(FIND_OR_MAKE, store, study, goal, place=STORE))
         except TrialFailedError:  # it is said, or done, here
             pass
     return _found_or_made(mlflow, study, goal)

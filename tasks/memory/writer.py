@@ -15,6 +15,7 @@ import numpy as np
 from nettuner.models.by_name import ByName
 from nettuner.tasks.memory.events import DATA, IMAGE, TEXT, Event
 from nettuner.tasks.memory.store import open_client
+from nettuner.tasks.workers.places import STORE
 from nettuner.tasks.workers.pool import InterruptedSearchError, Pool, TrialFailedError
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class WorkerWriter:
             self._here.write(events)
             return
         try:
-            self._pool.run(WRITE, self._mlflow.tracking_uri, list(events))
+            self._pool.run(WRITE, self._mlflow.tracking_uri, list(events), place=STORE)
         except (TrialFailedError, InterruptedSearchError):
             self._here.write(events)
 

@@ -11,6 +11,7 @@ from prefect.cache_policies import NO_CACHE
 from nettuner.models.by_name import ByName
 from nettuner.models.study import Trial
 from nettuner.models.training.job import data_of
+from nettuner.tasks.workers.places import STORE
 
 if TYPE_CHECKING:
     from nettuner.tasks.training.context import TrialContext
@@ -33,7 +34,7 @@ def examine_winner(context: TrialContext, winner: Trial) -> dict[str, float]:
         record.recorder.drain()  # another process writes to its run now
     if context.kind != "learner":
         if winner.checkpoint is not None:
-            context.pool.run(LOG_STATE, Path(winner.checkpoint), record.run_id)
+            context.pool.run(LOG_STATE, Path(winner.checkpoint), record.run_id, place=STORE)
         return {name: v for name, v in winner.metrics.items() if name.startswith("test_")}
     if winner.checkpoint is None:
         return {}
@@ -46,6 +47,7 @@ def examine_winner(context: TrialContext, winner: Trial) -> dict[str, float]:
         Path(winner.checkpoint),
         record.experiment_id,
         record.run_id,
+        place=STORE,
     )
     if why_not is not None:
         record.not_exported(why_not)

@@ -11,6 +11,7 @@ import socket
 import sys
 
 from nettuner.tasks.listener import Listener
+from nettuner.tasks.uncollected import uncollected
 
 
 def main() -> None:
@@ -21,8 +22,9 @@ def main() -> None:
     resident imports when nobody waits for it.
     """
     door, idle, later = socket.socket(fileno=int(sys.argv[1])), float(sys.argv[2]), sys.argv[3:]
-    from nettuner.models import preload  # noqa: F401 - children have it from here
-    from nettuner.tasks.workers.forker import serve_search
+    with uncollected():
+        from nettuner.models import preload  # noqa: F401 - children have it from here
+        from nettuner.tasks.workers.forker import serve_search
 
     Listener(door, idle, serve_search, later).run()
 

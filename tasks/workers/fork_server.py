@@ -49,9 +49,9 @@ class Worker:
         self.begun = False
 
     def settle(self) -> None:
-        """Tell it the variables of its place."""
+        """Tell it what to do before its first call."""
         with suppress(OSError):  # `answer` says that it has died
-            self._calls.send(self.place.environment)
+            self._calls.send((self.place.environment, self.place.imports))
 
     def begin(self, call: bytes) -> None:
         """Send a call."""

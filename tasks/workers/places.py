@@ -20,10 +20,13 @@ class Place:
     Args:
         accelerator: The one accelerator that its worker sees; None for a CPU.
         hides: Whether a worker on a CPU may see no GPU; else it sees what the command does.
+        imports: Names of modules that its worker imports: the first before its first call, others
+            when it has nothing to do.
     """
 
     accelerator: Accelerator | None = None
     hides: bool = False
+    imports: tuple[str, ...] = ()
 
     @property
     def device(self) -> str:
@@ -49,6 +52,8 @@ class Place:
 
 # Where a call runs that trains nothing: as the command itself does.
 HERE = Place()
+# The same for what talks to MLflow, so that only one worker waits for its imports.
+STORE = Place(imports=("nettuner.tasks.memory.ahead", "nettuner.models.training.exporting"))
 
 
 def on_accelerators(accelerators: Sequence[Accelerator], count: int) -> list[Place]:

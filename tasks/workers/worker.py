@@ -8,9 +8,10 @@ import pickle
 import signal
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from importlib import import_module
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -19,21 +20,30 @@ from threadpoolctl import threadpool_limits
 
 from nettuner.models.training.failure import failure
 from nettuner.models.training.process_state import process_state
+from nettuner.tasks.uncollected import uncollected
 from nettuner.tasks.workers.messages import BEGUN, Answer, Call
 
 STANDARD_OUTPUT, STANDARD_ERROR = 1, 2
+# Time without a call after which it imports what only later ones need [s].
+QUIET_SECONDS = 0.2
 
 
 def work(calls: Connection, threads: int) -> None:
     """Run calls until no more can come.
 
     Args:
-        calls: Connection to the search, which first tells the variables of the worker's place.
+        calls: Connection to the search, which first tells the variables of the worker's place, and
+            names of modules to import.
         threads: Number of threads of numeric libraries.
     """
     with suppress(EOFError, ConnectionError):  # the search is gone
-        _set_up(threads, calls.recv())
+        environment, imports = calls.recv()
+        _set_up(threads, environment)
+        _import(imports[:1])
+        later = list(imports[1:])
         while True:
+            while later and not calls.poll(QUIET_SECONDS):
+                _import([later.pop(0)])
             sent = calls.recv_bytes()
             calls.send_bytes(BEGUN)
             calls.send_bytes(_answer(sent))
@@ -48,6 +58,12 @@ def _set_up(threads: int, environment: Mapping[str, str]) -> None:
     if threads > 1:  # the process it was forked from has one
         threadpool_limits(threads)
     torch.set_num_threads(threads)
+
+
+def _import(names: Sequence[str]) -> None:
+    for name in names:
+        with suppress(ImportError), uncollected():  # a call that needs it says so
+            import_module(name)
 
 
 def _answer(sent: bytes) -> bytes:

@@ -5,7 +5,6 @@ What draws charts takes seconds to import, and nobody waits for it.
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from pathlib import Path
@@ -13,14 +12,14 @@ from tempfile import TemporaryDirectory
 
 from nettuner.tasks.home import home
 from nettuner.tasks.left_behind import leave_behind
+from nettuner.tasks.stand_back import stand_back
+from nettuner.tasks.uncollected import uncollected
 
 NAME = "report.html"
 """Name of the report among the artifacts of a search."""
 LOG = "report.log"
 # It is not worth more, whatever keeps it waiting.
 MOST_SECONDS = 600
-# Whatever else the machine does is more urgent.
-NICE = 10
 
 
 def keep_later(run_id: str) -> None:
@@ -34,9 +33,10 @@ def keep_later(run_id: str) -> None:
 
 def keep(run_id: str) -> None:
     """Write the report of a search among its artifacts, in place of an older one."""
-    from nettuner.tasks.memory import recall, store
-    from nettuner.tasks.report.html.page import page
-    from nettuner.tasks.report.html.searched import searched
+    with uncollected():
+        from nettuner.tasks.memory import recall, store
+        from nettuner.tasks.report.html.page import page
+        from nettuner.tasks.report.html.searched import searched
 
     mlflow = store.client()
     text = page([searched(mlflow, recall.of_run(mlflow, run_id))])
@@ -47,6 +47,6 @@ def keep(run_id: str) -> None:
 
 
 if __name__ == "__main__":
-    os.nice(NICE)
+    stand_back()
     signal.alarm(MOST_SECONDS)
     keep(sys.argv[1])
