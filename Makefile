@@ -10,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO_HOME := .nettuner/demo
 
-.PHONY: demo test test-long quick lint bench bench-start bench-lines bench-bayesian bench-population bench-early bench-gpu constraints schema clean
+.PHONY: demo test test-long quick lint bench bench-start bench-lines bench-bayesian bench-population bench-early bench-gpu constraints empty-database schema clean
 
 LAYOUT := $(VENV)/layout/nettuner
 
@@ -91,6 +91,10 @@ schema: $(VENV)/installed
 	$(BIN)/nettuner schema --output docs/study.md
 
 # The tested set: what a fresh environment gets from the ranges in pyproject.toml, by version alone.
+# After another Prefect has come into the constraints.
+empty-database: $(VENV)/installed
+	$(BIN)/python -m nettuner.flows.prefect_runs.empty_database
+
 constraints:
 	rm -rf .venv-constraints
 	$(PYTHON) -m venv .venv-constraints

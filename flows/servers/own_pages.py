@@ -14,7 +14,9 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from nettuner.flows.prefect_runs import empty_database
 from nettuner.flows.servers.processes import PASSWORD_OF_PREFECT
+from nettuner.tasks.home import FLOW_RUNS
 
 ORIGINS = "PREFECT_SERVER_CORS_ALLOWED_ORIGINS"
 MLFLOW_STORE = "MLFLOW_BACKEND_STORE_URI"
@@ -30,6 +32,7 @@ def app() -> ASGIApp:
     """Prefect's application, guarded; started by uvicorn as a factory."""
     from nettuner.flows.prefect_runs.prefect_private import server_app  # slow to import
 
+    empty_database.prepare(os.environ.get(FLOW_RUNS, ""))
     if os.environ.get(PASSWORD_OF_PREFECT):
         return server_app()
     return guarded(server_app(), os.environ[ORIGINS].split(","))
