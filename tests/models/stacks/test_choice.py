@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from nettuner.models.data.sources.builtin import Builtin
 from nettuner.models.learner import Supervised
 from nettuner.models.stacks import choice, stack
 from nettuner.models.stacks.choice import Bench, Speeds, StackChoice, choose
+from nettuner.models.stacks.evaluation import seconds
 from nettuner.models.stacks.program import UnstackableError
 from nettuner.models.training.loop import facts
 
@@ -246,3 +248,20 @@ def test_speeds_and_programs_are_kept_of_the_latest_structures_alone(tries, spee
     count = len(tries[0])
     chosen(learner, 2, hidden=99)
     assert len(tries[0]) == count
+
+
+def test_what_is_measured_on_one_core_is_not_what_the_machine_does_beside_it():
+    assert seconds(lambda: time.sleep(0.3)) < 0.1, "the thread did nothing meanwhile"
+    began = time.thread_time()
+    assert seconds(busy) == pytest.approx(time.thread_time() - began, abs=0.05)
+
+
+def test_what_is_measured_on_several_cores_is_the_time_that_passes():
+    torch.set_num_threads(2)  # the fixture puts it back
+    assert seconds(lambda: time.sleep(0.3)) >= 0.3
+
+
+def busy():
+    until = time.thread_time() + 0.1
+    while time.thread_time() < until:
+        pass
