@@ -44,6 +44,47 @@ def test_settings_are_read_again_when_prefect_was_imported_before():
     assert done.stdout == "10 17\n", done.stderr
 
 
+def test_a_server_is_used_without_heartbeats_until_settings_are_read_again():
+    script = (
+        "from prefect.settings import get_current_settings as now\n"
+        "from nettuner.flows.prefect_runs.prefect_private import *\n"
+        "import prefect.context\n"
+        "usual = now().api.url, now().flows.heartbeat_frequency\n"
+        "use_server('http://127.0.0.1:4321')\n"
+        "print(now().api.url, now().ui_url, now().flows.heartbeat_frequency)\n"
+        "read_settings_again()\n"
+        "print((now().api.url, now().flows.heartbeat_frequency) == usual)\n"
+    )
+    others = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
+    others["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"] = "33"
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=others, capture_output=True, text=True
+    )
+    assert done.stdout.splitlines() == [
+        "http://127.0.0.1:4321/api http://127.0.0.1:4321 None",
+        "True",
+    ], done.stderr
+
+
+def test_logging_is_set_up_anew_for_the_streams_of_a_process_that_was_forked():
+    script = (
+        "import io, logging, os, sys\n"
+        "from prefect.logging.configuration import setup_logging\n"
+        "from nettuner.flows.prefect_runs.prefect_private import forget_logging\n"
+        "setup_logging()\n"
+        "sys.stderr = io.StringIO()\n"
+        "setup_logging()\n"
+        "logging.getLogger('prefect').error('to the old stream')\n"
+        "old = sys.stderr.getvalue()\n"
+        "forget_logging()\n"
+        "setup_logging()\n"
+        "logging.getLogger('prefect').error('to the new stream')\n"
+        "print(repr(old), 'to the new stream' in sys.stderr.getvalue())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout == "'' True\n", done.stderr
+
+
 def test_processes_that_are_forked_after_a_flow_has_run_end_well():
     script = (  # in a process of its own: here, a flow may have run or not
         "import multiprocessing\n"

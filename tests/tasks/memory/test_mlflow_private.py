@@ -2,6 +2,8 @@
 
 import inspect
 import sqlite3
+import subprocess
+import sys
 
 import pytest
 from mlflow import MlflowClient
@@ -42,6 +44,23 @@ def test_the_server_is_told_by_the_variables_that_it_reads():
     }
     source = inspect.getsource(private.server_app)
     assert all(f'"{name}"' in source for name in names)
+
+
+def test_packages_are_looked_through_once_and_in_advance():
+    script = (  # in a process of its own, which has not done so
+        "import importlib.metadata as metadata\n"
+        "from mlflow.utils import requirements_utils\n"
+        "from nettuner.tasks.memory.mlflow_private import know_packages\n"
+        "know_packages()\n"
+        "def again(*_):\n"
+        "    raise AssertionError('looked through again')\n"
+        "metadata.packages_distributions = metadata.distributions = again\n"
+        "requirements_utils.importlib_metadata.packages_distributions = again\n"
+        "requirements_utils._init_modules_to_packages_map()\n"
+        "print('torch' in requirements_utils._MODULES_TO_PACKAGES)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout == "True\n", done.stderr
 
 
 def test_what_a_store_will_never_take_is_told_by_codes(mlflow):
