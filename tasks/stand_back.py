@@ -1,4 +1,4 @@
-"""Work that nobody waits for, which leaves the processors to everything else."""
+"""Work that nobody waits for, which leaves most of the processors to everything else."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-# Linux compares processes of one session by it.
-LEAST = 19
+# A tenth of what others get: what is worth less may never end beside a long search. Linux compares
+# processes of one session by it.
+LITTLE = 10
 # Where Linux weighs sessions against each other first, whatever their processes are worth.
 WEIGHT = "autogroup"
 USUAL = 0
@@ -19,14 +20,14 @@ BETWEEN_CHANGES = 0.1
 
 def stand_back() -> None:
     """Give way to every other process, from now on. For the leader of a session."""
-    os.nice(LEAST - os.nice(0))
-    weigh("self", LEAST)
+    os.nice(LITTLE - os.nice(0))
+    weigh("self", LITTLE)
 
 
 @contextmanager
 def standing_back() -> Iterator[None]:
     """Give way to all other sessions inside the block. For the leader of a session."""
-    weigh("self", LEAST)
+    weigh("self", LITTLE)
     try:
         yield
     finally:

@@ -30,8 +30,8 @@ def told(code):
     ).stdout.split()
 
 
-def test_a_process_that_nobody_waits_for_is_worth_least_among_sessions_and_in_its_own():
-    assert told("stand_back()") == ["19", "19"]
+def test_a_process_that_nobody_waits_for_is_worth_little_among_sessions_and_in_its_own():
+    assert told("stand_back()") == ["10", "10"]
 
 
 def test_inside_a_block_alone():
@@ -48,7 +48,7 @@ def test_inside_a_block_alone():
         start_new_session=True,
         check=False,
     )
-    assert found.stderr.split()[-1] == "19"
+    assert found.stderr.split()[-1] == "10"
 
 
 def test_it_is_called_back_by_who_waits_for_it():
@@ -62,7 +62,7 @@ def test_it_is_called_back_by_who_waits_for_it():
     assert process.stdout is not None
     process.stdout.readline()
     path = Path(f"/proc/{process.pid}/autogroup")
-    assert path.read_text().split()[-1] == "19"
+    assert path.read_text().split()[-1] == "10"
     stand_back.wanted(process.pid)
     assert path.read_text().split()[-1] == "0"
     process.communicate(b"\n", timeout=10)
@@ -77,5 +77,5 @@ def test_two_changes_at_once_both_count(monkeypatch):
 
 def test_where_sessions_are_not_weighed_nothing_happens(monkeypatch):
     monkeypatch.setattr(stand_back, "WEIGHT", "no-such-file")
-    stand_back.weigh("self", 19)
-    assert WEIGHED.read_text().split()[-1] != "19"
+    stand_back.weigh("self", 10)
+    assert WEIGHED.read_text().split()[-1] != "10"

@@ -5,6 +5,7 @@ What draws charts takes seconds to import, and nobody waits for it.
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from pathlib import Path
@@ -38,6 +39,7 @@ def keep(run_id: str) -> None:
         from nettuner.tasks.report.html.page import page
         from nettuner.tasks.report.html.searched import searched
 
+    os.getcwd()  # it is the home: without it there is no store, and none is to be made
     mlflow = store.client()
     text = page([searched(mlflow, recall.of_run(mlflow, run_id))])
     with TemporaryDirectory() as folder:
