@@ -10,7 +10,7 @@ from nettuner.tasks.home import home
 from nettuner.tasks.preloaded import Preloaded
 from nettuner.tasks.workers.base import PrivateBase, make_resident, stand_by
 
-# What only the end of a search needs.
+# What recording and the end of a search need.
 LATER = ("nettuner.tasks.memory.ahead", "nettuner.models.training.exporting")
 
 
