@@ -163,6 +163,9 @@ def search(
     per_device: Annotated[
         int | None, typer.Option(min=1, help="Trials that share a GPU.", show_default=False)
     ] = None,
+    deterministic: Annotated[
+        bool, typer.Option("--deterministic", help="Give the same bits whenever it is repeated.")
+    ] = False,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
@@ -182,7 +185,7 @@ def search(
         from nettuner.flows.servers.logging_setup import keep_quiet
 
         own = {"device": device, "devices": numbers(devices), "per_device": per_device}
-        found = overridden(study_of(study), **own)
+        found = overridden(study_of(study), **own, deterministic=deterministic or None)
         with fitting(found) as fit:  # it is imported and read beside what is imported here
             keep_quiet(verbose)
             with uncollected():

@@ -87,7 +87,9 @@ DATA_FOR: Mapping[TaskKind, str] = {
 }
 BATCH_SIZE = Hyperparameter(int, 64, low=1, structural=True)
 # Of the computations of a loss; weights, optimisers and evaluation stay in float32.
-PRECISION = Hyperparameter(str, "float32", choices=("float32", "tf32", "bf16"), structural=True)
+PRECISION = Hyperparameter(
+    str, "float32", choices=("float32", "tf32", "bf16", "fp16"), structural=True
+)
 CLASS_WEIGHT = Hyperparameter(str, "none", choices=("none", "balanced"), structural=True)
 
 

@@ -87,11 +87,22 @@ class Optimiser(ABC):
             for index, moments in state.items()
         }
 
+    @property
+    def grads(self) -> list[Tensor]:
+        """The gradients of the parameters that have one."""
+        return [p.grad for p in self.parameters if p.grad is not None]
+
     @torch.no_grad()
-    def step(self, settings: Settings) -> None:
-        """Move every parameter that has a gradient."""
+    def step(self, settings: Settings, skip: Tensor | None = None) -> None:
+        """Move every parameter that has a gradient.
+
+        Args:
+            settings: Hyperparameters of this step.
+            skip: 1.0 for a step that is to change nothing, else 0.0, as a scalar tensor on the
+                device, which is not waited for; None for 0.0.
+        """
         if settings.clip_norm:
-            clip([p.grad for p in self.parameters if p.grad is not None], settings.clip_norm)
+            clip(self.grads, settings.clip_norm)
         kinds: dict[tuple[torch.device, torch.dtype], list[int]] = {}
         for index, parameter in enumerate(self.parameters):
             if parameter.grad is not None:
@@ -99,7 +110,8 @@ class Optimiser(ABC):
         for indices in kinds.values():
             moments = [self._remembered(index) for index in indices]
             weights: list[Tensor] = [self.parameters[index] for index in indices]
-            self.move(weights, [_grad(self.parameters[i]) for i in indices], moments, settings)
+            grads = [_grad(self.parameters[index]) for index in indices]
+            self.move(weights, grads, moments, settings, skip)
         self.learning_rate = settings.learning_rate
 
     def _remembered(self, index: int) -> Moments:
@@ -116,7 +128,12 @@ class Optimiser(ABC):
 
     @abstractmethod
     def move(
-        self, weights: list[Tensor], grads: list[Tensor], moments: list[Moments], settings: Settings
+        self,
+        weights: list[Tensor],
+        grads: list[Tensor],
+        moments: list[Moments],
+        settings: Settings,
+        skip: Tensor | None,
     ) -> None:
         """Move weights of one device and type by their gradients."""
 
@@ -133,7 +150,12 @@ class Adam(Optimiser):
     kernel = staticmethod(fused_adam)
 
     def move(
-        self, weights: list[Tensor], grads: list[Tensor], moments: list[Moments], settings: Settings
+        self,
+        weights: list[Tensor],
+        grads: list[Tensor],
+        moments: list[Moments],
+        settings: Settings,
+        skip: Tensor | None,
     ) -> None:
         """See `Optimiser.move`."""
         steps = [of["step"] for of in moments]
@@ -152,7 +174,10 @@ class Adam(Optimiser):
             eps=EPSILON,
             amsgrad=False,
             maximize=False,
+            found_inf=skip,
         )
+        if skip is not None:
+            torch._foreach_sub_(steps, [skip] * len(steps))
 
 
 class AdamW(Adam):
@@ -167,7 +192,12 @@ class SGD(Optimiser):
     moments = ("momentum_buffer",)
 
     def move(
-        self, weights: list[Tensor], grads: list[Tensor], moments: list[Moments], settings: Settings
+        self,
+        weights: list[Tensor],
+        grads: list[Tensor],
+        moments: list[Moments],
+        settings: Settings,
+        skip: Tensor | None,
     ) -> None:
         """See `Optimiser.move`."""
         fused_sgd(
@@ -181,6 +211,7 @@ class SGD(Optimiser):
             nesterov=False,
             maximize=False,
             is_first_step=False,  # a buffer of zeros is equivalent
+            found_inf=skip,
         )
 
 
@@ -190,9 +221,16 @@ class RMSprop(Optimiser):
     moments = ("step", "square_avg", "momentum_buffer")
 
     def move(
-        self, weights: list[Tensor], grads: list[Tensor], moments: list[Moments], settings: Settings
+        self,
+        weights: list[Tensor],
+        grads: list[Tensor],
+        moments: list[Moments],
+        settings: Settings,
+        skip: Tensor | None,
     ) -> None:
         """See `Optimiser.move`."""
+        changed = [*weights, *(moment for of in moments for moment in of.values())]
+        before = [] if skip is None else [tensor.clone() for tensor in changed]
         for weight, grad, of in zip(weights, grads, moments, strict=True):
             of["step"] += 1
             if settings.weight_decay:
@@ -205,6 +243,9 @@ class RMSprop(Optimiser):
                 weight.add_(buffer, alpha=-settings.learning_rate)
             else:
                 weight.addcdiv_(grad, average, value=-settings.learning_rate)
+        if skip is not None:
+            for tensor, was in zip(changed, before, strict=True):
+                tensor.copy_(torch.where(skip > 0, was, tensor))
 
 
 KINDS: Mapping[str, type[Optimiser]] = {

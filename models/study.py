@@ -17,6 +17,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    StrictBool,
     StrictInt,
     StrictStr,
     model_validator,
@@ -168,6 +169,11 @@ class Study(BaseModel):
     per_device: Count = Field(
         1, description="Where trials are trained on an accelerator, how many share one."
     )
+    deterministic: StrictBool = Field(
+        False,
+        description="Whether a training gives the same bits whenever it is repeated on the same "
+        "device: by slower operations, and a trial that needs one without such a version fails.",
+    )
     stack: Count | None = Field(
         None,
         description="Most trials that one worker trains together as one program, where their "
@@ -243,6 +249,15 @@ class Study(BaseModel):
             raise ValueError(
                 f"devices: must differ, got {list(self.devices or ())}; for several trials on one "
                 "GPU give per_device"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _stacks_or_the_same_bits(self) -> Study:
+        if self.deterministic and self.stack is not None and self.stack > 1:
+            raise ValueError(
+                f"stack: the size of stacks is measured, and with it their bits change, got "
+                f"{self.stack} beside deterministic: true; drop one of them"
             )
         return self
 

@@ -4,6 +4,7 @@
 - `tree_map`: takes the first member out of nested arguments.
 - `TorchFunctionMode`: replaces torch's random functions while a step runs.
 - the fused kernels of optimisers: one call moves a whole row of weights.
+- `unscale`: divides gradients by a scale, and says if one of them is not finite.
 - `convolution_backward`, and the operations that the log softmax consists of.
 - `end_loading`: ends the processes of a DataLoader that is not read to its end.
 - `version_of`: how often a tensor was changed in place.
@@ -34,12 +35,14 @@ __all__ = [
     "log_softmax_backward",
     "make_fx",
     "tree_map",
+    "unscale",
     "version_of",
 ]
 
 fused_adam = torch.ops.aten._fused_adam_.default
 fused_adamw = torch.ops.aten._fused_adamw_.default
 fused_sgd = torch.ops.aten._fused_sgd_.default
+unscale = torch.ops.aten._amp_foreach_non_finite_check_and_unscale_.default
 convolution_backward = torch.ops.aten.convolution_backward
 log_softmax = torch.ops.aten._log_softmax.default
 log_softmax_backward = torch.ops.aten._log_softmax_backward_data.default

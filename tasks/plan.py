@@ -66,7 +66,8 @@ class Plan:
         digest: Digest of all that decides what the trials are.
         profile: What was understood of the data; None where a function brings its own.
         kind: What is trained: a learner, a function with a context, or one without.
-        stackable: Whether several trainings can be one program: a learner on data in memory.
+        stackable: Whether several trainings can be one program: a learner on data in memory, unless
+            the same bits are wanted, as the size of stacks is measured.
         accelerators: Accelerators that are used, or that may be (see `is_measured`).
     """
 
@@ -137,7 +138,7 @@ def make_plan(study: Study, file: str = "study", fit: Fit = FIT) -> Plan:
     except ValueError as error:
         raise StudyError([f"{file}: strategy: {error}"]) from None
     trials = _trials(study, strategy, size)
-    stackable = fitted.kind == "learner" and fitted.held
+    stackable = fitted.kind == "learner" and fitted.held and not study.deterministic
     stop = study.stop
     ends = trials is not None or (strategy.counts == "networks" and stop.trials is not None)
     if not ends and stop.seconds is None and stop.target is None and stop.patience is None:

@@ -11,10 +11,11 @@ from nettuner.models.study import Study
 from nettuner.tasks.plan import make_plan
 
 PAGE = (Path(__file__).parents[1] / "docs/scale.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```yaml\n(.*?)```", PAGE, flags=re.DOTALL)
 
 
 def test_two_gpus_with_two_trials_each_are_four_places(two_gpus, tmp_path):
-    (shown,) = re.findall(r"```yaml\n(.*?)```", PAGE, flags=re.DOTALL)
+    shown, _ = BLOCKS
     (tmp_path / "own.py").write_text("def f(h, report):\n    return h['x']\n")
     study = Study.model_validate(
         {
@@ -30,3 +31,11 @@ def test_two_gpus_with_two_trials_each_are_four_places(two_gpus, tmp_path):
     plan = make_plan(study)
     assert [gpu.device for gpu in plan.accelerators] == ["cuda:0", "cuda:1"]
     assert plan.width == 4
+
+
+def test_the_same_bits_again_are_of_a_device_that_is_named_and_of_no_stack():
+    learner = {"name": "s", "learner": "mlp", "data": "iris", "space": {"hidden": [4, 8]}}
+    rest = {"metric": "val_loss", "epochs": 1, "stop": {"trials": 2}}
+    shown = YAML(typ="safe", pure=True).load(BLOCKS[1])
+    plan = make_plan(Study.model_validate({**learner, **rest, **shown}))
+    assert (plan.study.deterministic, plan.study.device, plan.stack) == (True, "cpu", 1)

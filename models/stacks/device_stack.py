@@ -119,7 +119,8 @@ class DeviceStack(Stack):
             self._use(network, program.used)
             self._keep(buffers)
             own = self._gathered(network, grads)
-            self.optimisers[network].step(own, self._now(self._rates[network]))
+            skip = self._unscaled(network, own)
+            self.optimisers[network].step(own, self._now(self._rates[network]), skip)
             if network in self.averages:
                 shares = self._now(self._shares[network])[:, None]
                 self.averages[network].lerp_(self.rows[network], shares)

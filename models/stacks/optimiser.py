@@ -49,6 +49,7 @@ class StackedOptimiser(ABC):
         nows: Sequence[Mapping[str, Any]],
         at: int,
         steps: int,
+        skip: Tensor | None = None,
     ) -> None:
         """Update every member's weights.
 
@@ -59,8 +60,13 @@ class StackedOptimiser(ABC):
             nows: Current hyperparameters of each member.
             at: Optimiser step, counted from 0.
             steps: Optimiser steps of the whole training.
+            skip: Whether a member's step is to change nothing, shape [members]; None for no member.
         """
+        skipped = [False] * len(nows) if skip is None else skip.tolist()
         for member, now in enumerate(nows):
+            if skipped[member]:
+                self.rates[member] = optimiser.learning_rate(network, now, at, steps)
+                continue
             largest = optimiser.own(network, "clip_norm", now)
             if largest:
                 clip(self.of(grads, member), largest)

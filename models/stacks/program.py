@@ -31,6 +31,7 @@ from nettuner.models.torch_private import (
     tree_map,
     version_of,
 )
+from nettuner.models.training.precision import converting
 from nettuner.models.training.randomness import Randomness
 
 Value = TypeVar("Value")
@@ -53,6 +54,12 @@ CONVOLUTIONS: dict[str, Callable[..., Tensor]] = {
     "one by one": one_by_one.convolution,
     "products": unfolded.convolution,
 }
+
+
+# Their sums are in float32 even in half precision, but vectorised they refuse weights in float32.
+NORMS = {functional.batch_norm, torch.batch_norm, functional.instance_norm, torch.instance_norm}
+# On accelerators autocast itself lets these compute in float32.
+NORMS_OF_A_CPU = {functional.layer_norm, torch.layer_norm, functional.group_norm, torch.group_norm}
 
 
 class UnstackableError(Exception):
@@ -83,8 +90,33 @@ class Recorded(Randomness):
         elif func is functional.cross_entropy and isinstance(given.get("label_smoothing"), Tensor):
             return smoothed_cross_entropy(*args, **given)
         elif func is torch.conv2d and self._convolution in CONVOLUTIONS:
-            return CONVOLUTIONS[self._convolution](*args, **given)
+            return CONVOLUTIONS[self._convolution](*_converted(args), **_converted(given))
+        elif _is_norm_in_half(func, args):
+            return func(args[0].float(), *args[1:], **given).to(args[0].dtype)
         return super().__torch_function__(func, types, args, given)
+
+
+def _is_half(tensor: Tensor) -> bool:
+    return tensor.dtype in (torch.bfloat16, torch.float16)
+
+
+def _is_norm_in_half(func: Callable[..., Any], args: tuple[Any, ...]) -> bool:
+    if func not in NORMS | NORMS_OF_A_CPU or not args or not _is_half(args[0]):
+        return False
+    return func in NORMS or args[0].device.type == "cpu"
+
+
+def _converted(arguments: Value) -> Value:
+    """Arguments of a convolution in the precision that autocast would give it."""
+
+    def convert(given: Any) -> Any:
+        is_meant = isinstance(given, Tensor) and given.dtype == torch.float32
+        if not is_meant or not torch.is_autocast_enabled(given.device.type):
+            return given
+        return given.to(torch.get_autocast_dtype(given.device.type))
+
+    converted: Value = tree_map(convert, arguments)
+    return converted
 
 
 def smoothed_cross_entropy(
@@ -103,15 +135,20 @@ def smoothed_cross_entropy(
     return (1 - label_smoothing) * hard + label_smoothing * even
 
 
+def _is_small(x: Tensor, dim: int) -> bool:
+    """Whether elementary operations are faster, and as exact; in half precision they are not."""
+    return x.shape[dim] <= FEW and x.device.type == "cpu" and not _is_half(x)
+
+
 def _log_softmax(x: Tensor, dim: int, half_to_float: bool) -> Any:
-    if x.shape[dim] > FEW or x.device.type != "cpu":
+    if not _is_small(x, dim):
         return NotImplemented
     shifted = x - x.amax(dim, keepdim=True)
     return shifted - shifted.exp().sum(dim, keepdim=True).log()
 
 
 def _log_softmax_backward(grad: Tensor, output: Tensor, dim: int, dtype: torch.dtype) -> Any:
-    if output.shape[dim] > FEW or output.device.type != "cpu":
+    if not _is_small(output, dim):
         return NotImplemented
     return grad - output.exp() * grad.sum(dim, keepdim=True)
 
@@ -209,7 +246,7 @@ def gradients(
         fixed: Hyperparameters that all members share.
         arguments: Example arguments that fix all shapes, members along the first axis: the
             network's parameters by name, those of other networks, all buffers, inputs, targets,
-            live hyperparameters by name, and random keys.
+            live hyperparameters by name, random keys, and in fp16 scales of the loss.
         convolution: How the convolutions of all members are computed.
 
     Returns:
@@ -228,27 +265,38 @@ def gradients(
         targets: Any,
         live: Tensors,
         key: Tensor,
-    ) -> tuple[Tensor, Tensors]:
+        *scale: Tensor,
+    ) -> tuple[Tensor, tuple[Tensor, Tensors]]:
         buffers = {name: buffer.clone() for name, buffer in buffers.items()}
         randomness = Recorded(convolution=convolution)
         randomness.begin(key)
 
         def of(networks: Networks) -> tuple[Tensor, Tensors]:
-            with randomness:
+            with randomness, converting(fixed["precision"], key.device):
                 value = learner.loss(network, networks, (inputs, targets), {**fixed, **live})
             # Looked up here, because a network may replace a buffer instead of changing it.
-            return value, dict(together.named_buffers(remove_duplicate=False))
+            return _in_full(value), dict(together.named_buffers(remove_duplicate=False))
 
         value, after = functional_call(together, {**own, **others, **buffers}, (of,))
-        return value, {name: _successor(old, after.get(name, old)) for name, old in buffers.items()}
+        found = {n: _successor(old, after.get(n, old)) for n, old in buffers.items()}
+        return value * scale[0] if scale else value, (value, found)
+
+    def differentiated(*given: Any) -> tuple[Tensors, tuple[Tensor, Tensors]]:
+        grads, (_, found) = grad_and_value(loss, has_aux=True)(*given)
+        return grads, found
 
     together.train()
 
     def recorded() -> Gradients:
-        program = record(vmap(grad_and_value(loss, has_aux=True)), arguments)
+        program = record(vmap(differentiated), arguments)
         return Gradients(program, _used(loss, arguments))
 
     return stateless(learner, together, "the loss", recorded)
+
+
+def _in_full(loss: Tensor) -> Tensor:
+    """A loss in float32, where it is in half precision."""
+    return loss.float() if _is_half(loss) else loss
 
 
 def _successor(old: Tensor, new: Tensor) -> Tensor:
@@ -258,7 +306,7 @@ def _successor(old: Tensor, new: Tensor) -> Tensor:
     return new.detach()
 
 
-def _used(loss: Callable[..., tuple[Tensor, Tensors]], arguments: Arguments) -> frozenset[str]:
+def _used(loss: Callable[..., tuple[Tensor, Any]], arguments: Arguments) -> frozenset[str]:
     """The parameters that the loss of the first member depends on."""
     own, *others = tree_map(lambda tensor: tensor[0], arguments)
     own = {name: tensor.detach().requires_grad_() for name, tensor in own.items()}

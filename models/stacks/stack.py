@@ -25,7 +25,6 @@ from nettuner.models.stacks.program import (
     Gradients,
     Tensors,
     Together,
-    UnstackableError,
     gradients,
 )
 from nettuner.models.stacks.structure import check_alike, divided
@@ -33,6 +32,7 @@ from nettuner.models.training import averages, checkpoint, optimiser
 from nettuner.models.training.batches import order_seed, steps_per_epoch
 from nettuner.models.training.device import CPU, capacity, made_there, placed
 from nettuner.models.training.loop import draw_seed
+from nettuner.models.training.loss_scale import LossScale
 from nettuner.models.training.randomness import orders, step_keys
 from nettuner.models.training.seeding import seeded
 
@@ -95,9 +95,6 @@ class Stack:
         self.placed = placed(self.learner, device)
         """The learner with what it has on the device."""
         self.nows = [learner.now(given) for given in params]
-        if any(now["precision"] == "bf16" for now in self.nows):
-            # Sums of several members would be rounded in another order, to another result.
-            raise UnstackableError("bf16 is trained one by one")
         self.params = list(params)
         self.seeds = list(seeds)
         self._draws = np.array([draw_seed(seed) for seed in seeds], dtype=np.uint32)
@@ -149,6 +146,9 @@ class Stack:
             self.optimisers[network] = self._optimiser(network, kind, rows)
             if any(optimiser.own(network, "ema", now) for now in self.nows):
                 self.averages[network] = rows.clone()
+        scaled = self.networks if self.nows[0]["precision"] == "fp16" else ()
+        self.scales = {network: LossScale(self.device, len(members)) for network in scaled}
+        """The scales of each network's loss, in fp16."""
         self._grads = {network: torch.empty_like(rows) for network, rows in self.rows.items()}
         self._used: dict[str, frozenset[str]] = {}
         self._order: tuple[int, Tensor] | None = None
@@ -194,7 +194,8 @@ class Stack:
             grads, (loss, self.buffers) = program(*arguments)
             self._use(network, program.used)
             own = self._gathered(network, grads)
-            self.optimisers[network].step(own, network, self.nows, at, steps)
+            skip = self._unscaled(network, own)
+            self.optimisers[network].step(own, network, self.nows, at, steps, skip)
             self._average(network, at)
             losses.append(loss)
         return torch.stack(losses)
@@ -204,6 +205,11 @@ class Stack:
         own = self._grads[network]
         rows = [grads[name].reshape(len(own), -1) for name in self.weights[network]]
         return torch.cat(rows, 1, out=own)
+
+    def _unscaled(self, network: str, grads: Tensor) -> Tensor | None:
+        """Divide gradients by the scales of their losses; says which members' step to skip."""
+        scale = self.scales.get(network)
+        return None if scale is None else scale.unscale_rows(grads)
 
     def _average(self, network: str, at: int) -> None:
         """Take in the weights after a step; those of a member without averages are its weights."""
@@ -228,7 +234,9 @@ class Stack:
         others: Tensors = {}
         for name, weights in self.weights.items():
             others |= weights if name != network else {}
-        return self.weights[network], others, self.buffers, inputs, targets, self._live, keys
+        scales = [self.scales[network].scale] if network in self.scales else []
+        rest = inputs, targets, self._live, keys, *scales
+        return self.weights[network], others, self.buffers, *rest
 
     def _use(self, network: str, used: frozenset[str]) -> None:
         """Exclude the parameters that the loss does not depend on from updates."""
@@ -315,7 +323,9 @@ class Stack:
     def save(self, index: int, path: Path, rounds: int) -> None:
         """Write a member's checkpoint, the same as when trained alone."""
         networks = self.member(index, averaged=False)
-        checkpoint.write(path, networks, self.moments(index), rounds, self._averages(index))
+        scales = {name: scale.state[:, index] for name, scale in self.scales.items()}
+        beside = self.moments(index), self._averages(index), scales
+        checkpoint.write(path, networks, checkpoint.Saved(rounds, *beside))
 
     def _averages(self, index: int) -> dict[str, Tensors]:
         """A member's averaged weights by network and parameter; of networks that average any."""
@@ -331,7 +341,7 @@ class Stack:
     def load(self, index: int, path: Path) -> int:
         """Load a checkpoint into a member; returns the rounds it was trained."""
         networks = self._fresh(self.params[index], self.seeds[index])
-        rounds, saved, averaged = checkpoint.read(path, networks)
+        saved = checkpoint.read(path, networks)
         state = _weights(Together(networks))
         for weights in (*self.weights.values(), self.buffers):
             for name, rows in weights.items():
@@ -339,16 +349,19 @@ class Stack:
         for network, rows in self.averages.items():
             rows[index] = self.rows[network][index]
             for name, tensor in self._averages(index).get(network, {}).items():
-                tensor.copy_(averaged[network].get(name, tensor))
+                tensor.copy_(saved.averages[network].get(name, tensor))
+        for network in self.scales.keys() & saved.scales.keys():
+            self.scales[network].load(saved.scales[network], index)
         for network, places in self.moments(index).items():
             for place, moments in places.items():
-                kept = saved[network].get(place, {})
+                kept = saved.moments[network].get(place, {})
                 for moment in moments.keys() - {"step"}:
                     moments[moment].copy_(kept.get(moment, torch.zeros(())))
             # Parameters that no loss depends on have no step count; all others have the same.
-            steps = [float(kept["step"]) for kept in saved[network].values() if "step" in kept]
+            kept_by_all = saved.moments[network].values()
+            steps = [float(kept["step"]) for kept in kept_by_all if "step" in kept]
             self.optimisers[network].steps[index].fill_(max(steps, default=0.0))
-        return rounds
+        return saved.rounds
 
 
 def _parts(sizes: Mapping[str, int], used: Collection[str]) -> tuple[tuple[int, int], ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -18,7 +19,8 @@ from nettuner.models.training.batches import (
     total_steps,
 )
 from nettuner.models.training.loop import Measured, summary
-from nettuner.models.training.losses import DivergedError
+from nettuner.models.training.loss_scale import too_small
+from nettuner.models.training.losses import DivergedError, diverged
 from nettuner.models.training.metrics import Metric
 
 Found = Measured | DivergedError
@@ -57,9 +59,9 @@ def fit_stack(
         with torch.no_grad():
             losses = stack.train(inputs, targets, steps, steps_in_all)
             for member in set(range(len(stack))) - set(lost):
-                diverged = _divergence(losses[:, :, member], stack, int(steps[0]), round_)
-                if diverged:
-                    lost[member] = diverged
+                error = _divergence(losses[:, :, member], stack, member, int(steps[0]), round_)
+                if error:
+                    lost[member] = error
             left = set(range(len(stack))) - set(lost)
             metrics = measure_stack(stack, held_out, "val", round_, left, further)
         found: list[Found] = []
@@ -67,7 +69,11 @@ def fit_stack(
             if member in lost:
                 found.append(lost[member])
                 continue
-            values = dict(zip(stack.networks, losses[:, :, member].T.tolist(), strict=True))
+            columns = losses[:, :, member].T.tolist()
+            values = {
+                name: [*filter(math.isfinite, column)]  # in fp16 others do not count
+                for name, column in zip(stack.networks, columns, strict=True)
+            }
             rates = {name: o.rates[member] for name, o in stack.optimisers.items()}
             last = int(steps[-1])
             trained = summary(values, rates, stack.nows[member], last, steps_in_all)
@@ -77,14 +83,29 @@ def fit_stack(
             return
 
 
-def _divergence(losses: Tensor, stack: Stack, first: int, round_: int) -> DivergedError | None:
-    """The error that a member's first non-finite loss would have raised when trained alone."""
-    wrong = (~torch.isfinite(losses)).nonzero()
-    if not len(wrong):
+def _divergence(
+    losses: Tensor, stack: Stack, member: int, first: int, round_: int
+) -> DivergedError | None:
+    """The error that a member would have raised when trained alone.
+
+    Args:
+        losses: Its losses of a round, shape [steps, networks].
+        stack: Stack that it is a member of.
+        member: Place of the member.
+        first: First step of the round, counted from 0.
+        round_: Round, from 1.
+    """
+    for network, scale in stack.scales.items():
+        error = too_small(network, scale.scale[member].item(), round_)
+        if error:
+            return error
+    wrong = ~torch.isfinite(losses)
+    if stack.scales:  # in fp16 a round with others goes on
+        wrong &= wrong.all(0)
+    places = wrong.nonzero()
+    if not len(places):
         return None
-    step, network = wrong[0].tolist()
-    value = losses[step, network].item()
-    name = list(stack.networks)[network]
-    return DivergedError(
-        f"the loss of {name} is {value} at step {first + step + 1}, round {round_}"
+    step, network = places[0].tolist()
+    return diverged(
+        list(stack.networks)[network], losses[step, network].item(), first + step, round_
     )

@@ -51,13 +51,16 @@ class WideOptimiser(ABC):
             return None
         return torch.tensor(values, dtype=torch.float64)[:, None].float().to(self.weights.device)
 
-    def step(self, grads: Tensor, rates: Tensor) -> None:
+    def step(self, grads: Tensor, rates: Tensor, skip: Tensor | None = None) -> None:
         """Update every member's weights.
 
         Args:
             grads: Gradients, shape [members, parameters]; scaled in place where too long.
             rates: Learning rate of each member, shape [members].
+            skip: Whether a member's step is to change nothing, shape [members]; None for no member.
         """
+        changed = [self.steps, self.weights, *self.state.values()]
+        before = [] if skip is None else [rows.clone() for rows in changed]
         self.steps += 1
         if self.clip is not None:
             self._clip(grads, self.clip)
@@ -65,6 +68,10 @@ class WideOptimiser(ABC):
             rows = slice(None), slice(first, end)
             state = {name: of[rows] for name, of in self.state.items()}
             self.move(self.weights[rows], grads[rows], state, rates[:, None])
+        if skip is not None:
+            for tensor, was in zip(changed, before, strict=True):
+                kept = skip.view(-1, *[1] * (tensor.dim() - 1))
+                tensor.copy_(torch.where(kept, was, tensor))
 
     def decayed(self, weights: Tensor, grads: Tensor, rates: Tensor) -> Tensor:
         """The gradients after weight decay."""

@@ -35,6 +35,7 @@ from nettuner.models.training.batches import (
 )
 from nettuner.models.training.course import Course
 from nettuner.models.training.device import CPU, made_there, moved, placed, where
+from nettuner.models.training.loss_scale import LossScale, too_small
 from nettuner.models.training.losses import DivergedError, Losses
 from nettuner.models.training.metrics import Metric
 from nettuner.models.training.precision import converting, multiplying
@@ -148,6 +149,9 @@ class TrainingStep:
             for name, network in networks.items()
         }
         self.averages = Averages(networks, now)
+        scaled = networks if now["precision"] == "fp16" else ()
+        self.scales = {name: LossScale(self._device) for name in scaled}
+        """The scale of each network's loss, in fp16."""
 
     def begin_round(self, keys: Sequence[Tensor]) -> None:
         """Start a round.
@@ -174,11 +178,32 @@ class TrainingStep:
                 with made_there(device), randomness, converting(precision, device):
                     loss = self._learner.loss(name, self._networks, given, self._now)
                 yield name, loss.detach()
-                own = self.optimisers[name]
+                own, scale = self.optimisers[name], self.scales.get(name)
                 own.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
-            own.step(optimiser.settings(name, self._now, at, self._steps))
+                (scale.scaled(loss) if scale else loss).backward()  # type: ignore[no-untyped-call]
+            skip = scale.unscale(own.grads) if scale else None
+            own.step(optimiser.settings(name, self._now, at, self._steps), skip)
             self.averages.update(name, at)
+
+    def load(self, path: Path) -> int:
+        """Go on from a checkpoint; returns the rounds trained. See `checkpoint.load`."""
+        return checkpoint.load(path, self._networks, self.optimisers, self.averages, self.scales)
+
+    def save(self, path: Path, rounds: int) -> None:
+        """Write a checkpoint after so many rounds."""
+        state = self.optimisers, rounds, self.averages, self.scales
+        checkpoint.save(path, self._networks, *state)
+
+    def check_scales(self, round_: int) -> None:
+        """Refuse to go on where the scale of a loss has become too small.
+
+        Raises:
+            DivergedError: It has.
+        """
+        for name, scale in self.scales.items():
+            wrong = too_small(name, scale.scale.item(), round_)
+            if wrong:
+                raise wrong
 
 
 def fit(
@@ -232,18 +257,19 @@ def fit(
     training = TrainingStep(learner, networks, now, steps_in_all)
     done = 0
     if start:
-        done = checkpoint.load(start, networks, training.optimisers, training.averages)
+        done = training.load(start)
     draws = np.array([draw_seed(seed)])
     for round_ in range(done + 1, (until or length.rounds) + 1):
         steps = steps_of(round_, length, batches.per_epoch)
         training.begin_round(keys_of(draws, steps, len(networks), device))
-        losses = Losses(networks, round_, device)
+        losses = Losses(networks, round_, device, skips=bool(training.scales))
         for network in networks.values():
             network.train()
         with seeded(*seed, round_):
             for step, batch in zip(steps.tolist(), batches.of(steps), strict=True):
                 for name, loss in training.step(batch, step):
                     losses.add(name, step, loss)
+        training.check_scales(round_)
         rates = {name: of.learning_rate for name, of in training.optimisers.items()}
         metrics = summary(losses.all(), rates, now, int(steps[-1]), steps_in_all)
         with training.averages.in_force():
@@ -253,13 +279,13 @@ def fit(
         if course:
             course.add(round_, metrics)
             if end and course.best_counts and course.is_best:
-                checkpoint.save(end, networks, training.optimisers, round_, training.averages)
+                training.save(end, round_)
         yield round_, metrics
         done = round_
         if course and course.is_over:
             break
     if end and not (course and course.best_counts):
-        checkpoint.save(end, networks, training.optimisers, done, training.averages)
+        training.save(end, done)
 
 
 def keys_of(

@@ -19,6 +19,9 @@ class DivergedError(FloatingPointError):
 class Losses:
     """The losses of a round, refused where one is not finite.
 
+    In fp16, where a step that overflows is skipped, such a loss does not count; refused is a round
+    that has no other.
+
     Those on an accelerator are looked at now and then: to wait for each would take longer than the
     step.
 
@@ -26,10 +29,15 @@ class Losses:
         networks: Names of the networks.
         round_: Round, from 1.
         device: Device that they are computed on.
+        skips: Whether steps that overflow are skipped.
     """
 
-    def __init__(self, networks: Iterable[str], round_: int, device: torch.device) -> None:
+    def __init__(
+        self, networks: Iterable[str], round_: int, device: torch.device, skips: bool = False
+    ) -> None:
         self._values: dict[str, list[float]] = {name: [] for name in networks}
+        self._wrong: dict[str, DivergedError] = {}
+        self._skips = skips
         self._unseen: list[tuple[str, int, Tensor]] = []
         self._round = round_
         self._every = 1 if device.type == "cpu" else LOOK_EVERY
@@ -51,6 +59,9 @@ class Losses:
             DivergedError: One is not finite.
         """
         self._look()
+        for network, values in self._values.items():
+            if not values and network in self._wrong:
+                raise self._wrong[network]
         return self._values
 
     def _look(self) -> None:
@@ -58,8 +69,15 @@ class Losses:
         losses = [loss for *_, loss in unseen]
         found = torch.stack(losses).tolist() if len(losses) > 1 else [of.item() for of in losses]
         for (network, step, _), value in zip(unseen, found, strict=True):
-            if not math.isfinite(value):
-                raise DivergedError(
-                    f"the loss of {network} is {value} at step {step + 1}, round {self._round}"
-                )
-            self._values[network].append(value)
+            if math.isfinite(value):
+                self._values[network].append(value)
+                continue
+            wrong = diverged(network, value, step, self._round)
+            if not self._skips:
+                raise wrong
+            self._wrong.setdefault(network, wrong)
+
+
+def diverged(network: str, loss: float, step: int, round_: int) -> DivergedError:
+    """What a training says whose loss is not finite at a step, counted from 0."""
+    return DivergedError(f"the loss of {network} is {loss} at step {step + 1}, round {round_}")

@@ -13,6 +13,7 @@ from nettuner.models import learners
 from nettuner.models.data.load import load
 from nettuner.models.study import Study
 from nettuner.models.training.batches import batches_of, total_steps
+from nettuner.models.training.deterministic import deterministic
 from nettuner.models.training.device import finish, in_use, placed
 from nettuner.models.training.loop import TrainingStep, draw_seed, keys_of, prepared
 from nettuner.models.training.precision import in_full
@@ -34,7 +35,7 @@ def pace(study: Study, params: Mapping[str, Any], device: str) -> float:
         device: Device as torch names it: cpu, cuda or mps.
     """
     there = torch.device(device)
-    with in_use(there), in_full(there), seeded(*SEED):
+    with in_use(there), in_full(there), deterministic(study.deterministic), seeded(*SEED):
         return _measured(study, params, there)
 
 

@@ -1,7 +1,8 @@
 """The precision in which a loss is computed; weights, optimisers and evaluation stay in float32.
 
-`bf16` computes in bfloat16 what is safe to; it needs no scaling of the loss. `tf32` rounds the
-factors of products to 10 bits on GPUs that have such units, and is float32 elsewhere.
+`bf16` and `fp16` compute in bfloat16 or float16 what is safe to; the second needs a scale of the
+loss (`loss_scale.py`). `tf32` rounds the factors of products to 10 bits on GPUs that have such
+units, and is float32 elsewhere.
 
 Source: Micikevicius et al. (2018), arXiv:1710.03740.
 """
@@ -14,15 +15,22 @@ from typing import Any
 
 import torch
 
+HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
 
 def converting(precision: str, device: torch.device) -> AbstractContextManager[Any]:
     """Converts what a loss is computed from, inside the block.
+
+    A weight that is used twice is converted twice: its gradients are then added in float32, and
+    `torch.func` can trace it.
 
     Args:
         precision: One of `learner.PRECISION`.
         device: Device of the computation.
     """
-    return torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()
+    if precision not in HALF:
+        return nullcontext()
+    return torch.autocast(device.type, HALF[precision], cache_enabled=False)
 
 
 def multiplying(precision: str, device: torch.device) -> AbstractContextManager[Any]:

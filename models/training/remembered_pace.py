@@ -54,7 +54,7 @@ def path_of(
     facts = (
         (kind.__module__, kind.__qualname__, source_text(kind)),
         (sorted(params.items()), now["batch_size"], dataset.fingerprint),
-        (device, accelerator, torch.__version__, torch.get_num_threads()),
+        (device, accelerator, study.deterministic, torch.__version__, torch.get_num_threads()),
         (platform.node(), platform.processor(), os.cpu_count()),
     )
     return folder / f"{hashlib.sha256(repr(facts).encode()).hexdigest()[:16]}.json"

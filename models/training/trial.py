@@ -16,6 +16,7 @@ from nettuner.models.learner import Learner, Networks
 from nettuner.models.space import Space
 from nettuner.models.training.context import Context
 from nettuner.models.training.course import Course
+from nettuner.models.training.deterministic import deterministic
 from nettuner.models.training.device import in_use, on_cpu, out_of_memory, peak_mib
 from nettuner.models.training.early_end import EarlyEnd, StoppedEarly
 from nettuner.models.training.job import Job, Outcome
@@ -35,10 +36,11 @@ def run(job: Job) -> Outcome:
     Raises:
         DivergedError: A loss or the metric is not finite.
         OutOfMemoryError: It took more memory than its device has.
+        IndeterminateError: An operation is not deterministic, though the study asks for it.
         Exception: The learner or function raised it.
     """
-    device = torch.device(job.device)
-    with learners.beside(job.study.learner), in_use(device):
+    device, same_bits = torch.device(job.device), deterministic(job.study.deterministic)
+    with learners.beside(job.study.learner), in_use(device), same_bits:
         try:
             outcome = _run(job)
         except torch.OutOfMemoryError as error:

@@ -39,9 +39,9 @@ def placed(plan: Plan, pool: Pool) -> Iterator[Places]:
     if not accelerators:
         # Code of people's own would else take a GPU by accident.
         hides = study.device == "cpu" or plan.is_measured
-        yield Places([Place(hides=hides)] * width, why)
+        yield Places([Place(hides=hides, deterministic=study.deterministic)] * width, why)
         return
-    places = on_accelerators(accelerators, width)
+    places = on_accelerators(accelerators, width, study.deterministic)
     if accelerators[0].kind != "cuda":
         yield Places(places, why)
         return
@@ -54,8 +54,9 @@ def _measured(plan: Plan, pool: Pool) -> tuple[bool, str]:
     first, study = plan.accelerators[0], plan.study
     workers = min(plan.width, max(1, (os.cpu_count() or 1) // study.threads))
     used = min(len(plan.accelerators), width_of(study, plan.accelerators))
-    here, _ = _pace(plan, pool, Place(hides=True))
-    there, failed = _pace(plan, pool, Place(first))
+    same_bits = study.deterministic
+    here, _ = _pace(plan, pool, Place(hides=True, deterministic=same_bits))
+    there, failed = _pace(plan, pool, Place(first, deterministic=same_bits))
     chosen = pays(here, workers, there, used)
     why = (
         f"Trained on {first.shown if chosen else 'the CPU'} (device auto), as was measured: "

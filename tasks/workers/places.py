@@ -12,6 +12,9 @@ from itertools import cycle, islice
 from nettuner.tasks.workers.accelerators import Accelerator
 from nettuner.tasks.workers.utilisation import Utilisation
 
+# With it cuBLAS gives the same bits again, whatever else runs.
+SAME_BITS = {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
+
 
 @dataclass(frozen=True)
 class Place:
@@ -20,12 +23,14 @@ class Place:
     Args:
         accelerator: The one accelerator that its worker sees; None for a CPU.
         hides: Whether a worker on a CPU may see no GPU; else it sees what the command does.
+        deterministic: Whether its trainings are to give the same bits whenever they are repeated.
         imports: Names of modules that its worker imports: the first before its first call, others
             when it has nothing to do.
     """
 
     accelerator: Accelerator | None = None
     hides: bool = False
+    deterministic: bool = False
     imports: tuple[str, ...] = ()
 
     @property
@@ -41,6 +46,10 @@ class Place:
     @property
     def environment(self) -> dict[str, str]:
         """What a worker's environment has to say before it touches CUDA."""
+        return {**self._visible, **(SAME_BITS if self.deterministic else {})}
+
+    @property
+    def _visible(self) -> dict[str, str]:
         if self.accelerator is None:
             return {"CUDA_VISIBLE_DEVICES": ""} if self.hides else {}
         if self.accelerator.kind != "cuda":
@@ -56,9 +65,12 @@ HERE = Place()
 STORE = Place(imports=("nettuner.tasks.memory.ahead", "nettuner.models.training.exporting"))
 
 
-def on_accelerators(accelerators: Sequence[Accelerator], count: int) -> list[Place]:
+def on_accelerators(
+    accelerators: Sequence[Accelerator], count: int, deterministic: bool = False
+) -> list[Place]:
     """Places on accelerators, so many on all of them together, evenly spread."""
-    return [Place(one) for one in islice(cycle(accelerators), count)]
+    spread = islice(cycle(accelerators), count)
+    return [Place(one, deterministic=deterministic) for one in spread]
 
 
 @dataclass(frozen=True)

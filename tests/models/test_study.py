@@ -164,10 +164,21 @@ def test_a_gpu_is_named_once(devices, message):
     assert str(caught.value.errors()[0]["ctx"]["error"]) == message
 
 
+def test_the_same_bits_are_not_those_of_a_stack():
+    with pytest.raises(ValidationError) as caught:
+        study(deterministic=True, stack=8)
+    assert str(caught.value.errors()[0]["ctx"]["error"]) == (
+        "stack: the size of stacks is measured, and with it their bits change, got 8 beside "
+        "deterministic: true; drop one of them"
+    )
+    assert study(deterministic=True, stack=1).deterministic
+
+
 @pytest.mark.parametrize(
     "changes",
     [
         {"epochs": True},
+        {"deterministic": 1},
         {"epochs": 0},
         {"epochs": 2.0},
         {"seed": -1},

@@ -24,8 +24,8 @@ LINES = {
 }
 STUDY_KEYS = (
     "name, learner, data, space, metric, metrics, direction, epochs, steps, evaluate_every, seed, "
-    "repeats, folds, strategy, width, device, devices, per_device, stack, threads, structural, "
-    "score, patience_rounds, "
+    "repeats, folds, strategy, width, device, devices, per_device, deterministic, stack, threads, "
+    "structural, score, patience_rounds, "
     "trial_seconds, stop, finals, finals_seeds"
 )
 SOURCES = "builtin, csv, idx, images, npz, numbers, own, parallel, parquet, sentences"
@@ -122,6 +122,10 @@ MALFORMED = [
     (
         "per_device: 0",
         "per_device: must be a whole number of at least 1, got 0; give one such as 1",
+    ),
+    (
+        "deterministic: 1",
+        "deterministic: must be true or false, got 1; write true or false",
     ),
     (
         "stop: {trial: 3}",

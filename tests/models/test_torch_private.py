@@ -1,5 +1,6 @@
 """The private parts of torch that are used, each as it is relied on."""
 
+import math
 import multiprocessing
 
 import pytest
@@ -131,3 +132,28 @@ def test_the_processes_of_a_loader_that_is_not_read_to_its_end_are_ended():
     private.end_loading(batches)
     assert len(started) == 2
     assert not any(process.is_alive() for process in started)
+
+
+@pytest.mark.parametrize("kind", ["adam", "adamw", "sgd"])
+def test_a_fused_kernel_leaves_everything_as_it_is_where_an_overflow_was_found(kind):
+    weights, moments = torch.tensor([1.0, -2.0]), [torch.ones(2), torch.full((2,), 2.0)]
+    more = {"lr": 0.1, "weight_decay": 0.1, "maximize": False, "found_inf": torch.tensor(1.0)}
+    grads = [torch.tensor([math.inf, math.nan])]
+    if kind == "sgd":
+        own = {"momentum": 0.9, "dampening": 0.0, "nesterov": False, "is_first_step": False}
+        private.fused_sgd([weights], grads, moments[:1], **own, **more)
+    else:
+        own = {"beta1": 0.9, "beta2": 0.9, "eps": 1e-8, "amsgrad": False}
+        kernel = {"adam": private.fused_adam, "adamw": private.fused_adamw}[kind]
+        first, second = moments
+        kernel([weights], grads, [first], [second], [], [torch.tensor(3.0)], **own, **more)
+    assert weights.tolist() == [1.0, -2.0]
+    assert [moment.tolist() for moment in moments] == [[1.0, 1.0], [2.0, 2.0]]
+
+
+@pytest.mark.parametrize(("value", "found"), [(4.0, 0.0), (math.inf, 1.0), (math.nan, 1.0)])
+def test_gradients_are_unscaled_and_what_is_not_finite_is_found(value, found):
+    grads, skip = [torch.tensor([2.0, 6.0]), torch.tensor(value), torch.zeros(0)], torch.tensor(0.0)
+    private.unscale(grads, skip, torch.tensor(0.5))
+    assert grads[0].tolist() == [1.0, 3.0]
+    assert skip.item() == found

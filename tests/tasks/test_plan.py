@@ -542,6 +542,11 @@ def test_a_stack_has_as_many_networks_with_repeats_as_without(plan, changes, sta
     assert plan(**changes).stack == stack
 
 
+def test_the_same_bits_are_trained_one_by_one_as_the_size_of_a_stack_is_measured(plan):
+    found = plan(deterministic=True, repeats=3)
+    assert (found.stack, found.stackable) == (1, False)
+
+
 def test_what_a_loader_reads_is_trained_one_by_one_also_in_finals_and_repeats(plan, tmp_path):
     changes = {"learner": "OWN:Flags", "space": {"learning_rate": uniform(0.01, 0.1)}, "repeats": 3}
     found = plan(**changes, data=f"{tmp_path / 'own.py'}:loaded")
@@ -607,7 +612,7 @@ SAME = [
     {"device": "cpu"},
     {"device": "auto", "devices": [0, 1], "per_device": 2},
     {"strategy": {"name": "random"}},
-    {"score": "last", "patience_rounds": None, "metrics": []},
+    {"score": "last", "patience_rounds": None, "metrics": [], "deterministic": False},
     {"repeats": 1, "folds": None},
     {"finals": 3, "finals_seeds": 2},
 ]
@@ -625,6 +630,7 @@ OTHER = [
     {"metrics": ["macro_f1"]},
     {"score": "best"},
     {"patience_rounds": 2},
+    {"deterministic": True},
     {"repeats": 2},
     {"folds": 2},
 ]

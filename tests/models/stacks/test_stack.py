@@ -447,10 +447,129 @@ def test_members_weigh_classes_as_they_would_alone(smoothing, kind, tmp_path):
     assert_as_alone(Normed, params, tmp_path, small("iris"), kind=kind)
 
 
-def test_bf16_is_trained_one_by_one():
-    params = [{**rates, "precision": "bf16"} for rates in RATES]
-    with pytest.raises(UnstackableError, match="bf16 is trained one by one"):
-        trained(Normed, params=params)
+# Half precision: rounded in another order, a step leads a little elsewhere.
+HALF = ["bf16", "fp16"]
+SHARE_OF_A_STEP = {"bf16": 0.1, "fp16": 0.03}
+FALLS = {"optimizer": "sgd", "momentum": 0.0}
+
+
+def flat(state):
+    found = [t.flatten() for key, t in sorted(state.items()) if key.startswith("network/")]
+    return torch.cat([tensor.double() for tensor in found if tensor.is_floating_point()])
+
+
+def assert_steps_as_alone(make, params, folder, data, precision, **how):
+    """Four steps, of which fp16 skips the first ones, lead to the same place as alone, up to a
+    share of their length; steps are skipped, and scales are, just as alone."""
+    learner, length = prepared(make, data), Length(2, 2, 4)
+    params = [{**FALLS, **given_, "precision": precision} for given_ in params]
+    found, states = stacked(learner, params, folder, data, length, **how)
+    for k, given_ in enumerate(params):
+        wanted, state = alone(learner, given_, folder / "alone", data, length, (3, k))
+        still = {**given_, "learning_rate": 0.0}
+        _, before = alone(learner, still, folder / "still", data, length, (3, k))
+        moved = torch.dist(flat(state), flat(before))
+        assert torch.dist(flat(states[k]), flat(state)) < SHARE_OF_A_STEP[precision] * moved
+        assert found[k] == [pytest.approx(metrics, rel=0.02, abs=0.02) for metrics in wanted]
+        scales = [key for key in state if key.startswith("scale/")]
+        assert len(scales) == (len(learner.several) or 1) * (precision == "fp16")
+        assert all(torch.equal(states[k][key], state[key]) for key in scales)
+
+
+@pytest.mark.parametrize("precision", HALF)
+@pytest.mark.parametrize(
+    ("name", "data"), PAIRS, ids=[f"{n}-{getattr(d, 'name', d.source)}" for n, d in PAIRS]
+)
+def test_in_half_precision_a_member_takes_the_steps_it_would_take_alone(
+    name, data, precision, tmp_path
+):
+    params = [dict(rates, batch_size=8) for rates in RATES]
+    assert_steps_as_alone(learners.find(name), params, tmp_path, small(data), precision)
+
+
+@pytest.mark.parametrize("precision", HALF)
+@pytest.mark.parametrize("make", [Normed, Averaged, Rivals, Attentive])
+def test_in_half_precision_a_member_of_a_users_learner_steps_as_alone(
+    make, precision, kind, tmp_path
+):
+    params = [{**rates, "batch_size": 9} for rates in RATES]
+    assert_steps_as_alone(make, params, tmp_path, small("iris"), precision, kind=kind)
+
+
+@pytest.mark.parametrize("precision", HALF)
+@pytest.mark.parametrize("way", get_args(Convolution))
+def test_in_half_precision_every_way_to_convolve_steps_as_alone(way, precision, tmp_path):
+    params = [{**rates, "batch_size": 10} for rates in RATES]
+    assert_steps_as_alone(Images, params, tmp_path, small("digits"), precision, way=way)
+
+
+@pytest.mark.parametrize(("precision", "half"), [("bf16", torch.bfloat16), ("fp16", torch.float16)])
+def test_products_of_a_stack_are_in_half_precision_and_its_weights_are_not(precision, half):
+    programs = {}
+    params = [{**rates, "precision": precision} for rates in RATES]
+    stack = Stack(Normed(facts(small("iris"))), params, [(0, 0), (0, 1)], programs)
+    list(fit_stack(stack, small("iris"), Length(1)))
+    nodes = next(iter(programs.values())).graph.nodes
+    products = [
+        n.meta["tensor_meta"].dtype for n in nodes if n.target is torch.ops.aten.bmm.default
+    ]
+    assert len(products) > 2
+    assert {*products} == {half}
+    assert {rows.dtype for rows in stack.rows.values()} == {torch.float32}
+
+
+class Steep(Weight):
+    """A loss that is as steep as a hyperparameter says."""
+
+    live: ClassVar = {**Supervised.live, "steep": Hyperparameter(float, 1.0)}
+
+    def loss(self, network, networks, batch, now):
+        return super().loss(network, networks, batch, now) * now["steep"]
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_member_whose_gradients_overflow_is_skipped_and_no_other(optimizer, kind, tmp_path):
+    # With w = 1 two answers have slopes of 1 times the scale, 2^16, more than float16 has: 65504.
+    # Those of the second member are an eighth of it. In the second step the first has 2 x 2^15.
+    shared = {"optimizer": optimizer, "precision": "fp16", "learning_rate": 0.1}
+    params = [{**shared, "steep": steep} for steep in (1.0, 0.125)]
+    found, states = stacked(Steep(facts(ONES)), params, tmp_path, ONES, Length(2), kind=kind)
+    first, second = states
+    assert first.pop("scale/network").tolist() == [2.0**14, 0]
+    assert first.pop("network/network/weight").item() == 1.0
+    assert not any(tensor.any() for tensor in first.values())
+    assert [metrics["train_loss"] for metrics in found[0]] == [1.0, 1.0]
+    assert second["scale/network"].tolist() == [2.0**16, 2]
+    _, state = alone(Steep(facts(ONES)), params[1], tmp_path / "alone", ONES, Length(2), (3, 1))
+    assert_same_states(second, state)
+    assert second["network/network/weight"].item() < 0.96
+
+
+def test_a_member_in_fp16_diverges_as_it_would_alone(kind, tmp_path):
+    # 2^16 halved 31 times is 2^-15, and 10^12 times that is more than 65504.
+    params = [{**FALLS, "precision": "fp16", "steep": steep} for steep in (1.0, 1e12)]
+    learner = Steep(facts(ONES))
+    found, _ = stacked(learner, params, tmp_path, ONES, Length(2, 31, 62), kind=kind)
+    with pytest.raises(DivergedError) as caught:
+        alone(learner, params[1], tmp_path / "alone", ONES, Length(2, 31, 62), (3, 1))
+    assert messages(found[1]) == [str(caught.value)] * 2
+    assert "must stay at 6.1e-05 or more, got 3.1e-05 after round 1;" in str(caught.value)
+    assert messages(found[0]) == [None, None]
+
+
+def test_scales_go_from_a_stack_to_a_training_alone_and_back(kind, tmp_path):
+    params = [{**FALLS, "precision": "fp16", "steep": steep} for steep in (1.0, 0.125)]
+    learner, length = Steep(facts(ONES)), Length(3)
+    stacked(learner, params, tmp_path, ONES, length, until=1, kind=kind)
+    for k, given_ in enumerate(params):
+        start, end = tmp_path / f"stacked-{k}", tmp_path / f"middle-{k}"
+        alone(learner, given_, end, ONES, length, (3, k), until=2, start=start)
+
+    def start_of(k):
+        return tmp_path / f"middle-{k}"
+
+    _, states = stacked(learner, params, tmp_path, ONES, length, start=start_of, kind=kind)
+    assert [of["scale/network"].tolist() for of in states] == [[2.0**14, 1], [2.0**16, 3]]
 
 
 def test_networks_have_schedules_limits_and_averages_of_their_own(kind, tmp_path):

@@ -63,6 +63,14 @@ def test_samples_are_taken_in_a_thread_that_ends_with_the_search(gpus):
     assert threading.active_count() == before
 
 
+def test_the_same_bits_need_a_word_in_the_environment_of_a_worker(gpus):
+    word = {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
+    (plain,), (place,) = on_accelerators(gpus, 1), on_accelerators(gpus, 1, deterministic=True)
+    assert place.environment == plain.environment | word
+    assert Place(deterministic=True).environment == word
+    assert Place(hides=True, deterministic=True).environment == {"CUDA_VISIBLE_DEVICES": ""} | word
+
+
 SEEN = "__import__('os').environ.get('CUDA_VISIBLE_DEVICES')"
 
 
