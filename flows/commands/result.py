@@ -143,7 +143,7 @@ class Result:
             raise ValueError(
                 f"the figures of this search are {', '.join(self._sections)}; got {name!r}"
             )
-        return column(list(chosen[0].charts.values()))
+        return column(list(chosen[0].charts.values()), sizing_mode="stretch_width")
 
     def report(self, path: str | Path = "report.html") -> Path:
         """Write the report as one HTML file, and return its path."""

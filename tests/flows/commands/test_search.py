@@ -94,6 +94,7 @@ assert set(result.test) == {"test_loss", "test_accuracy"}
 answers = result.model().predict(frame.drop(columns="sign").head(3))
 assert set(answers["prediction"]) <= {"same", "other"}
 assert result.figure("importance").children and result.figure("learning").children
+assert result.figure("importance").sizing_mode == "stretch_width"  # else too narrow
 try:
     result.figure("weather")
 except ValueError as error:
