@@ -11,7 +11,7 @@ from nettuner.tasks.plan import using
 STRATEGY = "bayesian"
 
 
-@flow(name="bayesian-optimization", flow_run_name="{study.name}-bayesian-optimization")
+@flow(name="bayesian-optimization", flow_run_name="{study.name}: bayesian")
 def bayesian_optimization(study: StudyGiven, resume: bool = False) -> SearchResult:
     """Search a study's space: each trial is chosen from a model of all earlier ones.
 

@@ -11,7 +11,7 @@ from nettuner.tasks.plan import using
 STRATEGY = "grid_search"
 
 
-@flow(name="grid-search", flow_run_name="{study.name}-grid-search")
+@flow(name="grid-search", flow_run_name="{study.name}: grid")
 def grid_search(study: StudyGiven, resume: bool = False) -> SearchResult:
     """Search a study's space: every point of a grid over the space.
 

@@ -11,7 +11,7 @@ from nettuner.tasks.plan import using
 STRATEGY = "population"
 
 
-@flow(name="population-training", flow_run_name="{study.name}-population-training")
+@flow(name="population-training", flow_run_name="{study.name}: population")
 def population_training(study: StudyGiven, resume: bool = False) -> SearchResult:
     """Search a study's space: members train side by side, the weak continue from the strong.
 

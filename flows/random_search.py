@@ -11,7 +11,7 @@ from nettuner.tasks.plan import using
 STRATEGY = "random_search"
 
 
-@flow(name="random-search", flow_run_name="{study.name}-random-search")
+@flow(name="random-search", flow_run_name="{study.name}: random")
 def random_search(study: StudyGiven, resume: bool = False) -> SearchResult:
     """Search a study's space: every trial is drawn from it on its own.
 

@@ -11,6 +11,7 @@ from prefect import flow
 from nettuner.flows.engine.dag import node_name
 from nettuner.flows.engine.record import facts_of, folder_of
 from nettuner.flows.engine.search import SearchFailedError, close, trained
+from nettuner.flows.prefect_runs.naming import name_run
 from nettuner.flows.prefect_runs.prefect_private import plain
 from nettuner.models.study import Proposal, Stop, Study, Trial
 from nettuner.tasks.memory import recall, search_record, store
@@ -99,7 +100,7 @@ def to_replay(study: Study | str, search: str | None = None) -> Replayable:
     return Replayable(study, plan, past, winner)
 
 
-@flow(name="replay", flow_run_name="{study.name}-replay")
+@flow(name="replay", flow_run_name="{study.name}: replay")
 def replay(study: StudyGiven, search: str | None = None, seed: int | None = None) -> ReplayResult:
     """Train one network from scratch on the schedule of a population's winner.
 
@@ -119,6 +120,7 @@ def replay(study: StudyGiven, search: str | None = None, seed: int | None = None
         facts_of(found.plan),
         strategy="replay",
         kind="replay",
+        of=found.past.name,
         settings={"search": found.past.name},
         tags={
             names.REPLAYED: found.past.name,
@@ -126,6 +128,7 @@ def replay(study: StudyGiven, search: str | None = None, seed: int | None = None
         },
     )
     record = search_record.start_search(store.client(), again, found.plan.goal, facts)
+    name_run(f"{again.name}: {record.name}")
     with (
         folder_of(record, resumable=False) as folder,
         open_pool(1, again.threads, again) as pool,

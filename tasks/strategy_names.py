@@ -17,6 +17,11 @@ def short(name: str) -> str:
     return name.removesuffix("_search")
 
 
+def in_words(name: str) -> str:
+    """The same without underscores: `successive halving`."""
+    return short(name).replace("_", " ")
+
+
 def spoken() -> str:
     """All of them in a row, for people."""
     return ", ".join(short(name) for name in names())

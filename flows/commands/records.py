@@ -128,6 +128,7 @@ def compare(
     from nettuner.flows.commands.show_json import of_table, show_json
     from nettuner.flows.commands.show_table import show_table
     from nettuner.tasks.report import tables as report
+    from nettuner.tasks.report.draw_comparison import draw_comparison
 
     found = report.latest_of_each_strategy(past_searches(study))
     if not found:
@@ -137,7 +138,7 @@ def compare(
         return
     show_table(report.comparison(found))
     with umask(keep_private()):
-        report.plot(found, plot, Path(study).stem)
+        draw_comparison(found, plot, Path(study).stem)
     print(f"\npicture: {plot}")
 
 

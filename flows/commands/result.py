@@ -143,7 +143,7 @@ class Result:
             raise ValueError(
                 f"the figures of this search are {', '.join(self._sections)}; got {name!r}"
             )
-        return column(list(chosen[0].charts.values()))
+        return column(list(chosen[0].charts.values()), sizing_mode="stretch_width")
 
     def report(self, path: str | Path = "report.html") -> Path:
         """Write the report as one HTML file, and return its path."""
@@ -177,13 +177,13 @@ class Result:
 
     def _picture(self) -> str:
         """The best so far as a picture; empty where no trial succeeded."""
-        from nettuner.tasks.report.tables import plot
+        from nettuner.tasks.report.draw_comparison import draw_comparison
 
         if self.best is None:
             return ""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "best.png"
-            plot([self._past], path, self.study.name)
+            draw_comparison([self._past], path, self.study.name)
             content = base64.b64encode(path.read_bytes()).decode()
         return (
             f'<img alt="best so far" style="max-width: 100%" src="data:image/png;base64,{content}">'

@@ -13,6 +13,7 @@ from prefect import flow
 from nettuner.flows.engine.search import SearchResult, search
 from nettuner.models.study import Study
 from nettuner.tasks.plan import using
+from nettuner.tasks.strategy_names import in_words
 
 # Line in a file that names its strategy; read as text, so that no other file is imported.
 DECLARED = re.compile(r'^STRATEGY = "(\w+)"$', re.MULTILINE)
@@ -31,7 +32,7 @@ def flow_of(strategy: str) -> Callable[..., SearchResult]:
             module = importlib.import_module(f"nettuner.flows.{file.stem}")
             return cast("Callable[..., SearchResult]", getattr(module, file.stem))
 
-    @flow(name=strategy.replace("_", "-"), flow_run_name="{study.name}-" + strategy)
+    @flow(name=strategy.replace("_", "-"), flow_run_name="{study.name}: " + in_words(strategy))
     def any_search(study: Study, resume: bool = False) -> Any:
         return search(using(study, strategy), resume)
 

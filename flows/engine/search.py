@@ -17,6 +17,7 @@ from nettuner.flows.engine.record import facts_of, folder_of
 from nettuner.flows.engine.scheduling import Scheduler
 from nettuner.flows.engine.train_finals import TrainedFinals, trained_finals
 from nettuner.flows.prefect_runs.mark_crashed import mark_crashed
+from nettuner.flows.prefect_runs.naming import name_run
 from nettuner.flows.prefect_runs.outcome import ended
 from nettuner.flows.prefect_runs.overdue import superseded
 from nettuner.models.study import Study, Trial
@@ -104,6 +105,7 @@ def search(study: Study, resume: bool = False) -> SearchResult:
             record = search_record.start_search(client, study, plan.goal, facts, pool)
             held.enter_context(hold(record.run_id, record.name))
             history, spent = [], 0.0
+        name_run(f"{study.name}: {record.name}")
         record.recorder.write_in(pool)
         plan = replace(plan, strategy=warmed(plan.strategy, client, study.name, record))
         if places.why:

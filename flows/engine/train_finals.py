@@ -92,6 +92,7 @@ def _opened(
         facts_of(plan),
         strategy="finals",
         kind="finals",
+        of=of.name,
         settings={"of": of.name, "seeds": plan.study.finals_seeds},
         tags={names.FINALS_OF: of.run_id},
     )

@@ -8,7 +8,8 @@
 - `server_app`: the application of its server, which `mlflow server` runs in a process of its own.
 - `Tables`: the tables of its database, as its client needs a transaction for every call, and
   several for a batch.
-- `experiment_in_file`: an experiment in its database, as its client takes seconds to import.
+- `experiment_in_file`, `count_in_file`: an experiment in its database, and a tag of it that counts,
+  as its client takes seconds to import.
 
 MLflow is imported by what is called, not by this module.
 `tests/tasks/memory/test_mlflow_private.py` fails if a release changes one of them.
@@ -19,7 +20,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import warnings
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -41,6 +42,10 @@ WRONG_VALUE = "INVALID_PARAMETER_VALUE"
 FILE = "sqlite:///"
 # Where MLflow keeps the experiments of several teams, its client is asked.
 WORKSPACE = "MLFLOW_WORKSPACE"
+COUNTED = "select value from experiment_tags where experiment_id = ? and key = ?"
+COUNT = "insert or replace into experiment_tags (experiment_id, key, value) values (?, ?, ?)"
+RUNS = "select count(*) from runs where experiment_id = ?"
+WITH_TAG = " and run_uuid in (select run_uuid from tags where key = ? and value = ?)"
 FIND = "select experiment_id, name, lifecycle_stage from experiments where name = ?"
 # How long to wait for another process that writes to an SQLite file [ms].
 BUSY_MILLISECONDS = 5000
@@ -138,15 +143,61 @@ def experiment_in_file(store: str, name: str) -> Experiment | None:
         store: URI of the store.
         name: Name of the experiment.
     """
-    path = Path(store.removeprefix(FILE))
-    if not store.startswith(FILE) or os.environ.get(WORKSPACE) or not path.is_file():
+    address = _file_of(store, "ro")
+    if address is None:
         return None
     try:
-        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as file:
+        with closing(sqlite3.connect(address, uri=True)) as file:
             found = file.execute(FIND, (name,)).fetchall()
     except sqlite3.Error:  # it is no store so far, or of another version
         return None
     return Experiment(*map(str, found[0])) if len(found) == 1 else None
+
+
+def count_in_file(
+    store: str, experiment: str, counter: str, counted: Mapping[str, str]
+) -> int | None:
+    """Add one to a tag of an experiment in a store's SQLite file, whoever else does so now.
+
+    Args:
+        store: URI of the store.
+        experiment: Id of the experiment.
+        counter: Name of the tag; where there is none so far, the runs that it counts are counted.
+        counted: Tags of these runs, also of those that are deleted.
+
+    Returns:
+        What the tag has now; None where the store's client has to be asked.
+    """
+    address = _file_of(store, "rw")
+    if address is None:
+        return None
+    pairs = [part for pair in counted.items() for part in pair]
+    try:
+        with closing(
+            sqlite3.connect(
+                address, uri=True, timeout=BUSY_MILLISECONDS / 1000, isolation_level=None
+            )
+        ) as file:
+            file.execute("begin immediate")
+            known = file.execute(COUNTED, (experiment, counter)).fetchone()
+            if known is None:
+                known = file.execute(
+                    RUNS + WITH_TAG * len(counted), (experiment, *pairs)
+                ).fetchone()
+            number = int(known[0]) + 1
+            file.execute(COUNT, (experiment, counter, str(number)))
+            file.execute("commit")
+    except sqlite3.Error:  # it is of another version, or busy
+        return None
+    return number
+
+
+def _file_of(store: str, mode: str) -> str | None:
+    """Address of a store's SQLite file; None where it is none, or has to be left to the client."""
+    path = Path(store.removeprefix(FILE))
+    if not store.startswith(FILE) or os.environ.get(WORKSPACE) or not path.is_file():
+        return None
+    return f"file:{quote(str(path))}?mode={mode}"
 
 
 class Tables:

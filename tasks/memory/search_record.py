@@ -22,11 +22,13 @@ from nettuner.tasks.memory.experiment import experiment_of
 from nettuner.tasks.memory.left_over import send_left_over
 from nettuner.tasks.memory.metrics import finite_metrics
 from nettuner.tasks.memory.recorder import Recorder
+from nettuner.tasks.memory.search_name import search_name
 from nettuner.tasks.memory.store import run_url
 from nettuner.tasks.memory.trial_record import TrialRecord
 from nettuner.tasks.memory.trial_tags import LONGEST_PARAM, LONGEST_REASON, finals_to_tags
 from nettuner.tasks.memory.writer import new_run
 from nettuner.tasks.strategies import Continues
+from nettuner.tasks.strategy_names import in_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
 class Facts:
     """What is recorded about a search besides the study, so that it can be repeated.
 
-    `kind` is `search`, `replay` or `finals`; `tags` name the search that the latter two refer to.
+    `kind` is `search`, `replay` or `finals`; the latter two are `of` a search, which `tags` name.
     `continues` says what its trials may go on from.
     """
 
@@ -52,6 +54,7 @@ class Facts:
     structural: frozenset[str]
     prefect_run: str | None
     kind: str = "search"
+    of: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     profile: Profile | None = None
     continues: Continues = "nothing"
@@ -59,7 +62,8 @@ class Facts:
     @property
     def what(self) -> str:
         """Kind and strategy, for people."""
-        return self.kind if self.kind == self.strategy else f"{self.strategy} {self.kind}"
+        alike = self.kind == self.strategy
+        return self.kind if alike else f"{in_words(self.strategy)} {self.kind}"
 
 
 def start_search(
@@ -76,7 +80,11 @@ def start_search(
     """
     send_left_over(mlflow.tracking_uri)
     experiment = experiment_of(mlflow, study, goal, pool)
-    name = f"{facts.strategy} {time.strftime('%Y-%m-%d %H:%M:%S')}"
+    name = (
+        f"{facts.of} {facts.kind}"
+        if facts.of
+        else search_name(mlflow, experiment, facts.strategy, pool)
+    )
     tags = {
         names.SCHEMA: str(names.VERSION),
         names.KIND: facts.kind,

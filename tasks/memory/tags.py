@@ -102,6 +102,8 @@ LATEST = "nettuner.latest_check"
 
 # Tags of a study.
 RETUNED = "nettuner.retuned"
+COUNTED = "mlflow.nettuner.searches."
+"""Prefix of a strategy: the number of its searches that have begun, which their names have."""
 
 # Artifact of a search: its study.
 STUDY_FILE = "study.json"

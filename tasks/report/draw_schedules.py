@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nettuner.models.space import Dimension, Value, same
 from nettuner.models.space.discrete import Choice
 from nettuner.models.study import Goal, Study, Trial
-from nettuner.tasks.report.axes import COLOURS, scale
+from nettuner.tasks.report.axes import COLOURS, plain_numbers, scale
 from nettuner.tasks.strategies.population.lineage import ancestry, lineage
 
 if TYPE_CHECKING:
@@ -35,8 +35,6 @@ WIDE = 50.0
 MOST_JUMPS = 12
 # Of longer ancestries the legend names the beginning and the end.
 LONGEST_CHAIN = 8
-# Shorter logarithmic axes get ticks at 1, 2 and 5.
-DECADES = 2.5
 
 
 class Family:
@@ -156,7 +154,7 @@ def _draw_metric(axes: Axes, family: Family, goal: Goal) -> None:
     _mark(axes, [ended[parent.number] for parent in copied if parent])
     scale(axes, values := [ended[trial.number][1] for trial in good], goal)
     if axes.get_yscale() == "log":
-        _plain_numbers(axes, values)
+        plain_numbers(axes, values)
     axes.set_ylabel(goal.metric)
 
 
@@ -229,7 +227,7 @@ class _Height:
             axes.set_ylim(-0.5, len(self._levels) - 0.5)
         elif self._logarithmic:
             axes.set_yscale("log")
-            _plain_numbers(axes, [float(value) for value in self._values])
+            plain_numbers(axes, [float(value) for value in self._values])
         elif all(isinstance(value, int) for value in self._values):
             axes.yaxis.set_major_locator(MaxNLocator(integer=True))
 
@@ -241,16 +239,6 @@ def _is_logarithmic(dimension: Dimension, values: Sequence[Value]) -> bool:
     kind = str(getattr(dimension, "distribution", ""))
     named = kind.startswith("log-") or bool(getattr(dimension, "log", False))
     return named or (kind == "scipy" and max(numbers) > WIDE * min(numbers))
-
-
-def _plain_numbers(axes: Axes, values: Sequence[float]) -> None:
-    """Labels such as 0.2 on a logarithmic axis, and enough of them."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
-    if math.log10(max(values) / min(values)) < DECADES:
-        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _grey(axes: Axes, family: Family, lines: Sequence[Line]) -> None:

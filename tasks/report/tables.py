@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from nettuner.models.spread import DEVIATION
 from nettuner.models.study import Goal, Trial
-from nettuner.tasks.report.axes import COLOURS, scale
 
 if TYPE_CHECKING:
     from nettuner.tasks.memory.recall import PastSearch
@@ -227,7 +225,8 @@ def curve(search: PastSearch) -> pd.DataFrame:
     """Best so far after each trial that ended, by training spent and by seconds.
 
     Returns:
-        Columns `trained` (rounds trained, in whole trials), `seconds` and `best`.
+        Columns `trained` (rounds trained, in whole trials), `seconds` since the first training
+        began and `best`.
     """
     table = pd.DataFrame(
         {
@@ -243,45 +242,19 @@ def curve(search: PastSearch) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "trained": networks.cumsum(),
-            "seconds": table["seconds"],
+            "seconds": table["seconds"] - first_training(search.trials),
             "best": scores.map(search.goal.value),
         }
     )
 
 
-def plot(searches: Sequence[PastSearch], path: Path, title: str) -> None:
-    """Draw best so far against training spent and against time, one line per strategy."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+def first_training(trials: Sequence[Trial]) -> float:
+    """When the first training began, counted from the start of the search [s].
 
-    figure = Figure(figsize=(11, 4.6), layout="constrained")
-    FigureCanvasAgg(figure)
-    left, right = figure.subplots(1, 2, sharey=True)
-    goal, rounds, unit = searches[0].goal, searches[0].rounds, searches[0].unit
-    bests = []
-    for search in searches:
-        points = curve(search)
-        bests += points["best"].dropna().tolist()
-        colour = COLOURS.get(search.strategy)
-        for axes, column in ((left, "trained"), (right, "seconds")):
-            axes.step(
-                points[column],
-                points["best"],
-                where="post",
-                label=search.strategy.replace("_", " "),
-                color=colour,
-                linewidth=2,
-            )
-            axes.plot(points[column].iloc[-1:], points["best"].iloc[-1:], "o", color=colour)
-    scale(left, bests, goal)
-    length = f" ({rounds} {unit} each)" if rounds else ""
-    left.set(xlabel=f"networks trained{length}", ylabel=f"best {goal.metric} so far")
-    right.set(xlabel="seconds since the search began")
-    for axes in (left, right):
-        axes.grid(alpha=0.25, which="both")
-        axes.set_xlim(left=0)
-        axes.spines[["top", "right"]].set_visible(False)
-    place = "lower right" if goal.direction == "maximize" else "upper right"
-    right.legend(frameon=False, loc=place)
-    figure.suptitle(title)
-    figure.savefig(path, dpi=150)
+    Trials of a stack have the same share of its seconds, so those with the same count together.
+    """
+    of_stack: dict[float, list[float]] = {}
+    for trial in trials:
+        of_stack.setdefault(trial.seconds, []).append(trial.ended)
+    began = (max(ended) - seconds * len(ended) for seconds, ended in of_stack.items() if seconds)
+    return max(0.0, min(began, default=0.0))

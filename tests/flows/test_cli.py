@@ -195,7 +195,8 @@ def test_trials_are_shown_the_best_first(searched, random_search):
     status, said, complained = call("trials", "random")
     assert status == 0
     assert not complained
-    numbers = [int(line.split()[3]) for line in said.splitlines() if "random_search 20" in line]
+    rows = [line.split() for line in said.splitlines() if random_search.result.name in line]
+    numbers = [int(row[2]) for row in rows]
     ranked = sorted(random_search.result.trials, key=lambda trial: trial.score)
     assert numbers == [trial.number for trial in ranked]
 
@@ -251,7 +252,7 @@ def test_a_report_is_a_page_on_the_latest_search_or_the_one_named(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["report", "random", "--search", "x"], "it has no search 'x'; its latest are: 'random_se"),
+        (["report", "random", "--search", "x"], "it has no search 'x'; its latest are: 'random 1"),
         (["trials", "unheard-of"], "no study named 'unheard-of' was searched so far"),
         (["compare", "unheard-of"], "no study named 'unheard-of' was searched so far"),
         (["trials", "random", "--strategy", "bayesian"], "random has no bayesian search"),

@@ -169,7 +169,7 @@ def test_a_replays_hyperparameters_are_the_schedule(replayed, lab):
 def test_a_replay_is_recorded_as_one_and_points_to_its_search(replayed, lab):
     run = replayed.run
     assert run.info.status == "FINISHED"
-    assert run.info.run_name.startswith("replay 20")
+    assert run.info.run_name == f"{replayed.result.name} replay"
     assert run.data.tags["nettuner.replayed"] == replayed.result.name
     assert run.data.tags["nettuner.replayed_run"] == replayed.result.url
     assert {"test_loss", "test_accuracy"} <= set(run.data.metrics)
@@ -186,7 +186,8 @@ def test_a_replay_is_a_chain_in_prefect(replayed, lab):
     edges = lab.edges(replayed.run.info.run_id, len(names))
     before = [set(), *({name} for name in names[:-1])]
     assert edges == dict(zip(names, before, strict=True))
-    assert lab.flow_run(replayed.run.info.run_id).name == "replayed-replay"
+    flow_run = lab.flow_run(replayed.run.info.run_id)
+    assert flow_run.name == f"replayed: {replayed.result.name} replay"
 
 
 def test_a_replay_can_be_repeated(replayed):

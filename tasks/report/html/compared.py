@@ -12,6 +12,7 @@ from nettuner.tasks.report.html.scales import drawable, metric_scale
 from nettuner.tasks.report.html.searched import Searched
 from nettuner.tasks.report.tables import curve
 
+AGAINST = {"trained": "networks trained", "seconds": "seconds since the first training began"}
 DASHES = ("solid", "dashed", "dotted", "dotdash", "dashdot")
 MARKERS = ("circle", "square", "triangle", "diamond", "inverted_triangle", "hex")
 
@@ -23,7 +24,7 @@ def compared(searches: Sequence[Searched]) -> dict[str, Chart]:
     values = [value for table in tables for value in table["best"].dropna().tolist()]
     y = metric_scale(values, goal.direction)
     found = {}
-    for column, name in (("trained", "networks trained"), ("seconds", "seconds")):
+    for column, name in AGAINST.items():
         drawn = chart(name, f"best {goal.metric}", y=y, height=300)
         drawn.x_range.start = 0
         for place, (search, table) in enumerate(zip(searches, tables, strict=True)):

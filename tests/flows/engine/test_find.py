@@ -60,7 +60,7 @@ def test_a_strategy_without_a_flow_runs_on_the_engine_as_it_is():
     found = flow_of("hill_climbing")
     assert isinstance(found, Flow)
     assert found.name == "hill-climbing"
-    assert found.flow_run_name == "{study.name}-hill_climbing"
+    assert found.flow_run_name == "{study.name}: hill climbing"
     parameters = found.parameters.properties
     assert list(parameters) == ["study", "resume"]
     assert parameters["resume"]["default"] is False

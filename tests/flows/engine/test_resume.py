@@ -263,7 +263,7 @@ def test_a_search_says_what_it_found(story):
 
 def test_a_study_that_was_changed_is_not_resumed(story):
     assert "\n" not in story.refused
-    assert story.refused.startswith("the study 'tardy' was changed since 'random_search ")
+    assert story.refused.startswith("the study 'tardy' was changed since 'random 1' was ")
 
 
 def test_prefect_does_not_take_a_killed_search_for_a_running_one(story, lab):
@@ -273,7 +273,7 @@ def test_prefect_does_not_take_a_killed_search_for_a_running_one(story, lab):
         states = [
             run.state.name
             for run in client.read_flow_runs(limit=200)
-            if run.name == "tardy-random-search"
+            if run.name == "tardy: random 1"
         ]
     assert "Running" not in states
     assert states.count("Completed") == 1

@@ -98,7 +98,8 @@ def test_prefect_points_to_mlflow_and_back(random_search, lab):
     from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
 
     flow_run = lab.flow_run(random_search.result.run_id)
-    assert flow_run.name == "random-random-search"
+    assert random_search.result.name == "random 1"  # the first of its study
+    assert flow_run.name == "random: random 1"
     assert flow_run.state.is_completed()
     filters = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[flow_run.id]))
     with get_client(sync_client=True) as client:

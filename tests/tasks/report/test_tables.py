@@ -15,7 +15,6 @@ from nettuner.tasks.report.tables import (
     comparison,
     curve,
     latest_of_each_strategy,
-    plot,
     trials_table,
 )
 
@@ -193,6 +192,14 @@ def test_a_curve_is_the_best_so_far_after_each_trial_that_ended():
     assert points["best"].tolist() == [0.5, 0.5, 0.9]
 
 
+def test_seconds_of_a_curve_are_those_since_the_first_training_began():
+    trials = [replace(trial, seconds=1.5, ended=trial.ended + 4) for trial in THREE]
+    # Three of one stack, which ended at 8.5 s and took 4.5 s in all: it began at 4.
+    assert curve(past(trials))["seconds"].tolist() == [2.0, 3.0, 4.5]
+    alone = [replace(THREE[0], ended=9.0, seconds=2.0), replace(THREE[2], ended=10.0, seconds=2.5)]
+    assert curve(past(alone))["seconds"].tolist() == [2.0, 3.0]  # the first began at 7
+
+
 def test_a_curve_has_no_value_before_the_first_success():
     points = curve(past([THREE[1], THREE[0]]))
     assert math.isnan(points["best"][0])
@@ -236,14 +243,6 @@ def test_the_newest_search_with_a_result_stands_for_its_strategy():
     grid = past([Trial(Proposal(0, {}), -0.95)], run_id="grid", strategy="grid_search")
     found = latest_of_each_strategy([old, new, failed, grid])
     assert [search.run_id for search in found] == ["grid", "new"]
-
-
-@pytest.mark.parametrize("trials", [THREE, THREE[:1]])
-def test_a_plot_is_a_picture(trials, tmp_path):
-    path = tmp_path / "plot.png"
-    searches = [past(trials), past(trials, strategy="population"), past(trials, strategy="new")]
-    plot(searches, path, "a study")
-    assert path.read_bytes().startswith(b"\x89PNG")
 
 
 def test_the_page_of_a_search_says_what_was_found():
