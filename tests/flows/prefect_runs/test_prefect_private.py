@@ -81,7 +81,10 @@ def test_logging_is_set_up_anew_for_the_streams_of_a_process_that_was_forked():
         "logging.getLogger('prefect').error('to the new stream')\n"
         "print(repr(old), 'to the new stream' in sys.stderr.getvalue())\n"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    others = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=others, capture_output=True, text=True
+    )
     assert done.stdout == "'' True\n", done.stderr
 
 

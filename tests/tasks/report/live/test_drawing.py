@@ -15,7 +15,7 @@ from nettuner.tasks.report.live.state import Best, Line, State, Training
 
 STATE = State(
     study="digits",
-    search="bayesian 2026-11-28",
+    search="bayesian 3",
     metric="val_loss",
     unit="epochs",
     one="trial",
@@ -70,7 +70,7 @@ def test_a_low_terminal_shows_what_is_in_flight_rather_than_what_has_ended():
 def test_a_terminal_that_knows_ascii_alone_gets_nothing_else():
     named = replace(STATE, study="Ziffern für ☃")
     text = drawn(named, encoding="ascii", width=75)
-    assert text.splitlines()[0] == "Ziffern f?r ?  bayesian 2026-11-28"
+    assert text.splitlines()[0] == "Ziffern f?r ?  bayesian 3"
     assert drawn(named, encoding="latin-1", width=40)
     assert "############------------ 8 of 16 trials" in text
     assert "    8    0.1203  #=._            4/10  training" in text
