@@ -90,11 +90,11 @@ schema: $(VENV)/installed
 	$(BIN)/nettuner schema --output deploy/studies/study.schema.json
 	$(BIN)/nettuner schema --output docs/study.md
 
-# The tested set: what a fresh environment gets from the ranges in pyproject.toml, by version alone.
 # After another Prefect has come into the constraints.
 empty-database: $(VENV)/installed
 	$(BIN)/python -m nettuner.flows.prefect_runs.empty_database
 
+# The tested set: what a fresh environment gets from the ranges in pyproject.toml, by version alone.
 constraints:
 	rm -rf .venv-constraints
 	$(PYTHON) -m venv .venv-constraints

@@ -10,7 +10,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,14 @@ EPSILON = 1e-8
 MEAN_SQUARE_DECAY = 0.99
 
 Moments = dict[str, Tensor]
+
+
+class Group(NamedTuple):
+    """Weights of one device and type, with their gradients and what is remembered of each."""
+
+    weights: list[Tensor]
+    grads: list[Tensor]
+    moments: list[Moments]
 
 
 @dataclass(frozen=True)
@@ -111,7 +119,7 @@ class Optimiser(ABC):
             moments = [self._remembered(index) for index in indices]
             weights: list[Tensor] = [self.parameters[index] for index in indices]
             grads = [_grad(self.parameters[index]) for index in indices]
-            self.move(weights, grads, moments, settings, skip)
+            self.move(Group(weights, grads, moments), settings, skip)
         self.learning_rate = settings.learning_rate
 
     def _remembered(self, index: int) -> Moments:
@@ -127,15 +135,8 @@ class Optimiser(ABC):
         return moments
 
     @abstractmethod
-    def move(
-        self,
-        weights: list[Tensor],
-        grads: list[Tensor],
-        moments: list[Moments],
-        settings: Settings,
-        skip: Tensor | None,
-    ) -> None:
-        """Move weights of one device and type by their gradients."""
+    def move(self, group: Group, settings: Settings, skip: Tensor | None) -> None:
+        """Move the weights of a group; see `step`."""
 
 
 def _grad(parameter: nn.Parameter) -> Tensor:
@@ -149,22 +150,15 @@ class Adam(Optimiser):
     moments = ("step", "exp_avg", "exp_avg_sq")
     kernel = staticmethod(fused_adam)
 
-    def move(
-        self,
-        weights: list[Tensor],
-        grads: list[Tensor],
-        moments: list[Moments],
-        settings: Settings,
-        skip: Tensor | None,
-    ) -> None:
+    def move(self, group: Group, settings: Settings, skip: Tensor | None) -> None:
         """See `Optimiser.move`."""
-        steps = [of["step"] for of in moments]
+        steps = [of["step"] for of in group.moments]
         torch._foreach_add_(steps, 1)
         self.kernel(
-            weights,
-            grads,
-            [of["exp_avg"] for of in moments],
-            [of["exp_avg_sq"] for of in moments],
+            group.weights,
+            group.grads,
+            [of["exp_avg"] for of in group.moments],
+            [of["exp_avg_sq"] for of in group.moments],
             [],
             steps,
             lr=settings.learning_rate,
@@ -191,19 +185,12 @@ class SGD(Optimiser):
 
     moments = ("momentum_buffer",)
 
-    def move(
-        self,
-        weights: list[Tensor],
-        grads: list[Tensor],
-        moments: list[Moments],
-        settings: Settings,
-        skip: Tensor | None,
-    ) -> None:
+    def move(self, group: Group, settings: Settings, skip: Tensor | None) -> None:
         """See `Optimiser.move`."""
         fused_sgd(
-            weights,
-            grads,
-            [of["momentum_buffer"] for of in moments] if settings.momentum else [],
+            group.weights,
+            group.grads,
+            [of["momentum_buffer"] for of in group.moments] if settings.momentum else [],
             lr=settings.learning_rate,
             momentum=settings.momentum,
             weight_decay=settings.weight_decay,
@@ -220,18 +207,11 @@ class RMSprop(Optimiser):
 
     moments = ("step", "square_avg", "momentum_buffer")
 
-    def move(
-        self,
-        weights: list[Tensor],
-        grads: list[Tensor],
-        moments: list[Moments],
-        settings: Settings,
-        skip: Tensor | None,
-    ) -> None:
+    def move(self, group: Group, settings: Settings, skip: Tensor | None) -> None:
         """See `Optimiser.move`."""
-        changed = [*weights, *(moment for of in moments for moment in of.values())]
+        changed = [*group.weights, *(moment for of in group.moments for moment in of.values())]
         before = [] if skip is None else [tensor.clone() for tensor in changed]
-        for weight, grad, of in zip(weights, grads, moments, strict=True):
+        for weight, grad, of in zip(*group, strict=True):
             of["step"] += 1
             if settings.weight_decay:
                 grad = grad.add(weight, alpha=settings.weight_decay)

@@ -1,4 +1,4 @@
-"""Prefect's database of a new home, made of a file: its own migrations take ten seconds for that.
+"""Prefect's database of a new home, made of a file: its own migrations take long for that.
 
 They run all the same, and bring it up to the installed Prefect where that is newer than the file.
 

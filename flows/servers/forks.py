@@ -9,9 +9,7 @@ from nettuner.flows.servers.resident import idle_minutes, stay
 from nettuner.tasks.home import home
 from nettuner.tasks.preloaded import Preloaded
 from nettuner.tasks.workers.base import PrivateBase, make_resident, stand_by
-
-# What recording and the end of a search need.
-LATER = ("nettuner.tasks.memory.ahead", "nettuner.models.training.exporting")
+from nettuner.tasks.workers.places import STORE
 
 
 @contextmanager
@@ -38,5 +36,5 @@ def _resident() -> Preloaded | None:
     if not stay():
         return None
     with suppress(OSError, NotImplementedError):  # no room, or no locks
-        return make_resident(home(), 60 * idle_minutes(), LATER)
+        return make_resident(home(), 60 * idle_minutes(), STORE.imports)
     return None

@@ -27,8 +27,8 @@ from nettuner.models.stacks.program import Convolution
 from nettuner.models.stacks.stack import Programs, most_bytes
 from nettuner.models.training.batches import batches_of, tensors
 from nettuner.models.training.device import CPU, placed
-from nettuner.models.training.loop import TrainingStep
 from nettuner.models.training.seeding import Generators
+from nettuner.models.training.step import TrainingStep
 
 # Largest share of the time for training one by one that the benchmark may take.
 SHARE = 0.1

@@ -23,6 +23,7 @@ from nettuner.models.inputs import Inputs
 from nettuner.models.learner import Learner, Networks
 from nettuner.models.stacks import convolution as one_by_one
 from nettuner.models.stacks import unfolded
+from nettuner.models.stacks.half import converted, in_float32, is_half, is_norm_in_half
 from nettuner.models.torch_private import (
     TensorMetadata,
     log_softmax,
@@ -56,12 +57,6 @@ CONVOLUTIONS: dict[str, Callable[..., Tensor]] = {
 }
 
 
-# Their sums are in float32 even in half precision, but vectorised they refuse weights in float32.
-NORMS = {functional.batch_norm, torch.batch_norm, functional.instance_norm, torch.instance_norm}
-# On accelerators autocast itself lets these compute in float32.
-NORMS_OF_A_CPU = {functional.layer_norm, torch.layer_norm, functional.group_norm, torch.group_norm}
-
-
 class UnstackableError(Exception):
     """A learner that cannot be trained as part of a stack; the message says why."""
 
@@ -90,33 +85,10 @@ class Recorded(Randomness):
         elif func is functional.cross_entropy and isinstance(given.get("label_smoothing"), Tensor):
             return smoothed_cross_entropy(*args, **given)
         elif func is torch.conv2d and self._convolution in CONVOLUTIONS:
-            return CONVOLUTIONS[self._convolution](*_converted(args), **_converted(given))
-        elif _is_norm_in_half(func, args):
+            return CONVOLUTIONS[self._convolution](*converted(args), **converted(given))
+        elif is_norm_in_half(func, args):
             return func(args[0].float(), *args[1:], **given).to(args[0].dtype)
         return super().__torch_function__(func, types, args, given)
-
-
-def _is_half(tensor: Tensor) -> bool:
-    return tensor.dtype in (torch.bfloat16, torch.float16)
-
-
-def _is_norm_in_half(func: Callable[..., Any], args: tuple[Any, ...]) -> bool:
-    if func not in NORMS | NORMS_OF_A_CPU or not args or not _is_half(args[0]):
-        return False
-    return func in NORMS or args[0].device.type == "cpu"
-
-
-def _converted(arguments: Value) -> Value:
-    """Arguments of a convolution in the precision that autocast would give it."""
-
-    def convert(given: Any) -> Any:
-        is_meant = isinstance(given, Tensor) and given.dtype == torch.float32
-        if not is_meant or not torch.is_autocast_enabled(given.device.type):
-            return given
-        return given.to(torch.get_autocast_dtype(given.device.type))
-
-    converted: Value = tree_map(convert, arguments)
-    return converted
 
 
 def smoothed_cross_entropy(
@@ -137,7 +109,7 @@ def smoothed_cross_entropy(
 
 def _is_small(x: Tensor, dim: int) -> bool:
     """Whether elementary operations are faster, and as exact; in half precision they are not."""
-    return x.shape[dim] <= FEW and x.device.type == "cpu" and not _is_half(x)
+    return x.shape[dim] <= FEW and x.device.type == "cpu" and not is_half(x)
 
 
 def _log_softmax(x: Tensor, dim: int, half_to_float: bool) -> Any:
@@ -275,7 +247,7 @@ def gradients(
             with randomness, converting(fixed["precision"], key.device):
                 value = learner.loss(network, networks, (inputs, targets), {**fixed, **live})
             # Looked up here, because a network may replace a buffer instead of changing it.
-            return _in_full(value), dict(together.named_buffers(remove_duplicate=False))
+            return in_float32(value), dict(together.named_buffers(remove_duplicate=False))
 
         value, after = functional_call(together, {**own, **others, **buffers}, (of,))
         found = {n: _successor(old, after.get(n, old)) for n, old in buffers.items()}
@@ -292,11 +264,6 @@ def gradients(
         return Gradients(program, _used(loss, arguments))
 
     return stateless(learner, together, "the loss", recorded)
-
-
-def _in_full(loss: Tensor) -> Tensor:
-    """A loss in float32, where it is in half precision."""
-    return loss.float() if _is_half(loss) else loss
 
 
 def _successor(old: Tensor, new: Tensor) -> Tensor:

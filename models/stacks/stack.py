@@ -31,10 +31,10 @@ from nettuner.models.stacks.structure import check_alike, divided
 from nettuner.models.training import averages, checkpoint, optimiser
 from nettuner.models.training.batches import order_seed, steps_per_epoch
 from nettuner.models.training.device import CPU, capacity, made_there, placed
-from nettuner.models.training.loop import draw_seed
 from nettuner.models.training.loss_scale import LossScale
 from nettuner.models.training.randomness import orders, step_keys
 from nettuner.models.training.seeding import seeded
+from nettuner.models.training.step import draw_seed
 
 Seed = tuple[int, ...]
 Program = Callable[..., Any]

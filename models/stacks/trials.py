@@ -23,7 +23,6 @@ from nettuner.models.stacks.training import fit_stack
 from nettuner.models.study import Length
 from nettuner.models.training.batches import batches_of, total_steps
 from nettuner.models.training.course import Course
-from nettuner.models.training.deterministic import deterministic
 from nettuner.models.training.device import give_back, in_use, on_cpu, peak_mib
 from nettuner.models.training.early_end import EarlyEnd, ToldCurves
 from nettuner.models.training.failure import Failure, failure
@@ -50,9 +49,8 @@ def run_stack(jobs: Sequence[Job], keep_all: bool, choices: Path) -> StackOutcom
     """
     if len(jobs) == 1:
         return StackOutcome([_attempt(jobs[0])])
-    study, device = jobs[0].study, torch.device(jobs[0].device)
-    there = in_use(device), in_full(device), deterministic(study.deterministic)
-    with learners.beside(study.learner), there[0], there[1], there[2]:
+    device = torch.device(jobs[0].device)
+    with learners.beside(jobs[0].study.learner), in_use(device), in_full(device):
         return _run_together(jobs, keep_all, choices)
 
 

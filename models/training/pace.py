@@ -15,9 +15,10 @@ from nettuner.models.study import Study
 from nettuner.models.training.batches import batches_of, total_steps
 from nettuner.models.training.deterministic import deterministic
 from nettuner.models.training.device import finish, in_use, placed
-from nettuner.models.training.loop import TrainingStep, draw_seed, keys_of, prepared
+from nettuner.models.training.loop import prepared
 from nettuner.models.training.precision import in_full
 from nettuner.models.training.seeding import seeded
+from nettuner.models.training.step import TrainingStep, draw_seed, keys_of
 
 # Steps that are not counted, and most that are.
 WARM_UP, STEPS = 3, 20

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nettuner.models.by_name import ByName
 from nettuner.models.study import Goal, Study
 from nettuner.tasks.home import home, tracking_uri
 from nettuner.tasks.memory import rest_reader
 from nettuner.tasks.memory import tags as names
+from nettuner.tasks.memory.by_client import by_client
 from nettuner.tasks.memory.mlflow_private import experiment_in_file
 from nettuner.tasks.memory.reader import reader
-from nettuner.tasks.memory.store import find_experiment, open_client
+from nettuner.tasks.memory.store import find_experiment
 from nettuner.tasks.memory.views import saved_views, searched
-from nettuner.tasks.memory.writer import has_tables
-from nettuner.tasks.workers.places import STORE
-from nettuner.tasks.workers.pool import Pool, TrialFailedError
+from nettuner.tasks.workers.pool import Pool
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Experiment
-
-FIND_OR_MAKE = ByName("nettuner.tasks.memory.experiment", "find_or_make")
 
 
 def experiment_of(mlflow: MlflowClient, study: Study, goal: Goal, pool: Pool | None = None) -> str:
@@ -40,21 +35,10 @@ def experiment_of(mlflow: MlflowClient, study: Study, goal: Goal, pool: Pool | N
     Raises:
         ValueError: It was deleted.
     """
-    store = mlflow.tracking_uri
-    known = experiment_in_file(store, study.name)
+    known = experiment_in_file(mlflow.tracking_uri, study.name)
     if known is not None:
         return _id_of(known)
-    if pool is not None and has_tables(store) and "mlflow" not in sys.modules:
-        try:
-            return str(pool.run(FIND_OR_MAKE, store, study, goal, place=STORE))
-        except TrialFailedError:  # it is said, or done, here
-            pass
-    return _found_or_made(mlflow, study, goal)
-
-
-def find_or_make(store: str, study: Study, goal: Goal) -> str:
-    """The same by MLflow's client; for a worker process."""
-    return _found_or_made(open_client(store), study, goal)
+    return str(by_client(mlflow, pool, _found_or_made, study, goal))
 
 
 def _found_or_made(mlflow: MlflowClient, study: Study, goal: Goal) -> str:

@@ -5,18 +5,14 @@ Nothing is found by them alone: ids decide.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from nettuner.models.by_name import ByName
 from nettuner.tasks.memory import tags as names
+from nettuner.tasks.memory.by_client import by_client
 from nettuner.tasks.memory.mlflow_private import count_in_file
-from nettuner.tasks.memory.store import open_client
-from nettuner.tasks.memory.writer import has_tables
 from nettuner.tasks.strategy_names import in_words
-from nettuner.tasks.workers.places import STORE
-from nettuner.tasks.workers.pool import Pool, TrialFailedError
+from nettuner.tasks.workers.pool import Pool
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -24,7 +20,6 @@ if TYPE_CHECKING:
 
 # Strategies with longer names are called by their last word: MLflow cuts off long names of runs.
 LONGEST = 12
-COUNT = ByName("nettuner.tasks.memory.search_name", "count")
 
 
 def search_name(
@@ -47,24 +42,13 @@ def search_name(
 
 
 def _number(mlflow: MlflowClient, experiment: str, strategy: str, pool: Pool | None) -> int:
-    store = mlflow.tracking_uri
-    counted = count_in_file(store, experiment, names.COUNTED + strategy, _tags(strategy))
-    if counted is not None:
-        return counted
-    if pool is not None and has_tables(store) and "mlflow" not in sys.modules:
-        try:
-            return int(pool.run(COUNT, store, experiment, strategy, place=STORE))
-        except TrialFailedError:  # it is said, or done, here
-            pass
-    return _count(mlflow, experiment, strategy)
+    counter = names.COUNTED + strategy
+    counted = count_in_file(mlflow.tracking_uri, experiment, counter, _tags(strategy))
+    return int(by_client(mlflow, pool, count, experiment, strategy)) if counted is None else counted
 
 
-def count(store: str, experiment: str, strategy: str) -> int:
-    """Count one more search, by MLflow's client; for a worker process."""
-    return _count(open_client(store), experiment, strategy)
-
-
-def _count(mlflow: MlflowClient, experiment: str, strategy: str) -> int:
+def count(mlflow: MlflowClient, experiment: str, strategy: str) -> int:
+    """Count one more search of a strategy, by MLflow's client."""
     counter = names.COUNTED + strategy
     latest = mlflow.get_experiment(experiment).tags.get(counter)
     before = sum(1 for _ in _earlier(mlflow, experiment, strategy)) if latest is None else latest

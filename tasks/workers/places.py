@@ -61,7 +61,7 @@ class Place:
 
 # Where a call runs that trains nothing: as the command itself does.
 HERE = Place()
-# The same for what talks to MLflow, so that only one worker waits for its imports.
+# The same for what talks to MLflow or logs a model, so that only one worker waits for its imports.
 STORE = Place(imports=("nettuner.tasks.memory.ahead", "nettuner.models.training.exporting"))
 
 

@@ -20,8 +20,8 @@ from nettuner.models.stacks.device_stack import DeviceStack
 from nettuner.models.stacks.program import Convolution, Gradients, Recorded
 from nettuner.models.training.batches import batches_of, tensors
 from nettuner.models.training.device import finish, give_back, in_use, made_there, peak_mib, placed
-from nettuner.models.training.loop import TrainingStep
 from nettuner.models.training.precision import multiplying
+from nettuner.models.training.step import TrainingStep
 
 WARM_UP = 6
 BLOCKS = 5

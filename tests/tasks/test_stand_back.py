@@ -12,7 +12,7 @@ import pytest
 from nettuner.tasks import stand_back
 
 WEIGHED = Path("/proc/self/autogroup")
-pytestmark = pytest.mark.skipif(
+weighed = pytest.mark.skipif(
     not WEIGHED.exists(), reason="this kernel does not weigh sessions against each other"
 )
 
@@ -30,10 +30,12 @@ def told(code):
     ).stdout.split()
 
 
+@weighed
 def test_a_process_that_nobody_waits_for_is_worth_little_among_sessions_and_in_its_own():
     assert told("stand_back()") == ["10", "10"]
 
 
+@weighed
 def test_inside_a_block_alone():
     assert told("with standing_back():\n    pass") == ["0", "0"]
     inside = "with standing_back():\n    raise SystemExit(Path('/proc/self/autogroup').read_text())"
@@ -51,6 +53,7 @@ def test_inside_a_block_alone():
     assert found.stderr.split()[-1] == "10"
 
 
+@weighed
 def test_it_is_called_back_by_who_waits_for_it():
     code = "from nettuner.tasks.stand_back import *\nstand_back()\nprint(flush=True)\ninput()"
     process = subprocess.Popen(
@@ -68,7 +71,8 @@ def test_it_is_called_back_by_who_waits_for_it():
     process.communicate(b"\n", timeout=10)
 
 
-def test_two_changes_at_once_both_count(monkeypatch):
+@weighed
+def test_two_changes_at_once_both_count():
     code = "weigh('self', 5)\nweigh('self', 7)"
     began = time.monotonic()
     assert told(code)[0] == "7"
@@ -78,4 +82,4 @@ def test_two_changes_at_once_both_count(monkeypatch):
 def test_where_sessions_are_not_weighed_nothing_happens(monkeypatch):
     monkeypatch.setattr(stand_back, "WEIGHT", "no-such-file")
     stand_back.weigh("self", 10)
-    assert WEIGHED.read_text().split()[-1] != "10"
+    assert not WEIGHED.exists() or WEIGHED.read_text().split()[-1] != "10"

@@ -13,6 +13,15 @@ from prefect.events import emit_event
 from nettuner.flows.prefect_runs import prefect_private as private
 
 
+def printed(script, environment=None):
+    """What a script prints in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def refusal(status):
     error = private.ConcurrencySlotAcquisitionError("no place")
     request = Request("POST", "http://127.0.0.1/increment")
@@ -40,8 +49,7 @@ def test_settings_are_read_again_when_prefect_was_imported_before():
         "print(before, get_current_settings().runner.poll_frequency)\n"
     )
     asked = {k: v for k, v in os.environ.items() if k != "PREFECT_RUNNER_POLL_FREQUENCY"}
-    done = subprocess.run([sys.executable, "-c", script], env=asked, capture_output=True, text=True)
-    assert done.stdout == "10 17\n", done.stderr
+    assert printed(script, asked) == "10 17\n"
 
 
 def test_a_server_is_used_without_heartbeats_until_settings_are_read_again():
@@ -57,13 +65,8 @@ def test_a_server_is_used_without_heartbeats_until_settings_are_read_again():
     )
     others = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
     others["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"] = "33"
-    done = subprocess.run(
-        [sys.executable, "-c", script], env=others, capture_output=True, text=True
-    )
-    assert done.stdout.splitlines() == [
-        "http://127.0.0.1:4321/api http://127.0.0.1:4321 None",
-        "True",
-    ], done.stderr
+    first, second = printed(script, others).splitlines()
+    assert (first, second) == ("http://127.0.0.1:4321/api http://127.0.0.1:4321 None", "True")
 
 
 def test_logging_is_set_up_anew_for_the_streams_of_a_process_that_was_forked():
@@ -82,10 +85,7 @@ def test_logging_is_set_up_anew_for_the_streams_of_a_process_that_was_forked():
         "print(repr(old), 'to the new stream' in sys.stderr.getvalue())\n"
     )
     others = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
-    done = subprocess.run(
-        [sys.executable, "-c", script], env=others, capture_output=True, text=True
-    )
-    assert done.stdout == "'' True\n", done.stderr
+    assert printed(script, others) == "'' True\n"
 
 
 def test_processes_that_are_forked_after_a_flow_has_run_end_well():
@@ -100,8 +100,7 @@ def test_processes_that_are_forked_after_a_flow_has_run_end_well():
         "child.join()\n"
         "print(child.exitcode)\n"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert done.stdout == "0\n", done.stderr
+    assert printed(script) == "0\n"
 
 
 def test_the_server_of_one_command_is_told_so_as_prefect_tells_its_own():

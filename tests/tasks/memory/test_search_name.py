@@ -34,7 +34,7 @@ def name(request, mlflow, experiment):
     """Names the next search of a strategy: in the file, or as other stores have to."""
     if request.param == "file":
         return lambda strategy: search_name(Away(mlflow.tracking_uri), experiment, strategy)
-    return lambda strategy: f"{strategy} {count(mlflow.tracking_uri, experiment, strategy)}"
+    return lambda strategy: f"{strategy} {count(mlflow, experiment, strategy)}"
 
 
 def test_the_first_one_is_called_1_and_each_strategy_counts_for_itself(name):
@@ -59,9 +59,9 @@ def test_a_number_is_not_given_again_after_a_deletion(name, mlflow, experiment):
 
 def test_both_ways_count_the_same(mlflow, experiment):
     store = mlflow.tracking_uri
-    numbers = [f"bayesian {count(store, experiment, 'bayesian')}" for _ in range(2)]
+    numbers = [f"bayesian {count(mlflow, experiment, 'bayesian')}" for _ in range(2)]
     numbers.append(search_name(Away(store), experiment, "bayesian"))
-    numbers.append(f"bayesian {count(store, experiment, 'bayesian')}")
+    numbers.append(f"bayesian {count(mlflow, experiment, 'bayesian')}")
     assert numbers == [f"bayesian {number}" for number in (1, 2, 3, 4)]
 
 
