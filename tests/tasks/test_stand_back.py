@@ -80,6 +80,7 @@ def test_two_changes_at_once_both_count():
 
 
 def test_where_sessions_are_not_weighed_nothing_happens(monkeypatch):
+    before = WEIGHED.exists() and WEIGHED.read_text()
     monkeypatch.setattr(stand_back, "WEIGHT", "no-such-file")
     stand_back.weigh("self", 10)
-    assert not WEIGHED.exists() or WEIGHED.read_text().split()[-1] != "10"
+    assert before == (WEIGHED.exists() and WEIGHED.read_text())
