@@ -12,7 +12,7 @@ import typer
 
 from nettuner.flows.commands import production, records, servers
 from nettuner.flows.commands.init import init
-from nettuner.flows.commands.overridden import numbers, overridden
+from nettuner.flows.commands.overridden import numbers, overridden, runner_of
 from nettuner.flows.commands.shared import (
     Json,
     StudyFile,
@@ -163,6 +163,16 @@ def search(
     per_device: Annotated[
         int | None, typer.Option(min=1, help="Trials that share a GPU.", show_default=False)
     ] = None,
+    runner: Annotated[
+        str | None,
+        typer.Option(help="Spread trials over machines by dask or ray.", show_default=False),
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            help="Where the runner's cluster answers; else one is started here.", show_default=False
+        ),
+    ] = None,
     deterministic: Annotated[
         bool, typer.Option("--deterministic", help="Give the same bits whenever it is repeated.")
     ] = False,
@@ -184,8 +194,10 @@ def search(
         from nettuner.flows.commands.fit import fitting
         from nettuner.flows.servers.logging_setup import keep_quiet
 
+        said = study_of(study)
         own = {"device": device, "devices": numbers(devices), "per_device": per_device}
-        found = overridden(study_of(study), **own, deterministic=deterministic or None)
+        spread = runner_of(said, runner, address)
+        found = overridden(said, **own, runner=spread, deterministic=deterministic or None)
         with fitting(found) as fit:  # it is imported and read beside what is imported here
             keep_quiet(verbose)
             with uncollected():

@@ -26,6 +26,7 @@ from pydantic import (
 from nettuner.models.curve import Curve
 from nettuner.models.data.sources import AnySource
 from nettuner.models.encodable import encodable, storable
+from nettuner.models.runner_choice import RunnerChoice
 from nettuner.models.space import Number, Params, Space
 from nettuner.models.spread import deviation
 
@@ -169,6 +170,15 @@ class Study(BaseModel):
     per_device: Count = Field(
         1, description="Where trials are trained on an accelerator, how many share one."
     )
+    runner: Annotated[
+        RunnerChoice,
+        BeforeValidator(_named, json_schema_input_type=RunnerChoice | str),
+    ] = Field(
+        default=RunnerChoice(),
+        description="What spreads the trials over machines: local (processes of this one), dask or "
+        "ray.",
+        json_schema_extra={"default": "local"},
+    )
     deterministic: StrictBool = Field(
         False,
         description="Whether a training gives the same bits whenever it is repeated on the same "
@@ -249,6 +259,24 @@ class Study(BaseModel):
             raise ValueError(
                 f"devices: must differ, got {list(self.devices or ())}; for several trials on one "
                 "GPU give per_device"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _a_runner_gives_the_devices(self) -> Study:
+        if self.runner.is_local:
+            return self
+        if self.device not in ("auto", "cuda" if self.runner.gpus else "cpu"):
+            raise ValueError(
+                f"device: with a runner, trials get what runner.gpus says, got {self.device} "
+                f"beside gpus={self.runner.gpus:g}; drop device, or correct gpus"
+            )
+        if self.devices is not None or self.per_device != 1:
+            key = "per_device" if self.devices is None else "devices"
+            given = self.per_device if self.devices is None else list(self.devices)
+            raise ValueError(
+                f"{key}: is for GPUs of this machine, got {given} beside the runner "
+                f"{self.runner.name}; give runner.gpus instead, 0.5 for two trials on each"
             )
         return self
 

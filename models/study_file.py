@@ -178,6 +178,13 @@ def _located(study: Study, folder: Path) -> tuple[Study, dict[Key, str]]:
     changes["learner"], fault = _located_code(folder, study.learner)
     if fault:
         faults["learner",] = fault
+    ours = [_absolute(folder, given) for given in study.runner.files]
+    for place, found in enumerate(ours):
+        if not os.path.exists(found):
+            fault = _missing(study.runner.files[place], found, "file or folder")
+            faults["runner", "files", place] = fault
+    if ours:
+        changes["runner"] = study.runner.model_copy(update={"files": tuple(ours)})
     metrics = [_located_code(folder, given) for given in study.metrics]
     changes["metrics"] = tuple(found for found, _ in metrics)
     faults |= {("metrics", place): fault for place, (_, fault) in enumerate(metrics) if fault}

@@ -17,7 +17,8 @@ from nettuner.models.fitted import Fitted, Kind, MisfitError
 from nettuner.models.study import Goal, StrategyChoice, Study
 from nettuner.models.study_faults import explain
 from nettuner.models.study_file import StudyError
-from nettuner.tasks import strategies
+from nettuner.tasks import runners, strategies
+from nettuner.tasks.cluster.runner import RunnerError
 from nettuner.tasks.schema import GIVEN
 from nettuner.tasks.strategies import Strategy
 from nettuner.tasks.strategy_names import short
@@ -27,7 +28,7 @@ from nettuner.tasks.workers.selection import selected
 # What may change between an interruption and its resume.
 CHANGEABLE = {
     *("stop", "width", "stack", "threads", "trial_seconds", "finals", "finals_seeds"),
-    *("device", "devices", "per_device"),
+    *("device", "devices", "per_device", "runner"),
 }
 # Keys of studies and of data that the digest has had from the beginning, also at their defaults.
 # Any other key is in it where it says more than its default: one that comes later needs no entry.
@@ -110,6 +111,10 @@ def make_plan(study: Study, file: str = "study", fit: Fit = FIT) -> Plan:
     except ValueError as error:
         raise StudyError([f"{file}: strategy: {error}"]) from None
     try:
+        runners.check(study)
+    except RunnerError as error:
+        raise StudyError([f"{file}: runner: {error}"]) from None
+    try:
         fitted = fit(study)
         continues = strategies.find(name).continues
         if fitted.kind == "function" and continues == "others":
@@ -122,7 +127,7 @@ def make_plan(study: Study, file: str = "study", fit: Fit = FIT) -> Plan:
         strategy = strategies.load(study, fitted.structural)
         size = strategy.size(study.space)
         _check_early_ends(study, strategy)
-        accelerators = selected(study, fitted)
+        accelerators = selected(study, fitted) if study.runner.is_local else ()
     except MisfitError as error:
         raise StudyError([f"{file}: {key}: {line}" for key, line in error.faults]) from None
     except ValidationError as error:

@@ -17,11 +17,16 @@ HEAD = """\
 in [built_in.md](built_in.md); words are explained in [glossary.md](glossary.md).
 """
 # What is shown of the values of settings that have a part of the page of their own.
-PARTS = {"space": "hyperparameters", "strategy": "a name, or its settings", "stop": "rules"}
+PARTS = {
+    "runner": "a name, or its settings",
+    "space": "hyperparameters",
+    "strategy": "a name, or its settings",
+    "stop": "rules",
+}
 
 
 def study_page() -> str:
-    """The page: the study itself, its stop rules, distributions, data and strategies."""
+    """The page: the study itself, stop rules, runner, strategies, distributions, data."""
     schema = study_schema()
     known = schema["$defs"]
     strategies = [
@@ -34,6 +39,7 @@ def study_page() -> str:
             HEAD,
             _titled("## The study", schema),
             _titled("## `stop`: when a search ends", known["Stop"]),
+            _titled("## `runner`: which machines trials run on", known["RunnerChoice"]),
             "## `strategy`: how the space is searched\n",
             *_group(strategies, "name"),
             "## `early_stop`: rules that end a trial while it trains\n",

@@ -15,7 +15,7 @@ BLOCKS = re.findall(r"```yaml\n(.*?)```", PAGE, flags=re.DOTALL)
 
 
 def test_two_gpus_with_two_trials_each_are_four_places(two_gpus, tmp_path):
-    shown, _ = BLOCKS
+    shown, *_ = BLOCKS
     (tmp_path / "own.py").write_text("def f(h, report):\n    return h['x']\n")
     study = Study.model_validate(
         {
@@ -36,6 +36,6 @@ def test_two_gpus_with_two_trials_each_are_four_places(two_gpus, tmp_path):
 def test_the_same_bits_again_are_of_a_device_that_is_named_and_of_no_stack():
     learner = {"name": "s", "learner": "mlp", "data": "iris", "space": {"hidden": [4, 8]}}
     rest = {"metric": "val_loss", "epochs": 1, "stop": {"trials": 2}}
-    shown = YAML(typ="safe", pure=True).load(BLOCKS[1])
+    shown = YAML(typ="safe", pure=True).load(BLOCKS[3])
     plan = make_plan(Study.model_validate({**learner, **rest, **shown}))
     assert (plan.study.deterministic, plan.study.device, plan.stack) == (True, "cpu", 1)

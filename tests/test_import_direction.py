@@ -35,7 +35,7 @@ RANKS: dict[str, list[set[str]]] = {
             "usual_ranges",
         },
         {"space", "optimisers", "schedules", "early_stop"},
-        {"data"},
+        {"data", "runner_choice"},
         {"study"},
         {
             "study_faults",
@@ -64,6 +64,8 @@ RANKS: dict[str, list[set[str]]] = {
         {"listener"},
         {"noted", "preloaded"},
         {"home", "strategies", "workers"},
+        {"cluster"},
+        {"runners"},
         {"given", "left_behind", "sound_home"},
         {"schema", "memory"},
         {"plan", "named_study", "study_page"},

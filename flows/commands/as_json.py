@@ -25,6 +25,7 @@ def of_plan(plan: Plan) -> dict[str, Any]:
         "direction": plan.goal.direction,
         "strategy": plan.strategy_name,
         "width": plan.width,
+        "runner": study.runner.name,
         "devices": [accelerator.device for accelerator in plan.accelerators],
         "trials": plan.trials,
         "rounds": study.rounds or None,

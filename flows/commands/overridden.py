@@ -27,6 +27,22 @@ def overridden(study: Study, **given: Any) -> Study:
         fail("\n".join(explain(error, "command line", document)), 2)
 
 
+def runner_of(study: Study, name: str | None, address: str | None) -> dict[str, Any] | None:
+    """The runner of a study with another name or address; None if neither is given.
+
+    Settings of the study stay if they were this runner's own.
+    """
+    if name is None and address is None:
+        return None
+    own = study.runner.model_dump(mode="json", exclude_unset=True)
+    kept = own if name in (None, study.runner.name) else {}
+    return {
+        **kept,
+        "name": name or study.runner.name,
+        **({} if address is None else {"address": address}),
+    }
+
+
 def numbers(text: str | None) -> list[int] | None:
     """Numbers separated by commas; leaves with status 2 if they are none."""
     if text is None:

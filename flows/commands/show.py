@@ -42,7 +42,7 @@ def show_plan(plan: Plan) -> None:
         )
     console.print(table)
     console.print(f"grid:     {_grid(plan)}", soft_wrap=True)
-    console.print(f"strategy: {plan.strategy_name}, {plan.width} trials at a time")
+    console.print(f"strategy: {plan.strategy_name}, {_at_a_time(plan)}", soft_wrap=True)
     length = f"{study.steps} steps" if study.steps else f"{study.rounds} epochs"
     if plan.accelerators:
         console.print(f"device:   {_devices(plan)}", soft_wrap=True)
@@ -54,6 +54,17 @@ def show_plan(plan: Plan) -> None:
         console.print(f"networks: {_networks(plan)}", soft_wrap=True)
     for line in plan.profile.warnings if plan.profile is not None else ():
         console.print(_titled("warning:  ", line), soft_wrap=True)
+
+
+def _at_a_time(plan: Plan) -> str:
+    """How many trials run at once, and where they are spread over machines."""
+    runner = plan.study.runner
+    if runner.is_local:
+        return f"{plan.width} trials at a time"
+    if runner.address is None:
+        return f"{plan.width} trials at a time by {runner.name} on this machine"
+    most = f", {plan.study.width} at most" if plan.study.width else ""
+    return f"as many trials at a time as {runner.name} at {runner.address} has room for{most}"
 
 
 def _size(plan: Plan) -> str:

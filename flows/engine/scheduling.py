@@ -24,6 +24,8 @@ class Scheduler:
 
     def __init__(self, plan: Plan, history: Sequence[Trial]) -> None:
         self.plan = plan
+        self.width = plan.width
+        """Groups that may be in flight; on a cluster it changes."""
         self.history = list(history)
         self.best = best(history)
         self.waiting: deque[Proposal] = deque()
@@ -40,7 +42,7 @@ class Scheduler:
     @property
     def free(self) -> int:
         """Number of groups that may still be started."""
-        return self.plan.width - len(self.groups)
+        return max(0, self.width - len(self.groups))
 
     @property
     def left(self) -> int:
@@ -69,7 +71,7 @@ class Scheduler:
         """Start the next group: the proposals that one worker trains together."""
         if not self._shares:
             plan = self.plan
-            self._shares += share_out(self.waiting, self._kind, plan.width, plan.stack)
+            self._shares += share_out(self.waiting, self._kind, self.width, plan.stack)
         group = self._shares.popleft()
         taken = {proposal.number for proposal in group}
         self.waiting = deque(p for p in self.waiting if p.number not in taken)

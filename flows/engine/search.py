@@ -30,7 +30,7 @@ from nettuner.tasks.report import pages
 from nettuner.tasks.report.live.progress import Progress
 from nettuner.tasks.training.context import TrialContext
 from nettuner.tasks.training.fit import fit_in
-from nettuner.tasks.training.placement import placed
+from nettuner.tasks.training.spread import spread
 from nettuner.tasks.training.trial import FailedTrialError
 from nettuner.tasks.workers.pool import open_pool
 
@@ -91,7 +91,7 @@ def search(study: Study, resume: bool = False) -> SearchResult:
     with ExitStack() as held:
         pool = held.enter_context(open_pool(width_of(study), study.threads, study))
         plan = make_plan(study, fit=partial(fit_in, pool))
-        places = held.enter_context(placed(plan, pool))
+        pool, places = held.enter_context(spread(plan, pool))
         plan = replace(plan, width=places.count)
         facts = facts_of(plan)
         past = None
@@ -146,7 +146,9 @@ class Engine:
         self.dag = Dag(context, plan.strategy, follows)
         self.ended: str | None = None
         self._known = len(history)
-        self._done: queue.SimpleQueue[int] = queue.SimpleQueue()
+        # Tasks that ended, by the number of their first proposal; None when a place has come.
+        self._done: queue.SimpleQueue[int | None] = queue.SimpleQueue()
+        context.places.when_changed(lambda: self._done.put(None))
 
     @property
     def history(self) -> list[Trial]:
@@ -184,7 +186,9 @@ class Engine:
                 self.fill()
                 while self.scheduler.groups:
                     progress.show(self.history, self.best, self.scheduler.running)
-                    self.settle(self._done.get())
+                    number = self._done.get()
+                    if number is not None:
+                        self.settle(number)
                     self.ended = self.ended or self.reason_to_stop()
                     self.fill()
             except BaseException:
@@ -194,6 +198,7 @@ class Engine:
 
     def fill(self) -> None:
         """Start trials while workers are free and no stop rule is met."""
+        self.scheduler.width = self.context.places.count
         while self.ended is None and self.scheduler.free:
             if not self.scheduler.waiting and not self.ask():
                 return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import cycle, islice
@@ -26,12 +26,14 @@ class Place:
         deterministic: Whether its trainings are to give the same bits whenever they are repeated.
         imports: Names of modules that its worker imports: the first before its first call, others
             when it has nothing to do.
+        elsewhere: Whether it is on another machine, whichever is free.
     """
 
     accelerator: Accelerator | None = None
     hides: bool = False
     deterministic: bool = False
     imports: tuple[str, ...] = ()
+    elsewhere: bool = False
 
     @property
     def device(self) -> str:
@@ -107,12 +109,20 @@ class Places:
     def __init__(
         self, places: Sequence[Place], why: str = "", watch: Utilisation | None = None
     ) -> None:
-        self.count = len(places)
         self.why = why
+        self._count = len(places)
         self._watch = watch
         self._free: queue.SimpleQueue[Place] = queue.SimpleQueue()
         for place in places:
             self._free.put(place)
+
+    @property
+    def count(self) -> int:
+        """How many trials, or stacks, can run at once; elsewhere it changes."""
+        return self._count
+
+    def when_changed(self, tell: Callable[[], None]) -> None:
+        """What to call, from any thread, when the count has changed; here it never does."""
 
     @contextmanager
     def one(self) -> Iterator[Stay]:

@@ -1,0 +1,77 @@
+"""What every runner has: machines with room for trials, and agents that are started there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+class RunnerError(Exception):
+    """The runner a study names cannot be used; the message says why, and the way out."""
+
+
+class LostAgentError(Exception):
+    """An agent does not answer: its machine, or the process it ran in, is gone."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How an agent runs trials.
+
+    Args:
+        threads: Number of threads of numeric libraries in a worker.
+        slot: Number of the agent among those of its machine, from 0.
+        gpus: GPUs that a trial takes.
+        deterministic: Whether its trainings are to give the same bits whenever they are repeated.
+        path: Folders that modules are imported from where the search runs; those that are there
+            too, are added.
+    """
+
+    threads: int
+    slot: int
+    gpus: float
+    deterministic: bool
+    path: tuple[str, ...]
+
+
+class Handle(Protocol):
+    """An agent, from afar. Its calls come from one thread at a time."""
+
+    def call(self, method: str, *args: Any) -> Any:
+        """Call a method of the `Agent`.
+
+        Raises:
+            LostAgentError: It does not answer.
+        """
+        ...
+
+
+class Runner(Protocol):
+    """A cluster; called from several threads."""
+
+    @property
+    def where(self) -> str:
+        """Which it is, and where, for people."""
+        ...
+
+    def machines(self) -> Mapping[str, int]:
+        """The machines, or processes, that agents can be started on, and how many on each.
+
+        Raises:
+            LostAgentError: The cluster does not answer.
+        """
+        ...
+
+    def start(self, machine: str, setting: Setting) -> Handle:
+        """Start an agent.
+
+        Raises:
+            LostAgentError: The machine is gone.
+            RunnerError: nettuner cannot be imported there.
+        """
+        ...
+
+    def close(self) -> None:
+        """Leave the cluster; ends one that was started for the search."""
+        ...

@@ -1,0 +1,50 @@
+"""The runners that a study may name, one file each: what trials of a search are spread with."""
+
+from __future__ import annotations
+
+import pkgutil
+
+from nettuner.models.class_of import class_of
+from nettuner.models.runner_choice import LOCAL
+from nettuner.models.study import Study
+from nettuner.tasks.cluster.runner import Runner, RunnerError
+
+
+def names() -> list[str]:
+    """Names of the runners: `local`, and the files beside this one."""
+    return [LOCAL, *sorted(module.name for module in pkgutil.iter_modules(__path__))]
+
+
+def check(study: Study) -> None:
+    """Refuse a runner that there is not.
+
+    Raises:
+        RunnerError: There is none of this name.
+    """
+    if study.runner.name not in names():
+        raise RunnerError(
+            f"must be one of {', '.join(names())}, got {study.runner.name!r}; give one of them"
+        )
+
+
+def connected(study: Study, workers: int) -> Runner:
+    """The runner of a study, connected to its cluster, or to one that is started on this machine.
+
+    Args:
+        study: Study that names one.
+        workers: Trials at once, where it is started here.
+
+    Raises:
+        RunnerError: It is not installed, or its cluster does not answer.
+    """
+    check(study)
+    name = study.runner.name
+    try:
+        found = class_of(f"nettuner.tasks.runners.{name}")
+    except ModuleNotFoundError as error:
+        raise RunnerError(
+            f"{name} needs the package {error.name}, got none of that name; "
+            f"pip install 'nettuner[{name}]'"
+        ) from None
+    runner: Runner = found(study.runner, workers)
+    return runner

@@ -1,0 +1,136 @@
+"""Ray: agents are actors, which Ray gives the resources that a trial takes."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from nettuner.models.runner_choice import RunnerChoice
+from nettuner.tasks.cluster.agent import Agent
+from nettuner.tasks.cluster.runner import LostAgentError, RunnerError, Setting
+
+# How long a call may take; none waits for a trial [s].
+PATIENCE_SECONDS = 120.0
+
+
+class Ray:
+    """A Ray cluster.
+
+    Args:
+        choice: What a study says of it.
+        workers: Trials at once, where the cluster is started here.
+
+    Raises:
+        RunnerError: It does not answer.
+    """
+
+    def __init__(self, choice: RunnerChoice, workers: int) -> None:
+        self._choice = choice
+        self.where = f"ray at {choice.address}" if choice.address else "ray on this machine"
+        ours = {
+            "num_cpus": max(1, math.ceil(workers * choice.cpus)),
+            "include_dashboard": False,
+            "_node_ip_address": "127.0.0.1",  # so nothing listens beyond this machine
+        }
+        self._is_ours = not ray.is_initialized()
+        try:
+            with _own_signals():
+                ray.init(
+                    # Without `local` it would take any cluster that runs on this machine.
+                    address=choice.address or "local",
+                    ignore_reinit_error=True,
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                    **({} if choice.address else ours),
+                )
+        except (OSError, RuntimeError, ValueError) as error:
+            raise RunnerError(
+                f"ray must answer at {choice.address or 'this machine'}, got "
+                f"{type(error).__name__}: {_line(error)}; correct the address, or start it"
+            ) from None
+
+    def machines(self) -> Mapping[str, int]:
+        """The nodes that live, with as many trials as their resources allow."""
+        try:
+            nodes = ray.nodes()
+        except Exception as error:
+            raise LostAgentError(_line(error)) from None
+        return {node["NodeID"]: self._room(node["Resources"]) for node in nodes if node["Alive"]}
+
+    def _room(self, resources: Mapping[str, float]) -> int:
+        choice = self._choice
+        rooms = [resources.get("CPU", 0.0) / choice.cpus]
+        if choice.gpus:
+            rooms.append(resources.get("GPU", 0.0) / choice.gpus)
+        if choice.memory_mib is not None:
+            rooms.append(resources.get("memory", 0.0) / 2**20 / choice.memory_mib)
+        return int(min(rooms))
+
+    def start(self, machine: str, setting: Setting) -> RayAgent:
+        """See `Runner.start`; waits until the node has what a trial takes."""
+        choice = self._choice
+        options: dict[str, Any] = {
+            "num_cpus": choice.cpus,
+            "num_gpus": choice.gpus,
+            "scheduling_strategy": NodeAffinitySchedulingStrategy(machine, soft=False),
+        }
+        if choice.memory_mib is not None:
+            options["memory"] = choice.memory_mib * 2**20
+        return RayAgent(ray.remote(Agent).options(**options).remote(setting))
+
+    def close(self) -> None:
+        """See `Runner.close`."""
+        if self._is_ours:
+            with contextlib.suppress(Exception):
+                ray.shutdown()
+
+
+class RayAgent:
+    """An agent that is an actor.
+
+    Args:
+        actor: The actor.
+    """
+
+    def __init__(self, actor: Any) -> None:
+        self._actor = actor
+
+    def call(self, method: str, *args: Any) -> Any:
+        """See `Handle.call`."""
+        try:
+            return ray.get(getattr(self._actor, method).remote(*args), timeout=PATIENCE_SECONDS)
+        except ImportError as error:
+            raise RunnerError(
+                f"workers of ray must have the same nettuner as here, got {_line(error)}; install "
+                "it there"
+            ) from None
+        except Exception as error:
+            raise LostAgentError(_line(error)) from None
+        finally:
+            if method == "stop":
+                ray.kill(self._actor)
+
+
+@contextlib.contextmanager
+def _own_signals() -> Iterator[None]:
+    """What SIGTERM does stays as it is: a search that is ended closes its record."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
