@@ -170,15 +170,16 @@ class Roster:
         self.changed()
 
     def close(self) -> None:
-        """Stop all agents, and leave the cluster."""
+        """Stop all agents."""
         with self._news:
+            if self._is_over:
+                return
             self._is_over = True
             self._news.notify_all()
         for agent in self.agents:
             with suppress(LostAgentError):
                 agent.handle.call("stop")
         self._watching.join(WATCH_SECONDS * 5)
-        self._runner.close()
 
     def _watch(self) -> None:
         while not self._is_over:

@@ -40,11 +40,10 @@ def connected(study: Study, workers: int) -> Runner:
     check(study)
     name = study.runner.name
     try:
-        found = class_of(f"nettuner.tasks.runners.{name}")
+        runner: Runner = class_of(f"nettuner.tasks.runners.{name}")(study.runner, workers)
     except ModuleNotFoundError as error:
         raise RunnerError(
             f"{name} needs the package {error.name}, got none of that name; "
             f"pip install 'nettuner[{name}]'"
         ) from None
-    runner: Runner = found(study.runner, workers)
     return runner

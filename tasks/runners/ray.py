@@ -5,18 +5,21 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
+import os
 import signal
+import socket
 import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
-
-import ray
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from nettuner.models.runner_choice import RunnerChoice
 from nettuner.tasks.cluster.agent import Agent
 from nettuner.tasks.cluster.runner import LostAgentError, RunnerError, Setting
 
+# With 0 Ray's processes listen on the loopback alone, whatever the system.
+ONE_MACHINE = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
+# How long the head may take to be reached [s]; Ray itself would try for minutes, then exit.
+REACH_SECONDS = 5.0
 # How long a call may take; none waits for a trial [s].
 PATIENCE_SECONDS = 120.0
 
@@ -35,21 +38,29 @@ class Ray:
     def __init__(self, choice: RunnerChoice, workers: int) -> None:
         self._choice = choice
         self.where = f"ray at {choice.address}" if choice.address else "ray on this machine"
-        ours = {
-            "num_cpus": max(1, math.ceil(workers * choice.cpus)),
-            "include_dashboard": False,
-            "_node_ip_address": "127.0.0.1",  # so nothing listens beyond this machine
-        }
+        settings: dict[str, Any] = {"address": choice.address}
+        if choice.address is None:
+            # With `local` it takes no other cluster that runs on this machine.
+            settings = {
+                "address": "local",
+                "num_cpus": max(1, math.ceil(workers * choice.cpus)),
+                "include_dashboard": False,
+            }
+            # Ray reads it once, while it is imported: nothing listens beyond this machine.
+            os.environ.setdefault(ONE_MACHINE, "0")
+        else:
+            _reach(choice.address)
+        import ray
+
+        self._ray = ray
         self._is_ours = not ray.is_initialized()
         try:
             with _own_signals():
                 ray.init(
-                    # Without `local` it would take any cluster that runs on this machine.
-                    address=choice.address or "local",
+                    **settings,
                     ignore_reinit_error=True,
                     log_to_driver=False,
                     logging_level=logging.ERROR,
-                    **({} if choice.address else ours),
                 )
         except (OSError, RuntimeError, ValueError) as error:
             raise RunnerError(
@@ -60,7 +71,7 @@ class Ray:
     def machines(self) -> Mapping[str, int]:
         """The nodes that live, with as many trials as their resources allow."""
         try:
-            nodes = ray.nodes()
+            nodes = self._ray.nodes()
         except Exception as error:
             raise LostAgentError(_line(error)) from None
         return {node["NodeID"]: self._room(node["Resources"]) for node in nodes if node["Alive"]}
@@ -76,6 +87,8 @@ class Ray:
 
     def start(self, machine: str, setting: Setting) -> RayAgent:
         """See `Runner.start`; waits until the node has what a trial takes."""
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
         choice = self._choice
         options: dict[str, Any] = {
             "num_cpus": choice.cpus,
@@ -84,13 +97,13 @@ class Ray:
         }
         if choice.memory_mib is not None:
             options["memory"] = choice.memory_mib * 2**20
-        return RayAgent(ray.remote(Agent).options(**options).remote(setting))
+        return RayAgent(self._ray.remote(Agent).options(**options).remote(setting))
 
     def close(self) -> None:
         """See `Runner.close`."""
         if self._is_ours:
             with contextlib.suppress(Exception):
-                ray.shutdown()
+                self._ray.shutdown()
 
 
 class RayAgent:
@@ -105,6 +118,8 @@ class RayAgent:
 
     def call(self, method: str, *args: Any) -> Any:
         """See `Handle.call`."""
+        import ray
+
         try:
             return ray.get(getattr(self._actor, method).remote(*args), timeout=PATIENCE_SECONDS)
         except ImportError as error:
@@ -117,6 +132,20 @@ class RayAgent:
         finally:
             if method == "stop":
                 ray.kill(self._actor)
+
+
+def _reach(address: str) -> None:
+    """Refuse an address where nobody listens."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if address == "auto":
+        return
+    try:
+        socket.create_connection((host, int(port)), REACH_SECONDS).close()
+    except (OSError, ValueError) as error:
+        raise RunnerError(
+            f"ray must answer at {address}, got {type(error).__name__}: {_line(error)}; correct "
+            "the address (host:6379, ray://host:10001 or auto), or start it"
+        ) from None
 
 
 @contextlib.contextmanager

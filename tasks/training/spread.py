@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from nettuner.models.fitted import Fitted
 from nettuner.models.study import Study
@@ -69,32 +69,31 @@ def spread(plan: Plan, pool: Pool) -> Iterator[tuple[Pool, Places]]:
         with placed(plan, pool) as places:
             yield pool, places
         return
-    try:
-        files = shipped(study)
-        runner = runners.connected(study, plan.width)
-        roster = Roster(runner, study, files, _setting(study), study.width)
-    except RunnerError as error:
-        raise _refused(error) from None
-    cluster = ClusterPool(pool, roster, files.roots)
-    try:
-        yield cluster, _settled(study, cluster, roster, runner)
-    finally:
-        cluster.stop()
+    with ExitStack() as held:
+        try:
+            files = shipped(study)
+            runner = runners.connected(study, plan.width)
+            held.callback(runner.close)
+            roster = Roster(runner, study, files, _setting(study), study.width)
+            held.callback(roster.close)
+            cluster = ClusterPool(pool, roster, files.roots)
+            places = _settled(study, cluster, roster, runner)
+        except RunnerError as error:
+            raise StudyError([f"study: runner: {error}"]) from None
+        yield cluster, places
 
 
 def _settled(study: Study, cluster: ClusterPool, roster: Roster, runner: Runner) -> Places:
     """The places of a cluster, once it has been seen that the study can be used there."""
+    first = roster.first()
+    gpu = Accelerator("cuda", first.hello.accelerator or "") if study.runner.gpus else None
+    place = Place(gpu, elsewhere=True)
     try:
-        first = roster.first()
-        gpu = Accelerator("cuda", first.hello.accelerator or "") if study.runner.gpus else None
-        place = Place(gpu, elsewhere=True)
         found: Fitted | list[tuple[str, str]] = cluster.run(
             FIT, study, own_process=True, place=place
         )
-    except RunnerError as error:
-        raise _refused(error) from None
     except TrialFailedError as error:
-        raise _refused(f"its workers cannot use the study, got: {error}") from None
+        raise RunnerError(f"its workers cannot use the study, got: {error}") from None
     if not isinstance(found, Fitted):
         raise StudyError([f"study: {key}: on a worker: {line}" for key, line in found])
     hosts = sorted({agent.hello.host for agent in roster.agents})
@@ -104,7 +103,3 @@ def _settled(study: Study, cluster: ClusterPool, roster: Roster, runner: Runner)
 
 def _setting(study: Study) -> Setting:
     return Setting(study.threads, 0, study.runner.gpus, study.deterministic, tuple(sys.path))
-
-
-def _refused(error: object) -> StudyError:
-    return StudyError([f"study: runner: {error}"])

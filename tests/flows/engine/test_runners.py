@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import importlib
-import os
 import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
+from contextlib import suppress
+from ipaddress import ip_address
 from textwrap import dedent
 
+import psutil
 import pytest
 
 from nettuner.models.study_file import StudyError
@@ -51,7 +52,7 @@ OWN = dedent(
     def slow(h, report):
         for step in range(1, 5):
             time.sleep(0.5)
-            report(step, loss=h["x"] / step)
+            report(step, loss=h["x"] / step, agent=float(os.getppid()))
 
 
     def hopeless(h, report):
@@ -210,7 +211,7 @@ def test_code_of_ones_own_runs_as_a_copy_with_what_it_imports_and_its_pictures_c
     assert all(trial.succeeded for trial in there.trials)
     assert [trial.metrics["copied"] for trial in there.trials] == [1.0, 1.0, 1.0]
     for run in lab.runs(there).values():
-        assert lab.mlflow.list_artifacts(run.info.run_id, "noise")
+        assert lab.mlflow.list_artifacts(run.info.run_id, "images")
 
 
 def test_a_trial_that_is_hopeless_is_stopped_on_its_worker(lab, both):
@@ -222,22 +223,66 @@ def test_a_trial_that_is_hopeless_is_stopped_on_its_worker(lab, both):
 
 
 def test_a_lost_worker_costs_what_it_trained_and_one_that_joins_is_used(lab, own, cluster):
-    study = lab.function_study(
-        f"lost-{cluster.name}",
-        learner=f"{own / 'own.py'}:slow",
-        runner={"name": cluster.name, "address": cluster.address},
-        width=None,
-        stop={"trials": 8},
-    )
-    changes = threading.Timer(5.0, lambda: (cluster.lose(), cluster.join()))
-    changes.start()
-    found = lab.search(study)
-    changes.join()
-    assert sorted(trial.number for trial in found.trials) == list(range(8))
-    assert all(trial.succeeded and trial.rounds == 4 for trial in found.trials)
-    for run in lab.runs(found).values():
+    name = f"lost-{cluster.name}"
+    study = written(lab, own, name, 16)
+    command = lab.command("search", study, *at(cluster))
+    wait_for(2, lab, name, command)
+    cluster.lose()
+    cluster.join()
+    said, told = command.communicate()
+    assert command.returncode == 0, told
+    assert "16 trials, 0 failed" in said
+    assert "is lost; what it trained is begun again" in told
+    (past,) = lab.past(name)
+    assert sorted(trial.number for trial in past.trials) == list(range(16))
+    for run in lab.runs(past).values():
         steps = [p.step for p in lab.mlflow.get_metric_history(run.info.run_id, "loss")]
         assert steps == [1, 2, 3, 4]
+    # Two agents, and the one that joined.
+    assert len({trial.metrics["agent"] for trial in past.trials}) == 3
+
+
+def test_a_search_that_is_interrupted_on_a_cluster_goes_on_here(lab, own, cluster):
+    name = f"interrupted-{cluster.name}"
+    study = written(lab, own, name, 6)
+    first = lab.command("search", study, *at(cluster))
+    wait_for(2, lab, name, first)
+    first.send_signal(signal.SIGINT)
+    _, told = first.communicate()
+    assert first.returncode == 130, told
+    again = lab.command("search", study, "--resume")
+    said, told = again.communicate()
+    assert again.returncode == 0, told
+    assert "6 trials, 0 failed" in said
+    (past,) = lab.past(name)
+    assert sorted(trial.number for trial in past.trials) == list(range(6))
+
+
+def at(cluster):
+    return "--runner", cluster.name, "--address", cluster.address
+
+
+def wait_for(trials, lab, name, command):
+    """Until so many trials of a study have ended."""
+    deadline = time.monotonic() + 240
+    found = 0
+    while found < trials:
+        assert command.poll() is None, command.communicate()[1]
+        assert time.monotonic() < deadline
+        time.sleep(0.3)
+        with suppress(ValueError):  # nothing is recorded yet
+            found = sum(len(past.trials) for past in lab.past(name))
+
+
+def written(lab, own, name, trials):
+    """A study of trials of two seconds, as a file."""
+    path = lab.home / f"{name}.yaml"
+    path.write_text(
+        f"name: {name}\nlearner: {own / 'own.py'}:slow\nmetric: loss\n"
+        "direction: minimize\nspace: {x: {distribution: uniform, low: 0, high: 1}}\n"
+        f"stop: {{trials: {trials}}}\n"
+    )
+    return path
 
 
 # Without a cluster of the tests' own.
@@ -245,12 +290,18 @@ def test_a_lost_worker_costs_what_it_trained_and_one_that_joins_is_used(lab, own
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_without_an_address_a_cluster_is_started_for_the_search_and_ends_with_it(lab, own, name):
-    before = processes()
-    study = lab.function_study(
-        f"started-{name}", learner=f"{own / 'own.py'}:slow", runner=name, stop={"trials": 2}
-    )
-    found = lab.search(study)
-    assert [trial.succeeded for trial in found.trials] == [True, True]
+    # In a process of its own, as Ray is imported for this machine alone or for others, too.
+    study = written(lab, own, f"started-{name}", 4)
+    before, listening = processes(), set()
+    command = lab.command("search", study, "--runner", name)
+    while command.poll() is None:
+        listening |= {address for process in processes() - before for address in heard(process)}
+        time.sleep(0.5)
+    said, told = command.communicate()
+    assert command.returncode == 0, told
+    assert "4 trials, 0 failed" in said
+    assert listening
+    assert {ip_address(address).is_loopback for address in listening} == {True}
     deadline = time.monotonic() + 20
     while processes() - before and time.monotonic() < deadline:
         time.sleep(0.2)
@@ -259,18 +310,21 @@ def test_without_an_address_a_cluster_is_started_for_the_search_and_ends_with_it
 
 def processes():
     """Of clusters: those of Dask, Ray, and the workers of agents."""
-    import psutil
-
-    marks = ("dask", "ray", "base_main")
+    marks = ("dask ", "ray::", "/ray/", "base_main")
     found = set()
     for process in psutil.process_iter():
-        try:
-            line = " ".join(process.cmdline())
-        except psutil.Error:
-            continue
-        if any(mark in line for mark in marks) and process.pid != os.getpid():
-            found.add((process.pid, line))
+        with suppress(psutil.Error):
+            if any(mark in " ".join(process.cmdline()) for mark in marks):
+                found.add(process)
     return found
+
+
+def heard(process):
+    """The addresses that a process listens on."""
+    with suppress(psutil.Error):
+        sockets = process.net_connections("tcp")
+        return {s.laddr.ip.removeprefix("::ffff:") for s in sockets if s.status == "LISTEN"}
+    return set()
 
 
 def refused(lab, study):
