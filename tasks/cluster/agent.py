@@ -52,12 +52,14 @@ class Hello:
         host: Name of its machine.
         accelerator: Accelerator of its trials, for people; None on a CPU.
         fault: Why it can run no trial; None if it can.
+        is_spare: Whether other agents of its machine take all GPUs.
     """
 
     release: str
     host: str
     accelerator: str | None = None
     fault: str | None = None
+    is_spare: bool = False
 
 
 @dataclass(frozen=True)
@@ -114,11 +116,14 @@ class Agent:
         here = release(), socket.gethostname()
         if not self._setting.gpus:
             return Hello(*here)
-        found = self._accelerator()
-        if found is None:
+        found = accelerators()
+        if not found:
             fault = f"has no GPU, got gpus: {self._setting.gpus:g}; drop it, or use other machines"
             return Hello(*here, fault=fault)
-        return Hello(*here, found.shown)
+        first = self._setting.slot * self._setting.gpus
+        if first + self._setting.gpus > len(found) and self._setting.slot:
+            return Hello(*here, is_spare=True)
+        return Hello(*here, self._accelerator().shown)
 
     def write(self, part: Part) -> None:
         """Write a part of a file; the folders it lies in are made."""
@@ -202,12 +207,9 @@ class Agent:
             if time.monotonic() - self._asked > LEASE_SECONDS:
                 self.stop()
 
-    def _accelerator(self) -> Accelerator | None:
-        """The accelerator of this agent: agents of a machine take them in turn."""
-        found = accelerators()
-        if not found:
-            return None
-        return found[int(self._setting.slot * self._setting.gpus) % len(found)]
+    def _accelerator(self) -> Accelerator:
+        """The accelerator of this agent, or the first of its own: agents of a machine fill them."""
+        return accelerators()[int(self._setting.slot * self._setting.gpus)]
 
     def _place(self) -> Place:
         same_bits = self._setting.deterministic

@@ -98,14 +98,21 @@ class ClusterPool(Pool):
                     answer = self._watched(agent, folder, begin, glance)
                     if folder is not None:
                         _fetch(agent)
-                    agent.call("forget")
                 except LostAgentError:
                     self._lose(agent, attempt)
                     continue
+                self._forget(agent)
             if isinstance(answer, Failure):
                 raise TrialFailedError(answer.reason, answer.details)
             return cast("Result", answer)
         raise TrialFailedError(f"its worker was lost {ATTEMPTS} times")
+
+    def _forget(self, agent: Agent) -> None:
+        """Tell an agent to forget its call, of which all is here."""
+        try:
+            agent.call("forget")
+        except LostAgentError:
+            self._roster.miss(agent)
 
     def _lose(self, agent: Agent, attempt: int) -> None:
         self._roster.miss(agent)

@@ -23,6 +23,9 @@ from nettuner.tasks.workers.pool import INTERRUPTED, InterruptedSearchError
 WATCH_SECONDS = 1.0
 # How long there may be no agent at all [s].
 PATIENCE_SECONDS = 120.0
+# How long the first agent waits for the others that are known, some of which may have no room yet
+# for what a trial takes [s].
+OTHERS_SECONDS = 20.0
 
 Slot = tuple[str, int]
 
@@ -108,18 +111,17 @@ class Roster:
         return [agent for agent in list(self._known.values()) if agent is not None]
 
     def first(self) -> Agent:
-        """Wait until all that were found at the beginning have answered; the first of them.
+        """Wait for those that are known at the beginning; the first of them.
 
         Raises:
             RunnerError: One of them cannot be used, or there is none.
         """
         with self._news:
-            settled = self._news.wait_for(
-                lambda: self._faults or (self._known and not self._greeting), PATIENCE_SECONDS
-            )
+            self._news.wait_for(lambda: self._faults or self.agents, PATIENCE_SECONDS)
+            self._news.wait_for(lambda: self._faults or not self._greeting, OTHERS_SECONDS)
             if self._faults:
                 raise RunnerError(self._faults[0])
-            if not settled or not self.agents:
+            if not self.agents:
                 raise RunnerError(
                     f"{self._runner.where} has no worker with room for a trial after "
                     f"{PATIENCE_SECONDS:g} s; start workers, or ask for less in runner"
@@ -240,6 +242,9 @@ class Roster:
             )
         if hello.fault is not None:
             return None, f"{who} {hello.fault}"
+        if hello.is_spare:
+            handle.call("stop")
+            return None, None
         for path in self._files.files:
             for part in parts_of(path):
                 handle.call("write", part)
@@ -249,7 +254,7 @@ class Roster:
 
     def _say(self, fault: str) -> None:
         """Warn of one that came later; the first ones end the search before it begins."""
-        if self._free and fault not in self._faults and sys.stderr is not None:
+        if self.agents and fault not in self._faults and sys.stderr is not None:
             print(f"not used: {fault}", file=sys.stderr, flush=True)
 
 

@@ -10,6 +10,7 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from nettuner.models.runner_choice import RunnerChoice
@@ -97,7 +98,9 @@ class Ray:
         }
         if choice.memory_mib is not None:
             options["memory"] = choice.memory_mib * 2**20
-        return RayAgent(self._ray.remote(Agent).options(**options).remote(setting))
+        # Each is shown its own GPUs alone, so each is the first there.
+        alone = replace(setting, slot=0)
+        return RayAgent(self._ray.remote(Agent).options(**options).remote(alone))
 
     def close(self) -> None:
         """See `Runner.close`."""
