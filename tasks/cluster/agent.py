@@ -50,14 +50,14 @@ class Hello:
     Args:
         release: Its nettuner and its Python, as `release` says.
         host: Name of its machine.
-        accelerator: Accelerator of its trials, for people; None on a CPU.
+        accelerator: Accelerator of its trials; None on a CPU.
         fault: Why it can run no trial; None if it can.
         is_spare: Whether other agents of its machine take all GPUs.
     """
 
     release: str
     host: str
-    accelerator: str | None = None
+    accelerator: Accelerator | None = None
     fault: str | None = None
     is_spare: bool = False
 
@@ -123,7 +123,7 @@ class Agent:
         first = self._setting.slot * self._setting.gpus
         if first + self._setting.gpus > len(found) and self._setting.slot:
             return Hello(*here, is_spare=True)
-        return Hello(*here, self._accelerator().shown)
+        return Hello(*here, self._accelerator())
 
     def write(self, part: Part) -> None:
         """Write a part of a file; the folders it lies in are made."""

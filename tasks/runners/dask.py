@@ -17,6 +17,8 @@ from nettuner.models.runner_choice import RunnerChoice
 from nettuner.tasks.cluster.agent import Agent
 from nettuner.tasks.cluster.runner import LostAgentError, RunnerError, Setting
 
+# What ends its processes where it was started for a search.
+ENDS = "nettuner.tasks.cluster.end_with_search"
 # How long a scheduler may take to answer at first [s].
 PATIENCE_SECONDS = 20.0
 
@@ -134,7 +136,8 @@ def _started(choice: RunnerChoice, workers: int) -> Any:
             n_workers=workers,
             threads_per_worker=max(1, int(choice.cpus)),
             dashboard_address=None,
-            worker_kwargs={"memory_limit": 0, "dashboard": False},
+            scheduler_kwargs={"preload": [ENDS]},
+            worker_kwargs={"memory_limit": 0, "dashboard": False, "preload_nanny": [ENDS]},
             silence_logs=logging.CRITICAL,
         )
 

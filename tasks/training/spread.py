@@ -85,8 +85,9 @@ def spread(plan: Plan, pool: Pool) -> Iterator[tuple[Pool, Places]]:
 
 def _settled(study: Study, cluster: ClusterPool, roster: Roster, runner: Runner) -> Places:
     """The places of a cluster, once it has been seen that the study can be used there."""
-    first = roster.first()
-    gpu = Accelerator("cuda", first.hello.accelerator or "") if study.runner.gpus else None
+    found_there = roster.first().hello.accelerator
+    # Its number is that of one machine: on each a worker sees its own as the first.
+    gpu = None if found_there is None else Accelerator(found_there.kind, found_there.name)
     place = Place(gpu, elsewhere=True)
     try:
         found: Fitted | list[tuple[str, str]] = cluster.run(

@@ -302,7 +302,23 @@ def test_without_an_address_a_cluster_is_started_for_the_search_and_ends_with_it
     assert "4 trials, 0 failed" in said
     assert listening
     assert {ip_address(address).is_loopback for address in listening} == {True}
-    deadline = time.monotonic() + 20
+    wait_until_gone(before)
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_killed_search_leaves_nothing_of_the_cluster_that_it_has_started(lab, own, name):
+    before = processes()
+    study = f"killed-{name}"
+    command = lab.command("search", written(lab, own, study, 50), "--runner", name)
+    wait_for(1, lab, study, command)
+    assert processes() - before
+    command.kill()
+    command.communicate()
+    wait_until_gone(before, 120)  # Ray's own take a minute to see that they are alone
+
+
+def wait_until_gone(before, seconds=30):
+    deadline = time.monotonic() + seconds
     while processes() - before and time.monotonic() < deadline:
         time.sleep(0.2)
     assert not processes() - before

@@ -57,7 +57,7 @@ def test_on_two_gpus_there_is_room_for_two_trials_or_for_four_halves(started, tw
     assert [hello.is_spare for hello in whole] == [False, False, True]
     halves = [started(slot, 0.5).hello() for slot in range(5)]
     assert [hello.is_spare for hello in halves] == [False] * 4 + [True]
-    devices = [hello.accelerator.split()[0] for hello in halves[:4]]
+    devices = [hello.accelerator.device for hello in halves[:4]]
     assert devices == ["cuda:0", "cuda:0", "cuda:1", "cuda:1"]
 
 
