@@ -44,7 +44,8 @@ class RunnerChoice(BaseModel):
 
     @model_validator(mode="after")
     def _local_needs_no_more(self) -> RunnerChoice:
-        given = sorted(self.model_fields_set - {"name"})
+        fields = type(self).model_fields
+        given = sorted(name for name, f in fields.items() if getattr(self, name) != f.default)
         if self.is_local and given:
             raise ValueError(
                 f"a local runner has no settings, got {', '.join(given)}; name the runner, "

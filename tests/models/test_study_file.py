@@ -24,8 +24,8 @@ LINES = {
 }
 STUDY_KEYS = (
     "name, learner, data, space, metric, metrics, direction, epochs, steps, evaluate_every, seed, "
-    "repeats, folds, strategy, width, device, devices, per_device, deterministic, stack, threads, "
-    "structural, score, patience_rounds, "
+    "repeats, folds, strategy, width, device, devices, per_device, runner, deterministic, "
+    "stack, threads, structural, score, patience_rounds, "
     "trial_seconds, stop, finals, finals_seeds"
 )
 SOURCES = "builtin, csv, idx, images, npz, numbers, own, parallel, parquet, sentences"

@@ -50,6 +50,10 @@ def test_a_study_that_names_none_is_trained_here():
     assert study(runner="local") == study()
 
 
+def test_a_study_that_is_written_with_all_its_defaults_is_read_again():
+    assert Study.model_validate(study().model_dump(mode="json")) == study()
+
+
 @pytest.mark.parametrize(
     ("given", "told"),
     [
