@@ -19,6 +19,8 @@ from nettuner.tasks.cluster.runner import LostAgentError, RunnerError, Setting
 
 # With 0 Ray's processes listen on the loopback alone, whatever the system.
 ONE_MACHINE = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
+# With 0 Ray tells its makers nothing.
+USAGE = "RAY_USAGE_STATS_ENABLED"
 # How long the head may take to be reached [s]; Ray itself would try for minutes, then exit.
 REACH_SECONDS = 5.0
 # How long a call may take; none waits for a trial [s].
@@ -49,6 +51,7 @@ class Ray:
             }
             # Ray reads it once, while it is imported: nothing listens beyond this machine.
             os.environ.setdefault(ONE_MACHINE, "0")
+            os.environ.setdefault(USAGE, "0")
         else:
             _reach(choice.address)
         import ray
