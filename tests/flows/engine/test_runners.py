@@ -242,22 +242,6 @@ def test_a_lost_worker_costs_what_it_trained_and_one_that_joins_is_used(lab, own
     assert len({trial.metrics["agent"] for trial in past.trials}) == 3
 
 
-def test_a_search_that_is_interrupted_on_a_cluster_goes_on_here(lab, own, cluster):
-    name = f"interrupted-{cluster.name}"
-    study = written(lab, own, name, 6)
-    first = lab.command("search", study, *at(cluster))
-    wait_for(2, lab, name, first)
-    first.send_signal(signal.SIGINT)
-    _, told = first.communicate()
-    assert first.returncode == 130, told
-    again = lab.command("search", study, "--resume")
-    said, told = again.communicate()
-    assert again.returncode == 0, told
-    assert "6 trials, 0 failed" in said
-    (past,) = lab.past(name)
-    assert sorted(trial.number for trial in past.trials) == list(range(6))
-
-
 def at(cluster):
     return "--runner", cluster.name, "--address", cluster.address
 
@@ -289,21 +273,28 @@ def written(lab, own, name, trials):
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_without_an_address_a_cluster_is_started_for_the_search_and_ends_with_it(lab, own, name):
+def test_a_cluster_that_is_started_for_a_search_ends_with_it_and_the_search_goes_on_here(
+    lab, own, name
+):
     # In a process of its own, as Ray is imported for this machine alone or for others, too.
-    study = written(lab, own, f"started-{name}", 4)
-    seen, listening = set(), set()
-    command = lab.command("search", study, "--runner", name)
-    while command.poll() is None:
-        seen |= below(command)
-        listening |= {address for process in seen for address in heard(process)}
-        time.sleep(0.5)
-    said, told = command.communicate()
-    assert command.returncode == 0, told
-    assert "4 trials, 0 failed" in said
+    study = f"interrupted-{name}"
+    path = written(lab, own, study, 6)
+    first = lab.command("search", path, "--runner", name)
+    wait_for(2, lab, study, first)
+    seen = below(first)
+    listening = {address for process in seen for address in heard(process)}
     assert listening
     assert {ip_address(address).is_loopback for address in listening} == {True}
+    first.send_signal(signal.SIGINT)
+    _, told = first.communicate()
+    assert first.returncode == 130, told
     assert_gone(seen, 60)  # a report may still be drawn
+    again = lab.command("search", path, "--resume")
+    said, told = again.communicate()
+    assert again.returncode == 0, told
+    assert "6 trials, 0 failed" in said
+    (past,) = lab.past(study)
+    assert sorted(trial.number for trial in past.trials) == list(range(6))
 
 
 @pytest.mark.parametrize("name", OTHERS)
