@@ -113,6 +113,7 @@ class Agent:
 
     def hello(self) -> Hello:
         """What has to be known before it is used."""
+        self._is_asked()
         here = release(), socket.gethostname()
         if not self._setting.gpus:
             return Hello(*here)
@@ -124,6 +125,10 @@ class Agent:
         if first + self._setting.gpus > len(found) and self._setting.slot:
             return Hello(*here, is_spare=True)
         return Hello(*here, self._accelerator())
+
+    def stay(self) -> None:
+        """It will be needed again: nobody may ask for long while others finish."""
+        self._is_asked()
 
     def write(self, part: Part) -> None:
         """Write a part of a file; the folders it lies in are made."""
@@ -200,6 +205,8 @@ class Agent:
             shutil.rmtree(self._root, ignore_errors=True)
 
     def _is_asked(self) -> None:
+        if self._is_over.is_set():
+            raise RuntimeError("the agent has ended, as nobody has asked for long")
         self._asked = time.monotonic()
 
     def _end_alone(self) -> None:

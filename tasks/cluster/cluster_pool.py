@@ -14,7 +14,7 @@ from nettuner.models.training.failure import Failure, failure
 from nettuner.models.training.job import CURVES
 from nettuner.tasks.cluster.agent import Look, Part
 from nettuner.tasks.cluster.carrier import packed
-from nettuner.tasks.cluster.roster import Agent, Roster, parts_of
+from nettuner.tasks.cluster.roster import KnownAgent, Roster, parts_of
 from nettuner.tasks.cluster.runner import LostAgentError
 from nettuner.tasks.home import home
 from nettuner.tasks.workers.messages import Call
@@ -107,14 +107,14 @@ class ClusterPool(Pool):
             return cast("Result", answer)
         raise TrialFailedError(f"its worker was lost {ATTEMPTS} times")
 
-    def _forget(self, agent: Agent) -> None:
+    def _forget(self, agent: KnownAgent) -> None:
         """Tell an agent to forget its call, of which all is here."""
         try:
             agent.call("forget")
         except LostAgentError:
             self._roster.miss(agent)
 
-    def _lose(self, agent: Agent, attempt: int) -> None:
+    def _lose(self, agent: KnownAgent, attempt: int) -> None:
         self._roster.miss(agent)
         if self._is_stopped:
             raise InterruptedSearchError(INTERRUPTED)
@@ -124,7 +124,7 @@ class ClusterPool(Pool):
 
     def _watched(
         self,
-        agent: Agent,
+        agent: KnownAgent,
         folder: Path | None,
         begin: Callable[[], object],
         glance: Callable[[], object],
@@ -149,7 +149,7 @@ class ClusterPool(Pool):
             interval = min(2 * interval, GLANCE_SECONDS)
 
 
-def _tell(agent: Agent, path: Path, told: int) -> int:
+def _tell(agent: KnownAgent, path: Path, told: int) -> int:
     """Tell an agent what is new of the curves of all trials; returns how far it knows them."""
     with suppress(FileNotFoundError), path.open("rb") as file:
         file.seek(told)
@@ -167,7 +167,7 @@ def _write(part: Part) -> None:
         file.write(part.content)
 
 
-def _fetch(agent: Agent) -> None:
+def _fetch(agent: KnownAgent) -> None:
     """Fetch all files that a call has left, each whole or not at all."""
     for path, size in cast("list[tuple[str, int]]", agent.call("left")):
         partial = Path(f"{path}.fetched")

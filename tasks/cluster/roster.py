@@ -21,6 +21,8 @@ from nettuner.tasks.workers.pool import INTERRUPTED, InterruptedSearchError
 
 # Interval between two looks at which machines there are [s].
 WATCH_SECONDS = 1.0
+# Interval between two words to each agent that it is still needed [s]; see `LEASE_SECONDS`.
+STAY_SECONDS = 10.0
 # How long there may be no agent at all [s].
 PATIENCE_SECONDS = 120.0
 # How long the first agent waits for the others that are known, some of which may have no room yet
@@ -35,7 +37,7 @@ class ClusterGoneError(Exception):
 
 
 @dataclass
-class Agent:
+class KnownAgent:
     """An agent, as the search knows it.
 
     Args:
@@ -86,8 +88,8 @@ class Roster:
         self._most = most
         self.changed: Callable[[], None] = lambda: None
         """Function to call, from any thread, when an agent has come or gone."""
-        self._known: dict[Slot, Agent | None] = {}  # None while it is greeted, or is of no use
-        self._free: deque[Agent] = deque()
+        self._known: dict[Slot, KnownAgent | None] = {}  # None while it is greeted, or is of no use
+        self._free: deque[KnownAgent] = deque()
         self._greeting = 0
         self._faults: list[str] = []
         self._news = threading.Condition()
@@ -106,11 +108,11 @@ class Roster:
         self._watching.start()
 
     @property
-    def agents(self) -> list[Agent]:
+    def agents(self) -> list[KnownAgent]:
         """Those that can be used."""
         return [agent for agent in list(self._known.values()) if agent is not None]
 
-    def first(self) -> Agent:
+    def first(self) -> KnownAgent:
         """Wait for those that are known at the beginning; the first of them.
 
         Raises:
@@ -129,7 +131,7 @@ class Roster:
             return self.agents[0]
 
     @contextmanager
-    def lent(self) -> Iterator[Agent]:
+    def lent(self) -> Iterator[KnownAgent]:
         """A free agent while the block runs; waits for one.
 
         Raises:
@@ -145,7 +147,7 @@ class Roster:
                     self._free.append(agent)
                 self._news.notify_all()
 
-    def _taken(self) -> Agent:
+    def _taken(self) -> KnownAgent:
         with self._news:
             there = time.monotonic()
             while not (self._free or self._is_over):
@@ -161,7 +163,7 @@ class Roster:
                 raise InterruptedSearchError(INTERRUPTED)
             return self._free.popleft()
 
-    def miss(self, agent: Agent) -> None:
+    def miss(self, agent: KnownAgent) -> None:
         """An agent does not answer any more."""
         with self._news:
             agent.lost = True
@@ -184,10 +186,22 @@ class Roster:
         self._watching.join(WATCH_SECONDS * 5)
 
     def _watch(self) -> None:
+        told = time.monotonic()
         while not self._is_over:
             time.sleep(WATCH_SECONDS)
             with suppress(LostAgentError):  # it may answer again
                 self._look()
+            if time.monotonic() - told > STAY_SECONDS:
+                told = time.monotonic()
+                self._keep()
+
+    def _keep(self) -> None:
+        """Tell all agents to stay; one that does not answer is missed."""
+        for agent in self.agents:
+            try:
+                agent.call("stay")
+            except LostAgentError:
+                self.miss(agent)
 
     def _look(self) -> None:
         """Greet who is new; miss who is gone."""
@@ -231,7 +245,7 @@ class Roster:
         if agent is not None:
             self.changed()
 
-    def _readied(self, slot: Slot, handle: Handle) -> tuple[Agent | None, str | None]:
+    def _readied(self, slot: Slot, handle: Handle) -> tuple[KnownAgent | None, str | None]:
         """The agent with all that it needs, or why it is of no use."""
         hello: Hello = handle.call("hello")
         who = f"worker {slot[0]} on {hello.host}"
@@ -250,7 +264,7 @@ class Roster:
                 handle.call("write", part)
         study, _ = packed(self._study, self._files.roots)
         handle.call("prepare", study)
-        return Agent(slot, handle, hello), None
+        return KnownAgent(slot, handle, hello), None
 
     def _say(self, fault: str) -> None:
         """Warn of one that came later; the first ones end the search before it begins."""

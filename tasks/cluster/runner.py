@@ -36,7 +36,7 @@ class Setting:
 
 
 class Handle(Protocol):
-    """An agent, from afar. Its calls come from one thread at a time."""
+    """An agent, from afar. Its calls come from the thread of a trial and from the watching one."""
 
     def call(self, method: str, *args: Any) -> Any:
         """Call a method of the `Agent`.
