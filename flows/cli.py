@@ -25,6 +25,7 @@ from nettuner.flows.commands.shared import (
 )
 from nettuner.flows.commands.unforeseen import unforeseen
 from nettuner.flows.servers import resident
+from nettuner.tasks import runner_names
 from nettuner.tasks.home import HomeError
 from nettuner.tasks.private import keep_private, umask
 from nettuner.tasks.strategy_names import spoken
@@ -165,7 +166,10 @@ def search(
     ] = None,
     runner: Annotated[
         str | None,
-        typer.Option(help="Spread trials over machines by dask or ray.", show_default=False),
+        typer.Option(
+            help=f"Spread trials over machines by one of: {', '.join(runner_names.names())}.",
+            show_default=False,
+        ),
     ] = None,
     address: Annotated[
         str | None,

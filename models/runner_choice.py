@@ -16,9 +16,7 @@ class RunnerChoice(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: StrictStr = Field(
-        LOCAL, description="The runner: local, or a file of tasks/runners (dask, ray)."
-    )
+    name: StrictStr = Field(LOCAL, description="The runner: local, or a file of tasks/runners.")
     address: StrictStr | None = Field(
         None,
         description="Where its cluster answers (default: one is started on this machine for the "
@@ -48,7 +46,7 @@ class RunnerChoice(BaseModel):
         given = sorted(name for name, f in fields.items() if getattr(self, name) != f.default)
         if self.is_local and given:
             raise ValueError(
-                f"a local runner has no settings, got {', '.join(given)}; name the runner, "
-                "dask or ray, or drop them"
+                f"a local runner has no settings, got {', '.join(given)}; name a "
+                "runner, or drop them"
             )
         return self

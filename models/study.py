@@ -175,8 +175,8 @@ class Study(BaseModel):
         BeforeValidator(_named, json_schema_input_type=RunnerChoice | str),
     ] = Field(
         default=RunnerChoice(),
-        description="What spreads the trials over machines: local (processes of this one), dask or "
-        "ray.",
+        description="What spreads the trials over machines: local (processes of this one), or a "
+        "file of tasks/runners.",
         json_schema_extra={"default": "local"},
     )
     deterministic: StrictBool = Field(

@@ -60,6 +60,8 @@ RANKS: dict[str, list[set[str]]] = {
             "strategy_names",
             "surroundings",
             "uncollected",
+            "runner_names",
+            "variable",
         },
         {"listener"},
         {"noted", "preloaded"},

@@ -7,6 +7,26 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 
+def line(error: BaseException) -> str:
+    """What an error says, in one line; its kind if it says nothing."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def no_answer(name: str, address: str, error: BaseException) -> RunnerError:
+    """The error where a cluster does not answer."""
+    return RunnerError(
+        f"{name} must answer at {address}, got {type(error).__name__}: {line(error)}; correct the "
+        "address, or start it"
+    )
+
+
+def not_installed(who: str, error: ImportError) -> RunnerError:
+    """The error where a worker cannot import nettuner."""
+    return RunnerError(
+        f"{who} must have the same nettuner as here, got {line(error)}; install it there"
+    )
+
+
 class RunnerError(Exception):
     """The runner a study names cannot be used; the message says why, and the way out."""
 

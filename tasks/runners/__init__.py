@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import pkgutil
-
 from nettuner.models.class_of import class_of
 from nettuner.models.runner_choice import LOCAL
 from nettuner.models.study import Study
+from nettuner.tasks import runner_names
 from nettuner.tasks.cluster.runner import Runner, RunnerError
 
 
 def names() -> list[str]:
-    """Names of the runners: `local`, and the files beside this one."""
-    return [LOCAL, *sorted(module.name for module in pkgutil.iter_modules(__path__))]
+    """What a study may name: `local`, and the files beside this one."""
+    return [LOCAL, *runner_names.names()]
 
 
 def check(study: Study) -> None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
-import threading
+import math
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from distributed import Client
@@ -15,7 +14,14 @@ from distributed.deploy.subprocess import SubprocessCluster
 
 from nettuner.models.runner_choice import RunnerChoice
 from nettuner.tasks.cluster.agent import Agent
-from nettuner.tasks.cluster.runner import LostAgentError, RunnerError, Setting
+from nettuner.tasks.cluster.runner import (
+    LostAgentError,
+    Setting,
+    line,
+    no_answer,
+    not_installed,
+)
+from nettuner.tasks.variable import variable
 
 # What ends its processes where it was started for a search.
 ENDS = "nettuner.tasks.cluster.end_with_search"
@@ -49,17 +55,14 @@ class Dask:
         try:
             self._client = Client(address, timeout=PATIENCE_SECONDS, set_as_default=False)
         except (OSError, ValueError) as error:
-            raise RunnerError(
-                f"dask must answer at {address}, got {type(error).__name__}: {_line(error)}; "
-                "correct the address, or start its scheduler"
-            ) from None
+            raise no_answer("dask", address, error) from None
 
     def machines(self) -> Mapping[str, int]:
         """The worker processes by address, with as many trials as their threads allow."""
         try:
             told = self._client.sync(self._client.scheduler.identity)
         except Exception as error:
-            raise LostAgentError(_line(error)) from None
+            raise LostAgentError(line(error)) from None
         return {address: self._room(worker) for address, worker in told["workers"].items()}
 
     def _room(self, worker: Mapping[str, Any]) -> int:
@@ -107,15 +110,12 @@ class DaskAgent:
                 called, self._name, method, args, workers=[self._worker], on_error="return"
             )
         except Exception as error:
-            raise LostAgentError(_line(error)) from None
+            raise LostAgentError(line(error)) from None
         answer = found.get(self._worker)
         if isinstance(answer, ImportError):
-            raise RunnerError(
-                f"worker {self._worker} must have the same nettuner as here, got "
-                f"{_line(answer)}; install it there"
-            )
+            raise not_installed(f"worker {self._worker}", answer)
         if isinstance(answer, BaseException):
-            raise LostAgentError(_line(answer))
+            raise LostAgentError(line(answer))
         return answer
 
 
@@ -131,33 +131,13 @@ def called(name: str, method: str, args: tuple[Any, ...]) -> Any:
 
 def _started(choice: RunnerChoice, workers: int) -> Any:
     """A cluster on this machine, of processes of their own: nothing of the search is forked."""
-    with _safe_path():
+    # Started as `python -m`, they would import files of the working folder by accident.
+    with variable("PYTHONSAFEPATH", "1"):
         return SubprocessCluster(
             n_workers=workers,
-            threads_per_worker=max(1, int(choice.cpus)),
+            threads_per_worker=math.ceil(choice.cpus),
             dashboard_address=None,
             scheduler_kwargs={"preload": [ENDS]},
             worker_kwargs={"memory_limit": 0, "dashboard": False, "preload_nanny": [ENDS]},
             silence_logs=logging.CRITICAL,
         )
-
-
-_one_at_a_time = threading.Lock()
-
-
-@contextlib.contextmanager
-def _safe_path() -> Iterator[None]:
-    """Processes started meanwhile do not import files of the working folder by accident."""
-    with _one_at_a_time:
-        before = os.environ.get("PYTHONSAFEPATH")
-        os.environ["PYTHONSAFEPATH"] = "1"
-        try:
-            yield
-        finally:
-            del os.environ["PYTHONSAFEPATH"]
-            if before is not None:
-                os.environ["PYTHONSAFEPATH"] = before
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

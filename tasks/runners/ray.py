@@ -15,7 +15,13 @@ from typing import Any
 
 from nettuner.models.runner_choice import RunnerChoice
 from nettuner.tasks.cluster.agent import Agent
-from nettuner.tasks.cluster.runner import LostAgentError, RunnerError, Setting
+from nettuner.tasks.cluster.runner import (
+    LostAgentError,
+    Setting,
+    line,
+    no_answer,
+    not_installed,
+)
 
 # With 0 Ray's processes listen on the loopback alone, whatever the system.
 ONE_MACHINE = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
@@ -67,17 +73,14 @@ class Ray:
                     logging_level=logging.ERROR,
                 )
         except (OSError, RuntimeError, ValueError) as error:
-            raise RunnerError(
-                f"ray must answer at {choice.address or 'this machine'}, got "
-                f"{type(error).__name__}: {_line(error)}; correct the address, or start it"
-            ) from None
+            raise no_answer("ray", choice.address or "this machine", error) from None
 
     def machines(self) -> Mapping[str, int]:
         """The nodes that live, with as many trials as their resources allow."""
         try:
             nodes = self._ray.nodes()
         except Exception as error:
-            raise LostAgentError(_line(error)) from None
+            raise LostAgentError(line(error)) from None
         return {node["NodeID"]: self._room(node["Resources"]) for node in nodes if node["Alive"]}
 
     def _room(self, resources: Mapping[str, float]) -> int:
@@ -129,12 +132,9 @@ class RayAgent:
         try:
             return ray.get(getattr(self._actor, method).remote(*args), timeout=PATIENCE_SECONDS)
         except ImportError as error:
-            raise RunnerError(
-                f"workers of ray must have the same nettuner as here, got {_line(error)}; install "
-                "it there"
-            ) from None
+            raise not_installed("workers of ray", error) from None
         except Exception as error:
-            raise LostAgentError(_line(error)) from None
+            raise LostAgentError(line(error)) from None
         finally:
             if method == "stop":
                 ray.kill(self._actor)
@@ -148,10 +148,7 @@ def _reach(address: str) -> None:
     try:
         socket.create_connection((host, int(port)), REACH_SECONDS).close()
     except (OSError, ValueError) as error:
-        raise RunnerError(
-            f"ray must answer at {address}, got {type(error).__name__}: {_line(error)}; correct "
-            "the address (host:6379, ray://host:10001 or auto), or start it"
-        ) from None
+        raise no_answer("ray", address, error) from None
 
 
 @contextlib.contextmanager
@@ -165,7 +162,3 @@ def _own_signals() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

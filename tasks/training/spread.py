@@ -74,7 +74,9 @@ def spread(plan: Plan, pool: Pool) -> Iterator[tuple[Pool, Places]]:
             files = shipped(study)
             runner = runners.connected(study, plan.width)
             held.callback(runner.close)
-            roster = Roster(runner, study, files, _setting(study), study.width)
+            # One that is started here is for as many trials at once as would be trained here.
+            most = plan.width if study.runner.address is None else study.width
+            roster = Roster(runner, study, files, _setting(study), most)
             held.callback(roster.close)
             cluster = ClusterPool(pool, roster, files.roots)
             places = _settled(study, cluster, roster, runner)

@@ -16,14 +16,14 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 
 import torch
 
 from nettuner.models.preload import preload
 from nettuner.tasks.surroundings import take_over
+from nettuner.tasks.variable import variable
 from nettuner.tasks.workers.messages import Setting
 from nettuner.tasks.workers.process_tree import (
     adopt_orphans,
@@ -35,8 +35,8 @@ from nettuner.tasks.workers.process_tree import (
 from nettuner.tasks.workers.worker import work
 
 STANDARD_OUTPUT, STANDARD_ERROR = 1, 2
-# With it `torch.cuda.is_available()` asks the library of the driver, not CUDA itself, after which
-# no process that is forked from this one could use CUDA.
+# With it `torch.cuda.is_available()`, which many modules ask on import, asks the library of the
+# driver, not CUDA itself, after which no process that is forked from this one could use CUDA.
 ASKS_NVML = "PYTORCH_NVML_BASED_CUDA_CHECK"
 READY = b"r"
 
@@ -93,7 +93,7 @@ def _prepare(given: Setting) -> str | None:
     """Import what a study needs; returns why this process may not be forked then."""
     assert given.study is not None
     try:
-        with _asking_nvml():
+        with variable(ASKS_NVML, "1"):
             preload(given.study)
     except BaseException:  # each trial will say so itself
         return traceback.format_exc()
@@ -102,19 +102,6 @@ def _prepare(given: Setting) -> str | None:
     if threads() > 1:
         return "they start threads"
     return None
-
-
-@contextmanager
-def _asking_nvml() -> Iterator[None]:
-    """Let modules ask whether there is CUDA, as many do on import, without touching it."""
-    before = os.environ.get(ASKS_NVML)
-    os.environ[ASKS_NVML] = "1"
-    try:
-        yield
-    finally:
-        del os.environ[ASKS_NVML]
-        if before is not None:
-            os.environ[ASKS_NVML] = before
 
 
 class Forker:

@@ -131,5 +131,5 @@ def test_a_machine_that_goes_takes_its_agent_along_and_one_that_joins_brings_one
 
 
 def test_machines_without_room_are_refused_at_once(kept):
-    with pytest.raises(RunnerError, match="2 workers, none with room for a trial .* cpus=4; ask"):
+    with pytest.raises(RunnerError, match=r"2 workers, none with room for a trial .* cpus=4; ask"):
         kept(Near(a=0, b=0))

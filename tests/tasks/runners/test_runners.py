@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 
 import pytest
 from pydantic import ValidationError
@@ -52,6 +53,19 @@ def test_a_study_that_names_none_is_trained_here():
 
 def test_a_study_that_is_written_with_all_its_defaults_is_read_again():
     assert Study.model_validate(study().model_dump(mode="json")) == study()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cpus", [0.5, 1.5])
+def test_a_started_cluster_has_room_for_trials_that_take_no_whole_cpus(cpus):
+    runner = runners.connected(study(runner={"name": "dask", "cpus": cpus}), 1)
+    try:
+        deadline = time.monotonic() + 60
+        while not (machines := runner.machines()) and time.monotonic() < deadline:
+            time.sleep(0.1)
+    finally:
+        runner.close()
+    assert list(machines.values()) == [{0.5: 2, 1.5: 1}[cpus]]
 
 
 @pytest.mark.parametrize(
