@@ -25,6 +25,8 @@ from nettuner.tasks.variable import variable
 
 # What ends its processes where it was started for a search.
 ENDS = "nettuner.tasks.cluster.end_with_search"
+# How its processes are told what to print: to the terminal of the command.
+LOGGING = "DASK_LOGGING__DISTRIBUTED"
 # How long a scheduler may take to answer at first [s].
 PATIENCE_SECONDS = 20.0
 
@@ -132,7 +134,7 @@ def called(name: str, method: str, args: tuple[Any, ...]) -> Any:
 def _started(choice: RunnerChoice, workers: int) -> Any:
     """A cluster on this machine, of processes of their own: nothing of the search is forked."""
     # Started as `python -m`, they would import files of the working folder by accident.
-    with variable("PYTHONSAFEPATH", "1"):
+    with variable("PYTHONSAFEPATH", "1"), variable(LOGGING, "critical"):
         return SubprocessCluster(
             n_workers=workers,
             threads_per_worker=math.ceil(choice.cpus),
