@@ -83,7 +83,8 @@ def _code_below(folder: str) -> list[str]:
     found: list[str] = []
     for here, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if _may_hold_code(here, name))
-        found += [os.path.join(here, name) for name in sorted(names) if name.endswith(".py")]
+        paths = [os.path.join(here, name) for name in sorted(names) if name.endswith(".py")]
+        found += [path for path in paths if os.path.isfile(path)]  # a link may lead nowhere
         if len(found) > MOST_FILES:
             raise RunnerError(
                 f"a study's code must lie in a folder with at most {MOST_FILES} Python files below "

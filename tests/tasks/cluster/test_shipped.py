@@ -39,6 +39,12 @@ def test_python_files_beside_and_below_a_file_of_code_are_sent_and_nothing_else(
     assert found.roots == (str(project),)
 
 
+def test_a_link_that_leads_nowhere_is_left_out(project):
+    (project / "parts" / "gone.py").symlink_to(project / "absent.py")
+    found = shipped(study())
+    assert names(project, found) == ["net.py", "parts/deep/more.py", "parts/layers.py"]
+
+
 def test_a_table_is_sent(project):
     found = shipped(study(learner="mlp", data={"source": "csv", "path": "table.csv"}))
     assert names(project, found) == ["table.csv"]
