@@ -113,6 +113,31 @@ def test_a_call_is_followed_to_its_end_and_leaves_nothing(started, folder, tmp_p
     assert not list(folder.glob("*/**/trial-0*"))
 
 
+def test_a_log_that_is_begun_anew_during_a_call_is_told_from_its_beginning(started, tmp_path):
+    code = (
+        "import time\n"
+        "path.write_text('first ' * 20)\n"
+        "time.sleep(2)\n"
+        "path.write_text('second ' * 40)\n"
+    )
+    log, roots = tmp_path / "logs" / "trial-0.jsonl", [str(tmp_path)]
+    study = Study.model_validate(
+        {"name": "s", "learner": "mlp", "data": "iris", "space": {"x": [1]}, "metric": "val_loss"}
+    )
+    agent = started()
+    agent.prepare(packed(study, roots)[0])
+    call = Call(exec, (code, {"path": log}), log.with_suffix(".txt"))
+    agent.begin(packed(call, roots)[0], None, True)
+    told, answer = [], None
+    deadline = time.monotonic() + 60
+    while answer is None and time.monotonic() < deadline:
+        look = agent.look()
+        answer = look.answer
+        told += [(part.offset, part.content) for part in look.parts]
+        time.sleep(0.05)
+    assert told == [(0, b"first " * 20), (0, b"second " * 40)]
+
+
 def test_it_ends_when_nobody_has_asked_for_long(started, folder, monkeypatch):
     monkeypatch.setattr(module, "LEASE_SECONDS", 0.6)
     agent = started()
